@@ -132,10 +132,12 @@ class Crop:
         points = checked(landmarks)
         unit_from_frame = Similarity.fit(points[ALIGNED], TEMPLATE)
         square = np.array([[0, 0], [1, 0], [1, 1], [0, 1], [0.5, 0.5]], dtype=np.float32)
-        top_left, top_right, bottom_right, bottom_left, centre = unit_from_frame.inverse() @ square
+        # float32 as in DeepFaceLab, so that matrices agree to the last digit that its files hold
+        frame_from_unit = cv2.invertAffineTransform(unit_from_frame.matrix)
+        top_left, top_right, bottom_right, bottom_left, centre = cv2.transform(square[:, None], frame_from_unit)[:, 0]
         falling = (bottom_right - top_left) / np.linalg.norm(bottom_right - top_left)
         rising = (top_right - bottom_left) / np.linalg.norm(top_right - bottom_left)
-        half = np.linalg.norm(top_left - bottom_right) * (face_type.padding * 2.0**0.5 + 0.5) / scale
+        half = float(np.linalg.norm(top_left - bottom_right)) * (face_type.padding * 2.0**0.5 + 0.5) / scale
         up, left = top_left - bottom_left, top_left - top_right
         if face_type is FaceType.WHOLE:
             centre = centre + 0.07 * up
@@ -156,7 +158,7 @@ class Crop:
         return self.crop_from_frame.inverse()
 
     def corners(self) -> Array:
-        """Outline in the frame, clockwise from the crop's top left. [4, 2] float64"""
+        """Outline in the frame, clockwise from the crop's top left, [4, 2] float64."""
         return self.frame_from_crop @ (np.array([[0, 0], [1, 0], [1, 1], [0, 1]], dtype=np.float64) * self.size)
 
     def bounds(self, frame_shape: tuple[int, ...], margin: int = 0) -> Region:
@@ -247,7 +249,7 @@ class Crop:
 
 
 def landmarks_box(landmarks: ArrayLike) -> Array:
-    """Upright box around a face, from its landmarks, as DeepFaceLab's records have it. [4] float32: l, t, r, b"""
+    """Upright box around a face, from its landmarks, as DeepFaceLab's records have it: l, t, r, b, [4] float32."""
     crop = Crop.fit(landmarks, FaceType.FULL_NO_ALIGN, 256)
     return (crop.frame_from_crop @ np.array([[0.0, 0.0], [255.0, 255.0]])).reshape(4).astype(np.float32)
 

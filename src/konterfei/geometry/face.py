@@ -54,7 +54,7 @@ class Face:
 
     @property
     def centre(self) -> Array:
-        """Middle of the box. [2] float32"""
+        """Middle of the box, [2] float32."""
         return (self.box[:2] + self.box[2:]) / 2
 
     def with_(self, **changes: Any) -> Face:

@@ -141,12 +141,12 @@ def smooth_hull_mask(points: ArrayLike, shape: tuple[int, int], brow: float = 1.
 
 
 def eye_mask(points: ArrayLike, shape: tuple[int, int]) -> Array:
-    """Both eyes, widened and softened, for losses that look harder there. [H, W] float32 in [0, 1]"""
+    """Both eyes, widened and softened, for losses that look harder there: [H, W] float32 in [0, 1]."""
     return _soft_parts(points, shape, (RIGHT_EYE, LEFT_EYE))
 
 
 def mouth_mask(points: ArrayLike, shape: tuple[int, int]) -> Array:
-    """What lies between the lips, widened and softened. [H, W] float32 in [0, 1]"""
+    """What lies between the lips, widened and softened: [H, W] float32 in [0, 1]."""
     return _soft_parts(points, shape, (INNER_LIP,))
 
 
@@ -180,7 +180,7 @@ def _soft_parts(points: ArrayLike, shape: tuple[int, int], parts: tuple[slice, .
     for part in parts:
         cv2.fillConvexPoly(mask, cv2.convexHull(corners[part]), 1.0)
     widen = max(height // 32, 1)
-    mask = cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (widen, widen)))
+    wider = cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (widen, widen)))
     blur = height // 16
     blur += 1 - blur % 2
-    return np.clip(cv2.GaussianBlur(mask, (blur, blur), 0), 0.0, 1.0)
+    return np.clip(cv2.GaussianBlur(wider, (blur, blur), 0), 0.0, 1.0)

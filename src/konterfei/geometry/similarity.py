@@ -53,12 +53,12 @@ class Similarity:
 
         Args:
             src_points: [N, 2], at least two distinct points
-            dst_points: [N, 2]
+            dst_points: [N, 2]; centred in their own precision (DeepFaceLab's template is float32)
 
         Raises:
             ValueError: when the points do not determine a similarity (all equal, or not finite).
         """
-        src, dst = np.asarray(src_points, dtype=np.float64), np.asarray(dst_points, dtype=np.float64)
+        src, dst = np.asarray(src_points, dtype=np.float64), np.asarray(dst_points)
         if src.shape != dst.shape or src.ndim != 2 or src.shape[1] != 2:
             raise ValueError(f"expected two [N, 2] arrays, got {list(src.shape)} and {list(dst.shape)}")
         if not (np.isfinite(src).all() and np.isfinite(dst).all()):
@@ -91,7 +91,7 @@ class Similarity:
 
     @property
     def shift(self) -> Array:
-        """Where the origin goes. [2] float64"""
+        """Where the origin goes, [2] float64."""
         return self.matrix[:, 2]
 
     def inverse(self) -> Similarity:
