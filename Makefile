@@ -1,0 +1,39 @@
+# Two commands do everything on a fresh machine:
+#   make demo   installs into .venv, renders two synthetic performers, swaps one onto the other
+#   make test   installs, then ruff, mypy, the import contracts and pytest
+# PYTHON=/path/to/python3.12 make ...   uses that interpreter for .venv
+
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO ?= demo
+DEMO_ARGS ?=
+
+.PHONY: help demo test clean
+
+help:
+	@sed -n 's/^#  *make \([a-z]*\)   *\(.*\)/make \1  \2/p' Makefile
+
+$(BIN)/python:
+	@python="$$(sh tools/find_python.sh)" && \
+	  echo "making $(VENV) with $$python" && "$$python" -m venv $(VENV)
+
+# The stamps: a second make installs nothing unless the requirements changed.
+$(VENV)/.installed-demo: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[demo]"
+	@touch $@
+
+$(VENV)/.installed-test: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,demo]"
+	@touch $@ $(VENV)/.installed-demo
+
+demo: $(VENV)/.installed-demo
+	$(BIN)/konterfei demo -o $(DEMO) $(DEMO_ARGS)
+
+test: $(VENV)/.installed-test
+	$(BIN)/ruff check src tests
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

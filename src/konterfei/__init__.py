@@ -1,0 +1,56 @@
+"""konterfei: puts one face on another in video, measured, labelled and with consent on record.
+
+    from konterfei import swap, SwapConfig
+
+    swap(SwapConfig(src=Path("anna.mp4"), dst=Path("plate.mp4"), output=Path("out.mp4"), consent=Path("anna.toml")))
+
+Every name below is imported when it is first used, so that `import konterfei` costs nothing. Nothing inside the
+package imports from here.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from konterfei.errors import KonterfeiError as KonterfeiError
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "ConsentConfig": "konterfei.stages.consent",
+    "DemoConfig": "konterfei.stages.demo",
+    "EvaluateConfig": "konterfei.stages.evaluate",
+    "ExtractConfig": "konterfei.stages.extract",
+    "KonterfeiError": "konterfei.errors",
+    "MergeConfig": "konterfei.stages.merge",
+    "Recorder": "konterfei.reporting",
+    "Reporter": "konterfei.reporting",
+    "Silent": "konterfei.reporting",
+    "SwapConfig": "konterfei.stages.swap",
+    "TrainConfig": "konterfei.stages.train",
+    "VerifyConfig": "konterfei.stages.verify",
+    "consent_new": "konterfei.stages.consent",
+    "demo": "konterfei.stages.demo",
+    "evaluate": "konterfei.stages.evaluate",
+    "extract": "konterfei.stages.extract",
+    "merge": "konterfei.stages.merge",
+    "swap": "konterfei.stages.swap",
+    "train": "konterfei.stages.train",
+    "verify": "konterfei.stages.verify",
+}
+
+__all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    try:
+        home = _HOME[name]
+    except KeyError:
+        raise AttributeError(f"module 'konterfei' has no attribute '{name}'") from None
+    return getattr(import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

@@ -1,0 +1,30 @@
+"""What a stage gave back, as lines for a person and as an exit code."""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+
+def lines_of(result: Any) -> list[str]:
+    """The lines to print for a result.
+
+    A result that knows how to tell itself has `summary()`, giving lines; any other dataclass is shown field by field.
+    """
+    summary = getattr(result, "summary", None)
+    if callable(summary):
+        told = summary()
+        return told.splitlines() if isinstance(told, str) else [str(line) for line in told]
+    if result is None:
+        return []
+    if is_dataclass(result):
+        shown = [(field.name.replace("_", " "), getattr(result, field.name)) for field in fields(result)]
+        width = max(len(name) for name, _ in shown)
+        return [f"{name:<{width}}  {value}" for name, value in shown if isinstance(value, str | int | float | Path)]
+    return [str(result)]
+
+
+def exit_code(result: Any) -> int:
+    """0, unless the result says otherwise by an `exit_code` of its own (a check that did not pass)."""
+    return int(getattr(result, "exit_code", 0))

@@ -1,0 +1,117 @@
+"""The product's verbs: one file each, holding a Config dataclass and one function of it.
+
+`STAGES` lists them. The command line, the documentation and later the studio are made from this table: a new stage is
+one file and one entry here. The entries are strings, so that listing the stages imports none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+from konterfei.errors import UnknownNameError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One verb of the product.
+
+    Attributes:
+        run: "package.module:function", called as `function(config, reporter)`.
+        config: "package.module:Class", the frozen dataclass that `run` reads.
+        about: one line for `konterfei --help`; begins with a verb.
+        examples: complete command lines that work as they stand.
+        positional: fields of the config that are given without their flag's name, in this order.
+        short: field -> one-letter flag; `output` is always `-o`.
+    """
+
+    run: str
+    config: str
+    about: str
+    examples: tuple[str, ...]
+    positional: tuple[str, ...] = ()
+    short: Mapping[str, str] = field(default_factory=dict)
+
+    def load_run(self) -> Callable[..., Any]:
+        """The function itself (its module is imported here)."""
+        return _load(self.run)
+
+    def load_config(self) -> type:
+        """The config class itself (its module is imported here)."""
+        return _load(self.config)
+
+
+class _Stages(dict[str, Stage]):
+    def __missing__(self, name: str) -> Stage:
+        raise UnknownNameError("command", name, self)
+
+
+STAGES: Mapping[str, Stage] = _Stages(
+    {
+        "swap": Stage(
+            run="konterfei.stages.swap:swap",
+            config="konterfei.stages.swap:SwapConfig",
+            about="Put one person's face onto another in a video: every step, start to finish.",
+            examples=(
+                "konterfei swap --src anna.mp4 --dst plate.mp4 -o out.mp4 --consent anna.toml",
+                "konterfei swap --src anna.mp4 --dst plate.mp4 -o out.mp4 --consent anna.toml --train-minutes 120",
+            ),
+        ),
+        "extract": Stage(
+            run="konterfei.stages.extract:extract",
+            config="konterfei.stages.extract:ExtractConfig",
+            about="Find one person's face in every frame of a video and keep it as a faceset.",
+            examples=("konterfei extract anna.mp4 -o src_faces",),
+            positional=("video",),
+        ),
+        "train": Stage(
+            run="konterfei.stages.train:train",
+            config="konterfei.stages.train:TrainConfig",
+            about="Teach a model to put the src face in the place of the dst face.",
+            examples=(
+                "konterfei train --src src_faces --dst dst_faces -o run --minutes 10",
+                "konterfei train --src src_faces --dst dst_faces -o run    # the same command again goes on",
+            ),
+        ),
+        "merge": Stage(
+            run="konterfei.stages.merge:merge",
+            config="konterfei.stages.merge:MergeConfig",
+            about="Put the trained face back into the video; label and sign the result.",
+            examples=("konterfei merge plate.mp4 --faces dst_faces --model run --consent anna.toml -o out.mp4",),
+            positional=("video",),
+        ),
+        "verify": Stage(
+            run="konterfei.stages.verify:verify",
+            config="konterfei.stages.verify:VerifyConfig",
+            about="Say what was changed in a video, by what, and whether it was altered since.",
+            examples=("konterfei verify out.mp4",),
+            positional=("video",),
+        ),
+        "consent new": Stage(
+            run="konterfei.stages.consent:consent_new",
+            config="konterfei.stages.consent:ConsentConfig",
+            about="Write a consent record for the person whose face is to be used.",
+            examples=("konterfei consent new -o anna.toml --person 'Anna Muster' --basis self",),
+        ),
+        "evaluate": Stage(
+            run="konterfei.stages.evaluate:evaluate",
+            config="konterfei.stages.evaluate:EvaluateConfig",
+            about="Measure a swap: identity, expression, steadiness; draw the report picture.",
+            examples=("konterfei evaluate out.mp4 --faces dst_faces --src src_faces -o report.jpg",),
+            positional=("video",),
+        ),
+        "demo": Stage(
+            run="konterfei.stages.demo:demo",
+            config="konterfei.stages.demo:DemoConfig",
+            about="Render two synthetic performers and swap one onto the other.",
+            examples=("konterfei demo", "konterfei demo -o demo --minutes 5"),
+        ),
+    }
+)
+
+
+def _load(target: str) -> Any:
+    module, _, attribute = target.partition(":")
+    return getattr(import_module(module), attribute)
