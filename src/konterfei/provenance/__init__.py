@@ -1,0 +1,9 @@
+"""Whose face, with what right, and how a viewer can tell: consent records, visible labels, signed credentials.
+
+consent.py       the record that a swap needs; read, checked, written
+label.py         the visible label
+certificate.py   whose signature: a certificate given, or a self-made one
+layout.py        boxes of an MP4/MOV file, as far as marking needs them
+credentials.py   writing C2PA Content Credentials into a finished video
+verification.py  reading them back: marked, untouched, by what
+"""
