@@ -30,7 +30,7 @@ demo: $(VENV)/.installed-demo
 	$(BIN)/konterfei demo -o $(DEMO) $(DEMO_ARGS)
 
 test: $(VENV)/.installed-test
-	$(BIN)/ruff check src tests
+	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest

@@ -22,17 +22,17 @@ ABOUT = """Puts one face on another in video, measured, labelled and with consen
 New here? `konterfei demo` shows the whole way with synthetic people.
 """
 
-Runner = Callable[[Stage, Any], Any]
+Runner = Callable[[Stage, Any], object]
 """What a command does with its stage and its finished config."""
 
 
 def run(argv: Sequence[str]) -> int:
     """Runs one command line; see `konterfei.cli.main`."""
-    codes: list[int] = []
-    app = build(argv, lambda stage, config: codes.append(_run_stage(stage, config)))
+    asked: list[tuple[Stage, Any]] = []
     try:
+        app = build(argv, lambda stage, config: asked.append((stage, config)))
         app(argv, exit_on_error=False, print_error=False, result_action="return_value")
-        return codes[0] if codes else 0
+        return _run_stage(*asked[0]) if asked else 0
     except CycloptsError as error:
         return _complain(f"{error}\nSee: konterfei {_command_in(argv)}--help".replace("  ", " "), 2)
     except Cancelled as error:
