@@ -13,6 +13,7 @@ from typing import Any
 from cyclopts import App, CycloptsError
 
 import konterfei
+from konterfei.cli import dialogue
 from konterfei.cli.results import exit_code, lines_of
 from konterfei.errors import Cancelled, KonterfeiError
 from konterfei.stages import STAGES, Stage
@@ -106,6 +107,8 @@ def _run_stage(stage: Stage, config: Any) -> int:
     from konterfei.cli.console import ConsoleReporter
     from konterfei.cli.stopping import stop_requests
 
+    if stage.dialogue and dialogue.is_possible():
+        config = dialogue.completed(config, stage.dialogue)
     with ConsoleReporter.on_stderr() as reporter, stop_requests(reporter.ask_to_stop):
         result = stage.load_run()(config, reporter)
     for line in lines_of(result):

@@ -80,9 +80,10 @@ def _parameter(field: Field[Any], hint: Any, doc: str, short: str | None, stage:
     parameter = Parameter(
         help=doc,
         alias=short,
+        negative_bool=() if default is False else None,
         negative_none=(),
         negative_iterable=(),
-        show_default=default is not MISSING and default is not None and default != () and default != "",
+        show_default=default not in (MISSING, None, False, (), ""),
     )
     return inspect.Parameter(
         field.name,

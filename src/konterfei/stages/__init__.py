@@ -25,6 +25,7 @@ class Stage:
         examples: complete command lines that work as they stand.
         positional: fields of the config that are given without their flag's name, in this order.
         short: field -> one-letter flag; `output` is always `-o`.
+        dialogue: module with `next_question` and `answered`, for a stage whose missing settings can be asked for.
     """
 
     run: str
@@ -33,6 +34,7 @@ class Stage:
     examples: tuple[str, ...]
     positional: tuple[str, ...] = ()
     short: Mapping[str, str] = field(default_factory=dict)
+    dialogue: str | None = None
 
     def load_run(self) -> Callable[..., Any]:
         """The function itself (its module is imported here)."""
@@ -93,7 +95,11 @@ STAGES: Mapping[str, Stage] = _Stages(
             run="konterfei.stages.consent:consent_new",
             config="konterfei.stages.consent:ConsentConfig",
             about="Write a consent record for the person whose face is to be used.",
-            examples=("konterfei consent new -o anna.toml --person 'Anna Muster' --basis self",),
+            examples=(
+                "konterfei consent new -o anna.toml    # asks for the rest",
+                "konterfei consent new -o anna.toml --person 'Anna Muster' --basis self",
+            ),
+            dialogue="konterfei.stages.consent",
         ),
         "evaluate": Stage(
             run="konterfei.stages.evaluate:evaluate",
