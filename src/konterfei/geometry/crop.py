@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, Literal
@@ -143,8 +144,8 @@ class Crop:
             centre = centre + 0.07 * up
         elif face_type is FaceType.HEAD:
             yaw = mean_yaw(unit_from_frame @ points)
-            yaw *= abs(np.tanh(2.0 * yaw))
-            centre = centre - left * (yaw / 2.0) + 0.5 * up
+            yaw *= abs(math.tanh(2.0 * yaw))
+            centre = centre - left * yaw / 2.0 + 0.5 * up
         corners = np.stack([centre - falling * half, centre + rising * half, centre + falling * half])
         if not face_type.is_aligned:
             reach = _upright_reach(np.stack([*corners, centre - rising * half]))
@@ -200,7 +201,7 @@ class Crop:
         crop = _warp(image, matrix, (size, size), _FLAGS[interpolation], _BORDERS[border])
         if finer > 1:
             crop = cv2.resize(crop, (self.size, self.size), interpolation=cv2.INTER_AREA)
-        return crop
+        return crop.reshape(self.size, self.size, *image.shape[2:])
 
     def project(self, image: Array, region: Region, interpolation: Interpolation = "cubic") -> Array:
         """The crop-sized `image` (or mask) as it lies over `region` of the frame, zero outside the crop.
@@ -230,21 +231,27 @@ class Crop:
             onto: [H, W, 3] frame, uint8, uint16, or float32 in [0, 1]
             region: rows and columns to work on (None = all that the crop touches)
         """
-        region = self.bounds(onto.shape) if region is None else region
-        under = onto[region]
+        rows, columns = self.bounds(onto.shape) if region is None else region
         pasted = onto.copy()
+        under = pasted[rows, columns]
         if under.size == 0:
             return pasted
-        # soft edges of the crop itself must not bleed in black: repeat its edge, the mask decides where it ends
-        rows, columns = region
-        crop_from_region = self.crop_from_frame @ Similarity.of(shift=(columns.start, rows.start))
-        flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
-        over = _warp(image, crop_from_region, under.shape[1::-1], flags, cv2.BORDER_REPLICATE)
-        alpha = self.project(mask.astype(np.float32), region, "linear")[..., None]
         top = float(np.iinfo(onto.dtype).max) if onto.dtype.kind == "u" else 1.0
         gain = top if image.dtype.kind == "f" else top / np.iinfo(image.dtype).max
-        mixed = under + alpha * (over.astype(np.float32) * np.float32(gain) - under)
-        pasted[region] = np.clip(np.rint(mixed), 0, top).astype(onto.dtype) if top > 1 else mixed
+        # the crop's own edge is repeated, so that black never bleeds in; the mask decides where the face ends
+        crop_from_region = self.crop_from_frame @ Similarity.of(shift=(columns.start, rows.start))
+        flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+        over = _warp(
+            image.astype(np.float32) * np.float32(gain),
+            crop_from_region,
+            under.shape[1::-1],
+            flags,
+            cv2.BORDER_REPLICATE,
+            top,
+        )
+        alpha = self.project(mask.astype(np.float32), (rows, columns), "linear")
+        change = cv2.multiply(cv2.subtract(over, under, dtype=cv2.CV_32F), cv2.merge([alpha] * 3))
+        cv2.add(under, change, dst=under, dtype=cv2.CV_32F if top == 1 else cv2.CV_8U if top == 255 else cv2.CV_16U)
         return pasted
 
 
@@ -256,13 +263,13 @@ def landmarks_box(landmarks: ArrayLike) -> Array:
 
 def _upright_reach(corners: Array) -> float:
     """Half the side of the square that has the polygon's area (shoelace formula)."""
-    x, y = corners.astype(np.float64).T
-    return float(np.sqrt(0.5 * abs(x @ np.roll(y, 1) - y @ np.roll(x, 1))) / 2.0)
+    x, y = corners.T.astype(np.float64)
+    return math.sqrt(0.5 * abs(float(x @ np.roll(y, 1) - y @ np.roll(x, 1)))) / 2.0
 
 
-def _warp(image: Array, matrix: Similarity, size: tuple[int, int], flags: int, border: int) -> Array:
-    """OpenCV's affine warp; float images keep to [0, 1], which cubic kernels overshoot."""
+def _warp(image: Array, matrix: Similarity, size: tuple[int, int], flags: int, border: int, top: float = 1.0) -> Array:
+    """OpenCV's affine warp; float images keep to [0, top], which cubic kernels overshoot."""
     warped = cv2.warpAffine(image, matrix.matrix, size, flags=flags, borderMode=border)
     if warped.dtype.kind == "f":
-        warped = np.clip(warped, 0.0, 1.0)
+        np.clip(warped, 0.0, top, out=warped)
     return warped.reshape(*warped.shape[:2], *image.shape[2:])
