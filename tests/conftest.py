@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,15 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test reads or writes the settings (and signing certificate) of the person who runs it."""
+    patch = pytest.MonkeyPatch()
+    patch.setenv("KONTERFEI_CONFIG", str(tmp_path_factory.mktemp("config")))
+    yield
+    patch.undo()
 
 
 def _shared(variable: str, name: str) -> Path:
