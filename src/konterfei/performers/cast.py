@@ -1,0 +1,133 @@
+"""Where the performers' pictures come from: the fictional people of the package `openpeople` (MIT)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from konterfei.errors import ConfigError, UnknownNameError
+
+Image = NDArray[np.uint8]
+
+EXPRESSIONS = (
+    "neutral happy sad angry surprised disgusted scared confused "
+    "smug flirty thoughtful pensive exhausted shocked playful determined"
+).split()
+"""Names of the sixteen pictures on openpeople's sheet of expressions, row by row."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """How a performer is lit and where they stand."""
+
+    scene: str
+    """Background: a name in `konterfei.performers.scenery.SCENES`."""
+    light: tuple[float, float, float]
+    """Direction towards the key light: x right, y down, z away from the camera. Any length."""
+    contrast: float
+    """How much the light models the face, 0 = as photographed."""
+    tint: tuple[float, float, float]
+    """Gain of red, green and blue, as of a camera's white balance."""
+    voice_hz: float
+    """Mean pitch of the synthetic voice."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Performer:
+    """A fictional person who can be rendered."""
+
+    about: str
+    """One line for help texts."""
+    look: Look
+
+
+PERFORMERS: dict[str, Performer] = {
+    "P005": Performer(
+        about="bearded man, white shirt",
+        look=Look(scene="office", light=(-0.8, -0.5, -0.6), contrast=0.30, tint=(1.03, 1.0, 0.95), voice_hz=112.0),
+    ),
+    "P006": Performer(
+        about="woman, dark hair tied back, white T-shirt",
+        look=Look(scene="evening", light=(0.75, -0.6, -0.6), contrast=0.26, tint=(0.98, 1.0, 1.05), voice_hz=196.0),
+    ),
+    "P007": Performer(
+        about="man, curly hair",
+        look=Look(scene="garden", light=(-0.5, -0.9, -0.5), contrast=0.22, tint=(1.0, 1.01, 0.98), voice_hz=124.0),
+    ),
+    "P009": Performer(
+        about="woman, long hair",
+        look=Look(scene="studio", light=(0.6, -0.5, -0.8), contrast=0.26, tint=(1.02, 1.0, 0.97), voice_hz=208.0),
+    ),
+}
+"""The people whose pictures were looked at and found good. P003 is left out on purpose: it resembles a known person."""
+
+
+def performer(person: str) -> Performer:
+    """The performer of that name. Raises UnknownNameError."""
+    if person not in PERFORMERS:
+        raise UnknownNameError("performer", person, PERFORMERS)
+    return PERFORMERS[person]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pictures:
+    """A person's source pictures, RGB."""
+
+    portrait: Image
+    """Neutral, frontal, on plain grey. [2048, 2048, 3]"""
+    expressions: dict[str, Image]
+    """Small pictures by name of expression, about 500 x 340."""
+
+
+def _openpeople() -> Any:
+    try:
+        import openpeople
+    except ImportError as error:
+        raise ConfigError(
+            "Synthetic performers need the pictures of the package 'openpeople', which is not installed. "
+            "Install it with: pip install konterfei[demo]"
+        ) from error
+    return openpeople
+
+
+def load_pictures(person: str) -> Pictures:
+    """The portrait and the expressions of a performer.
+
+    Raises:
+        UnknownNameError: no performer of that name.
+        ConfigError: openpeople is missing or holds other pictures than expected.
+    """
+    performer(person)
+    assets = Path(_openpeople().__file__).parent / "data" / "curated" / person / "assets"
+    sheet = _read(assets / "emotions_sheet.jpg")
+    return Pictures(portrait=_read(assets / "studio_portrait.jpg"), expressions=_split_sheet(sheet, person))
+
+
+def _read(path: Path) -> Image:
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise ConfigError(f"{path} is missing or unreadable. Reinstall the pictures: pip install openpeople==0.1.2")
+    return np.ascontiguousarray(image[:, :, ::-1])
+
+
+def _split_sheet(sheet: Image, person: str) -> dict[str, Image]:
+    """Cuts the sheet along the white frames around its pictures (their layout differs from person to person)."""
+    white = (sheet.min(axis=2) > 225).astype(np.uint8)
+    _, _, stats, _ = cv2.connectedComponentsWithStats(white)
+    boxes = [tuple(int(v) for v in row[:4]) for row in stats[1:] if 400 < row[2] < 700 and 250 < row[3] < 420]
+    if len(boxes) != len(EXPRESSIONS):
+        raise ConfigError(
+            f"The sheet of expressions of {person} has {len(boxes)} pictures where {len(EXPRESSIONS)} are expected. "
+            "Install the version that was tested: pip install openpeople==0.1.2"
+        )
+    boxes.sort(key=lambda box: (round(box[1] / 200), box[0]))
+    inset = 6  # the frames are 5 pixels wide
+    return {
+        name: np.ascontiguousarray(sheet[y + inset : y + h - inset, x + inset : x + w - inset])
+        for name, (x, y, w, h) in zip(EXPRESSIONS, boxes, strict=True)
+    }

@@ -1,0 +1,78 @@
+"""Triangles to dense per-pixel maps."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Float = NDArray[np.float32]
+_SHIFT = 4  # fractional bits of cv2's polygon coordinates
+
+
+def triangle_ids(points: Float, triangles: NDArray[np.int32], order: NDArray[np.intp], shape: tuple[int, int]) -> NDArray[np.int32]:
+    """Which triangle is seen at each pixel, -1 for none.
+
+    Args:
+        points: corners in pixels. [V, 2]
+        triangles: corner numbers. [T, 3]
+        order: triangles from the farthest to the nearest; later ones are painted over earlier ones. [T]
+        shape: height, width.
+    """
+    ids = np.full(shape, -1, np.int32)
+    corners = np.round(points[triangles] * (1 << _SHIFT)).astype(np.int32)
+    fill = cv2.fillConvexPoly
+    for t in order.tolist():
+        fill(ids, corners[t], t, cv2.LINE_8, _SHIFT)
+    return ids
+
+
+def planes(points: Float, triangles: NDArray[np.int32], values: Float) -> Float:
+    """Per triangle the plane through its corners' values: value = a x + b y + c. [T, K, 3]
+
+    Args:
+        points: corners in pixels. [V, 2]
+        triangles: corner numbers. [T, 3]
+        values: K numbers per corner. [V, K]
+    """
+    p = points[triangles].astype(np.float64)
+    v = values[triangles].astype(np.float64)
+    e1, e2 = p[:, 1] - p[:, 0], p[:, 2] - p[:, 0]
+    d1, d2 = v[:, 1] - v[:, 0], v[:, 2] - v[:, 0]
+    det = e1[:, 0] * e2[:, 1] - e1[:, 1] * e2[:, 0]
+    # a triangle seen edge-on has no plane; it covers no pixel worth speaking of, so its value is held constant
+    det = np.where(np.abs(det) < 1e-3, np.inf, det)[:, None]
+    a = (d1 * e2[:, 1:2] - d2 * e1[:, 1:2]) / det
+    b = (d2 * e1[:, 0:1] - d1 * e2[:, 0:1]) / det
+    c = v[:, 0] - a * p[:, 0, 0:1] - b * p[:, 0, 1:2]
+    return np.stack([a, b, c], axis=-1).astype(np.float32)
+
+
+def evaluate(plane: Float, ids: NDArray[np.int32], origin: tuple[int, int] = (0, 0)) -> Float:
+    """The planes' values at every pixel. [K, H, W]; pixels without a triangle take triangle 0's.
+
+    Args:
+        plane: [T, K, 3]
+        ids: [H, W]
+        origin: x, y of the first pixel of `ids` in the points' coordinates.
+    """
+    height, width = ids.shape
+    x = np.arange(origin[0], origin[0] + width, dtype=np.float32)[None, :]
+    y = np.arange(origin[1], origin[1] + height, dtype=np.float32)[:, None]
+    flat = np.maximum(ids, 0)
+    out = np.empty((plane.shape[1], height, width), np.float32)
+    for k in range(plane.shape[1]):
+        a, b, c = (np.ascontiguousarray(plane[:, k, i]) for i in range(3))
+        out[k] = a[flat]
+        out[k] *= x
+        out[k] += b[flat] * y
+        out[k] += c[flat]
+    return out
+
+
+def polygon_mask(polygon: Float, shape: tuple[int, int], blur: float) -> Float:
+    """Soft-edged inside of a polygon. [H, W] in [0, 1]"""
+    mask = np.zeros(shape, np.uint8)
+    cv2.fillPoly(mask, [np.round(polygon * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
+    out = mask.astype(np.float32) / 255.0
+    return cv2.GaussianBlur(out, (0, 0), blur) if blur > 0 else out
