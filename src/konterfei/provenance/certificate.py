@@ -10,6 +10,7 @@ usages emailProtection (the one that default readers accept) and c2pa-kp-claimSi
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import sys
@@ -294,7 +295,7 @@ def _check_fit(chain: list[x509.Certificate], key: PrivateKeyTypes, certificate_
             f"--certificate '{certificate_path}' may not be used for Content Credentials: its extended key usage "
             "lacks emailProtection. Ask the issuer for a C2PA claim-signing or S/MIME certificate."
         )
-    for lower, upper in zip(chain, chain[1:], strict=False):
+    for lower, upper in itertools.pairwise(chain):
         try:
             lower.verify_directly_issued_by(upper)
         except (ValueError, TypeError, InvalidSignature) as error:

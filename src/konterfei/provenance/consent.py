@@ -267,7 +267,7 @@ def _check_evidence(consent: Consent, item: Evidence, where: str) -> None:
     if digest != item.sha256.lower():
         raise ConsentError(
             f"{where}the evidence '{item.file}' was changed since the record was made (its SHA-256 is {digest[:12]}…, "
-            f"recorded is {item.sha256[:12].lower()}…). Put the original back, or make a new record for the new document."
+            f"recorded is {item.sha256[:12].lower()}…). Put the original back, or record the new document anew."
         )
 
 

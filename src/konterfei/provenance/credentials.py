@@ -1,0 +1,266 @@
+"""Writing C2PA Content Credentials into a finished video.
+
+What is signed (C2PA 2.x; all of it can be read by any reader of Content Credentials, and by `verify`):
+- the plate as the parent that was opened, src material and model as inputs, each with its SHA-256; credentials that
+  they carry themselves are kept inside ours;
+- the actions c2pa.opened and c2pa.edited, with IPTC's digital source type for neural compositing into real footage;
+- `org.konterfei.swap`: model, steps, preset, settings, frames swapped and not swapped and why, label, preview or not;
+- `org.konterfei.consent`: person, basis, scope and the hash of the record, never its evidence or reason;
+- a hash of the file. Nothing is fetched from or sent to a network.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from c2pa import Builder, C2paError, C2paSignerInfo, Context, Signer
+
+from konterfei.errors import OutputError, ProvenanceError
+from konterfei.io.atomic import atomic_path, ensure_writable, sha256
+from konterfei.provenance import layout
+from konterfei.provenance.certificate import Identity, signing_identity
+from konterfei.provenance.consent import Consent
+from konterfei.provenance.label import LABELS, wording
+from konterfei.provenance.streams import Watched
+from konterfei.provenance.verification import CONSENT, OFFLINE, SWAP, Verification, verify
+from konterfei.reporting import Reporter, Silent
+
+__all__ = ["SIGNABLE", "Claim", "Material", "Verification", "ensure_signable", "sign", "verify"]
+
+SIGNABLE: Mapping[str, str] = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/quicktime"}
+"""Suffixes of results that can carry credentials, and their media types. (c2pa also knows AVI and still images.)"""
+SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+"""IPTC digital source type: "composite with elements made by a trained algorithm"."""
+_READABLE = {
+    **SIGNABLE,
+    ".avi": "video/avi",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".png": "image/png",
+    ".webp": "image/webp",
+    ".tif": "image/tiff",
+    ".tiff": "image/tiff",
+}
+_OPAQUE = "application/octet-stream"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """Something that went into the result. Make it with `Material.of` when the file or folder is at hand."""
+
+    name: str
+    sha256: str
+    path: Path | None = None
+    """Where it is now, if it is: credentials that it carries are then kept."""
+
+    @classmethod
+    def of(cls, path: Path | str) -> Material:
+        """A file, or a folder (hashed as the sorted list of its visible files' names and hashes)."""
+        path = Path(path)
+        if not path.is_dir():
+            return cls(name=path.name, sha256=sha256(path), path=path)
+        listing = hashlib.sha256()
+        for item in sorted(path.rglob("*")):
+            parts = item.relative_to(path).parts
+            if item.is_file() and not any(part.startswith(".") for part in parts):
+                listing.update(f"{'/'.join(parts)}\0{sha256(item)}\n".encode())
+        return cls(name=path.resolve().name, sha256=listing.hexdigest())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """What the credentials say about a result."""
+
+    plate: Material
+    """The dst video (or folder of frames) that received the face."""
+    consent: Consent
+    """The record that allowed it, as `require` gave it."""
+    model: str
+    """Name of the model, for example "liae"."""
+    steps: int
+    """Training steps behind the snapshot used."""
+    preset: str
+    frames_swapped: int
+    label: str
+    """Style of the visible label, a name of LABELS; "none" is recorded, too."""
+    frames_not_swapped: Mapping[str, int] = field(default_factory=dict)
+    """Reason in words -> number of frames."""
+    sources: tuple[Material, ...] = ()
+    """Src videos, pictures or faceset, and the model snapshot."""
+    use: str | None = None
+    """What it was made for, as matched against the consent's scope."""
+    is_preview: bool = False
+    settings: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
+    """Merge settings worth telling."""
+
+
+def ensure_signable(output: Path | str) -> None:
+    """Raise OutputError, before any work, unless a video of this name can carry credentials."""
+    output = Path(output)
+    suffix = output.suffix.lower()
+    if suffix in SIGNABLE:
+        return
+    remedy = f"Name the output {output.stem or 'out'}.mp4 or {output.stem or 'out'}.mov."
+    if suffix in (".mkv", ".webm"):
+        what = f"Matroska files ({suffix}) cannot carry Content Credentials"
+    elif suffix in _READABLE or suffix in (".exr", ".dpx") or not suffix or output.is_dir() or "%" in output.name:
+        what = "Image sequences cannot carry Content Credentials as a whole"
+    else:
+        what = f"Files of type '{suffix}' cannot carry Content Credentials"
+    raise OutputError(f"Cannot write the result to '{output}': {what}, and konterfei marks every result. {remedy}")
+
+
+def sign(
+    unsigned: Path | str,
+    output: Path | str,
+    claim: Claim,
+    identity: Identity | None = None,
+    reporter: Reporter | None = None,
+) -> Verification:
+    """Write `output`: the video `unsigned` with credentials. It appears complete, checked and signed, or not at all.
+
+    `unsigned` is left as it is; the caller removes it. It may not be `output`.
+
+    Args:
+        unsigned: finished video, MP4 or MOV by content whatever its name.
+        output: .mp4, .m4v or .mov.
+        claim: what to say.
+        identity: who signs; None = this user's self-made certificate.
+        reporter: told the progress in bytes; may stop it.
+
+    Returns:
+        The check of the written file: untouched.
+
+    Raises:
+        OutputError: the type cannot be signed, no space, no permission, or it would overwrite the plate.
+        ProvenanceError: signing failed, or the check afterwards did.
+    """
+    unsigned, output, reporter = Path(unsigned), Path(output), reporter or Silent()
+    ensure_signable(output)
+    if claim.plate.path is not None and claim.plate.path.resolve() == output.resolve():
+        raise OutputError(f"'{output}' is the plate itself. Choose another name for the result.")
+    assert unsigned.resolve() != output.resolve(), "the unsigned video must not have the name of the result"
+    assert claim.label in LABELS, f"no label style '{claim.label}'"
+    size = unsigned.stat().st_size
+    ensure_writable(output, size + (1 << 20))
+    identity = identity or signing_identity()
+    reporter.start("signing", 3 * size, "bytes")  # read, written, and read once more for its hash
+    with atomic_path(output) as temporary:
+        try:
+            _write(unsigned, temporary, output, claim, identity, reporter)
+        except C2paError as error:
+            raise ProvenanceError(
+                f"'{output}' could not be signed: {error}. Nothing was written there; the unsigned video is not a "
+                "result. If a certificate of your own was given, try without it."
+            ) from error
+        checked = verify(temporary)
+        if not checked.untouched:
+            raise ProvenanceError(
+                f"'{output}' was signed, but its check failed: {' '.join(checked.problems) or checked.state}. "
+                "Nothing was written there. The disk may be faulty; try again."
+            )
+    reporter.finish()
+    return checked
+
+
+def _write(unsigned: Path, temporary: Path, output: Path, claim: Claim, identity: Identity, reporter: Reporter) -> None:
+    settings = {"verify": dict(OFFLINE), "builder": {"thumbnail": {"enabled": False}}}
+    media_type = SIGNABLE[output.suffix.lower()]
+    with (
+        Context.from_dict(settings) as context,
+        Builder(_manifest(unsigned, output, claim, media_type), context=context) as builder,
+        Signer.from_info(
+            C2paSignerInfo(identity.algorithm, identity.chain.encode(), identity.key.encode(), None)
+        ) as signer,
+    ):
+        _add(builder, claim.plate, "parentOf", "plate")
+        for number, source in enumerate(claim.sources):
+            _add(builder, source, "inputTo", f"source{number}")
+        with unsigned.open("rb") as read, temporary.open("w+b") as written:
+            streams = Watched(read, reporter), Watched(written, reporter, counts=True)
+            try:
+                builder.sign(signer, media_type, *streams)
+            except C2paError:
+                for stream in streams:
+                    stream.reraise()
+                raise
+
+
+def _manifest(unsigned: Path, output: Path, claim: Claim, media_type: str) -> dict[str, Any]:
+    tool = {"name": "konterfei", "version": version("konterfei")}
+    edited: dict[str, Any] = {
+        "action": "c2pa.edited",
+        "when": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "softwareAgent": tool,
+        "digitalSourceType": SOURCE_TYPE,
+        "parameters": {"description": "A face was replaced by one that a neural network learned from other footage."},
+    }
+    if claim.sources:
+        edited["parameters"]["ingredientIds"] = [f"source{number}" for number in range(len(claim.sources))]
+    actions = [{"action": "c2pa.opened", "parameters": {"ingredientIds": ["plate"]}}, edited]
+    return {
+        "title": output.name,
+        "format": media_type,
+        "claim_generator_info": [tool],
+        "assertions": [
+            {"label": "c2pa.actions.v2", "data": {"actions": actions}},
+            {"label": SWAP, "data": _swap(unsigned, claim)},
+            {"label": CONSENT, "data": _consent(claim.consent)},
+        ],
+    }
+
+
+def _swap(unsigned: Path, claim: Claim) -> dict[str, Any]:
+    return {
+        "model": claim.model,
+        "steps": claim.steps,
+        "preset": claim.preset,
+        "frames_swapped": claim.frames_swapped,
+        "frames_not_swapped": dict(claim.frames_not_swapped),
+        "label": claim.label,
+        "label_text": wording(claim.label),
+        "is_preview": claim.is_preview,
+        "use": claim.use or "",
+        "settings": dict(claim.settings),
+        "materials": [
+            {"role": role, "name": item.name, "sha256": item.sha256}
+            for role, item in [("plate", claim.plate), *(("source", source) for source in claim.sources)]
+        ],
+        "unhashed_sha256": layout.unhashed_digest(unsigned),
+    }
+
+
+def _consent(consent: Consent) -> dict[str, Any]:
+    return {
+        "person": consent.person,
+        "basis": consent.basis,
+        "scope": list(consent.scope),
+        "expires": consent.expires.isoformat() if consent.expires else "",
+        "record_sha256": consent.sha256,
+    }
+
+
+def _add(builder: Builder, material: Material, relation: str, label: str) -> None:
+    """Name `material` as an ingredient, with the credentials that it carries, if it is of a kind that can."""
+    told = {
+        "title": material.name,
+        "relationship": relation,
+        "label": label,
+        "metadata": {"org.konterfei.sha256": material.sha256},
+    }
+    media_type = _READABLE.get(material.path.suffix.lower(), _OPAQUE) if material.path else _OPAQUE
+    if material.path is not None and media_type != _OPAQUE:
+        try:
+            with material.path.open("rb") as file:
+                builder.add_ingredient(told, media_type, file)
+            return
+        except C2paError:
+            pass  # not what its suffix says, or damaged; its name and hash are told below all the same
+    builder.add_ingredient(told, _OPAQUE, io.BytesIO())

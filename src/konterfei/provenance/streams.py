@@ -1,0 +1,72 @@
+"""Open files as c2pa's native code wants them, that keep the errors it would lose and count the bytes it moves."""
+
+from __future__ import annotations
+
+import io
+from typing import BinaryIO
+
+from konterfei.reporting import Reporter, check
+
+
+class Watched(io.RawIOBase):
+    """A file whose errors, and a wish to stop, survive the way through native code.
+
+    c2pa calls back into Python for every read and write and reports any exception there as a plain input/output
+    error; `reraise` gives the first one back. Progress is said to `reporter` as bytes moved, if `counts`.
+    """
+
+    def __init__(self, file: BinaryIO, reporter: Reporter, counts: bool = False) -> None:
+        self._file = file
+        self._reporter = reporter
+        self._counts = counts
+        self._moved = 0
+        self._error: BaseException | None = None
+
+    def reraise(self) -> None:
+        """Raise what went wrong in this file, if anything did."""
+        if self._error is not None:
+            raise self._error
+
+    def readable(self) -> bool:  # noqa: D102
+        return True
+
+    def writable(self) -> bool:  # noqa: D102
+        return True
+
+    def seekable(self) -> bool:  # noqa: D102
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # noqa: D102
+        try:
+            return self._tell(self._file.readinto(buffer))  # type: ignore[attr-defined]
+        except BaseException as error:
+            self._error = self._error or error
+            raise
+
+    def write(self, data: bytes) -> int:  # type: ignore[override]  # noqa: D102
+        try:
+            return self._tell(self._file.write(data))
+        except BaseException as error:
+            self._error = self._error or error
+            raise
+
+    def seek(self, offset: int, whence: int = 0) -> int:  # noqa: D102
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:  # noqa: D102
+        return self._file.tell()
+
+    def flush(self) -> None:  # noqa: D102
+        try:
+            if not self._file.closed:
+                self._file.flush()
+        except BaseException as error:
+            self._error = self._error or error
+            raise
+
+    def _tell(self, moved: int) -> int:
+        check(self._reporter)
+        if self._counts:
+            self._moved += moved
+            self._reporter.advance(self._moved)
+        return moved
