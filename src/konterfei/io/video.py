@@ -10,13 +10,65 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from pathlib import Path
 from typing import Any, TypeVar
 
+from konterfei.io.sequence import ImageSequenceReader, ImageSequenceWriter, is_pattern
 from konterfei.io.video_frames import BT709, ColorTags, Frame
+from konterfei.io.video_join import join
 from konterfei.io.video_probe import VideoInfo, probe
 from konterfei.io.video_reader import VideoReader
+from konterfei.io.video_writer import VIDEO_SUFFIXES, VideoWriter
 
 T = TypeVar("T")
+
+
+def open_frames(
+    path: Path | str,
+    start: int = 0,
+    stop: int | None = None,
+    *,
+    deep: bool = False,
+    fps: Fraction | int = 25,
+) -> VideoReader | ImageSequenceReader:
+    """A reader for a video, a folder of images or a pattern (`shot.%06d.png`).
+
+    Args:
+        path: what to read.
+        start, stop: frames wanted.
+        deep: give uint16, not uint8.
+        fps: frames per second of images.
+
+    Raises:
+        UnreadableMediaError: see `VideoReader` and `ImageSequenceReader`.
+    """
+    path = Path(path)
+    if path.is_dir() or is_pattern(path):
+        return ImageSequenceReader(path, start, stop, deep=deep, fps=fps)
+    return VideoReader(path, start, stop, deep=deep)
+
+
+def open_writer(
+    path: Path | str, width: int, height: int, *, like: VideoInfo | None = None, **settings: Any
+) -> VideoWriter | ImageSequenceWriter:
+    """A writer for a video (.mp4, .mov, .m4v, .mkv), or for pictures in a folder or of a pattern.
+
+    Args:
+        path: a path without a suffix is a folder.
+        width, height: size of the frames.
+        like: plate whose colour tags, clock and pixel shape a video takes over.
+        settings: further ones of `VideoWriter`; pictures take none of them.
+
+    Raises:
+        OutputError: not writable, or a container that is not written.
+    """
+    path = Path(path)
+    if is_pattern(path) or path.is_dir() or not path.suffix:
+        return ImageSequenceWriter(path, width, height)
+    if like is None:
+        return VideoWriter(path, width, height, **settings)
+    return VideoWriter.like(like, path, size=(width, height), **settings)
 
 
 def read_ahead(items: Iterable[T], size: int = 8) -> Iterator[T]:
@@ -72,10 +124,17 @@ def read_ahead(items: Iterable[T], size: int = 8) -> Iterator[T]:
 
 __all__ = [
     "BT709",
+    "VIDEO_SUFFIXES",
     "ColorTags",
     "Frame",
+    "ImageSequenceReader",
+    "ImageSequenceWriter",
     "VideoInfo",
     "VideoReader",
+    "VideoWriter",
+    "join",
+    "open_frames",
+    "open_writer",
     "probe",
     "read_ahead",
 ]

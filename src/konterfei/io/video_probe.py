@@ -95,7 +95,8 @@ def _lacks_index(path: Path) -> bool:
     """Whether this is an MP4 or MOV file without its `moov` box, which cameras write last."""
     with path.open("rb") as file:
         size = path.stat().st_size
-        at, kinds = 0, []
+        at = 0
+        kinds: list[bytes] = []
         while at + 8 <= size and len(kinds) < 100:
             file.seek(at)
             header = file.read(16)

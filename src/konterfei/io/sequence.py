@@ -1,0 +1,194 @@
+"""Folders of numbered images, read and written as if they were a video."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from konterfei.errors import OutputError, UnreadableMediaError
+from konterfei.io.atomic import ensure_writable, make_folder
+from konterfei.io.images import READABLE, read_image, write_image
+from konterfei.io.video_frames import ColorTags, Frame
+from konterfei.io.video_probe import VideoInfo
+
+_PATTERN = re.compile(r"%0?(\d*)d")
+_SRGB = ColorTags(1, 13, 0, 2)
+"""BT.709 primaries, sRGB curve, RGB, full range: what untagged pictures are."""
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    """Sort key by which frame_2 comes before frame_10."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path.name)]
+
+
+def is_pattern(path: Path) -> bool:
+    """Whether a path names a numbered sequence, as in `shot.%06d.png`."""
+    return _PATTERN.search(path.name) is not None
+
+
+def list_images(path: Path) -> list[Path]:
+    """The pictures of a folder, or those that fit a pattern, in order of the numbers in their names.
+
+    Raises:
+        UnreadableMediaError: no such folder, or no pictures in it.
+    """
+    folder, fits = path, None
+    if is_pattern(path):
+        folder = path.parent
+        head, tail = path.name[: _PATTERN.search(path.name).start()], _PATTERN.split(path.name)[-1]  # type: ignore[union-attr]
+        fits = re.compile(re.escape(head) + r"\d+" + re.escape(tail))
+    if not folder.is_dir():
+        raise UnreadableMediaError(f"There is no folder '{folder}'. Check the path.")
+    found = [
+        file
+        for file in folder.iterdir()
+        if not file.name.startswith(".")
+        and (fits.fullmatch(file.name) if fits else file.suffix.lower() in READABLE)
+        and file.is_file()
+    ]
+    if not found:
+        raise UnreadableMediaError(
+            f"'{path}' holds no pictures ({', '.join(READABLE)}). Name a folder of images, or a video file."
+        )
+    return sorted(found, key=_natural)
+
+
+class ImageSequenceReader:
+    """Pictures as frames: the same manners as `VideoReader`.
+
+    Frames are numbered by their place in the order of names, whatever the numbers in the names. A picture that cannot
+    be read leaves a gap and is counted in `lost`.
+
+    Args:
+        path: folder, or pattern such as `shot.%06d.png`.
+        start, stop: frames wanted.
+        deep: give uint16 in 0..65535.
+        fps: frames per second; pictures do not say.
+
+    Raises:
+        UnreadableMediaError: no pictures, none readable, or pictures of different sizes.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        start: int = 0,
+        stop: int | None = None,
+        *,
+        deep: bool = False,
+        fps: Fraction | int = 25,
+    ) -> None:
+        self.path = Path(path)
+        self._files = list_images(self.path)
+        self._range = range(len(self._files))[max(start, 0) : stop]
+        self._deep, self._fps = deep, Fraction(fps)
+        self.lost, self.damaged, self.lost_is_estimate = 0, 0, False
+        self.lost_files: list[Path] = []
+        self._frames: Iterator[Frame] | None = None
+        self.info = self._probe()
+
+    def _probe(self) -> VideoInfo:
+        last: UnreadableMediaError | None = None
+        for file in self._files:
+            try:
+                height, width = read_image(file).shape[:2]
+                break
+            except UnreadableMediaError as error:
+                last = error
+        else:
+            raise UnreadableMediaError(
+                f"Not one of the {len(self._files)} pictures in '{self.path}' can be read."
+            ) from last
+        return VideoInfo(
+            path=self.path,
+            width=width,
+            height=height,
+            fps=self._fps,
+            num_frames=len(self._files),
+            duration=len(self._files) / self._fps,
+            time_base=1 / self._fps,
+            codec=file.suffix.lower().lstrip("."),
+            pixel_format="rgb24",
+            color=_SRGB,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop. There is nothing to let go of."""
+        self._frames = iter(())
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self
+
+    def __next__(self) -> Frame:
+        if self._frames is None:
+            self._frames = self._read()
+        return next(self._frames)
+
+    def _read(self) -> Iterator[Frame]:
+        for index in self._range:
+            try:
+                image = read_image(self._files[index], deep=self._deep)
+            except UnreadableMediaError:
+                self.lost += 1
+                self.lost_files.append(self._files[index])
+                continue
+            if image.shape[:2] != (self.info.height, self.info.width):
+                raise UnreadableMediaError(
+                    f"'{self._files[index]}' is {image.shape[1]} x {image.shape[0]}, the first picture "
+                    f"{self.info.width} x {self.info.height}. A sequence must have one size."
+                )
+            yield Frame(index, index / self._fps, image, 1 / self._fps)
+
+
+class ImageSequenceWriter:
+    """Frames as numbered pictures: the same manners as `VideoWriter`. Times are not kept: pictures cannot.
+
+    Every picture is written atomically; a folder that already holds pictures of these names is overwritten one by one.
+
+    Args:
+        path: folder (pictures are `000000.png`, ...) or pattern such as `shot.%06d.png`.
+        width, height: size of the frames.
+        quality: of JPEG and WebP.
+    """
+
+    def __init__(self, path: Path | str, width: int, height: int, *, quality: int = 95) -> None:
+        self.path = Path(path)
+        self._pattern = self.path if is_pattern(self.path) else self.path / "%06d.png"
+        self.width, self.height, self._quality = width, height, quality
+        self.num_frames = 0
+        self.notes: list[str] = []
+        if self._pattern.parent.is_file():
+            raise OutputError(f"Cannot write '{self._pattern.parent}': a file of that name is in the way.")
+        ensure_writable(self._pattern)
+
+    def __enter__(self) -> Self:
+        make_folder(self._pattern.parent)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def write(self, image: NDArray[Any], pts: Fraction, duration: Fraction | None = None) -> None:
+        """Add a frame. RGB [H, W, 3] uint8 or uint16; the times are taken for the sake of `VideoWriter`'s manners."""
+        if image.shape != (self.height, self.width, 3) or image.dtype not in (np.uint8, np.uint16):
+            raise ValueError(
+                f"expected [{self.height}, {self.width}, 3] uint8 or uint16, got {image.shape} {image.dtype}"
+            )
+        write_image(str(self._pattern) % self.num_frames, image, self._quality)
+        self.num_frames += 1

@@ -1,0 +1,140 @@
+"""Equally encoded parts to one file, without encoding again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import av.error
+
+from konterfei.errors import DamagedFileError, EncodeError
+from konterfei.io.atomic import atomic_path
+from konterfei.io.video_audio import AudioCopy
+from konterfei.io.video_probe import open_input, packets, video_stream
+from konterfei.io.video_writer import check_video_output, encode_failure, open_output
+
+
+class _Part:
+    """What must fit together, and the times of one part's packets."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with open_input(path) as container:
+            stream = video_stream(container, path)
+            context = stream.codec_context
+            self.time_base = Fraction(stream.time_base or 0)
+            self.coding = (context.codec.canonical_name, context.width, context.height, context.pix_fmt)
+            self.header = bytes(context.extradata or b"")
+            self.times: list[int] = []
+            self.is_sound = True
+            for packet in packets(container, stream):
+                if packet.size:
+                    self.is_sound &= packet.pts is not None and (bool(self.times) or packet.is_keyframe)
+                    self.times.append(packet.pts or 0)
+            self.delay = context.reorder_depth if context.has_b_frames else 0
+
+
+def _checked(parts: Sequence[Path]) -> list[_Part]:
+    looked = [_Part(path) for path in parts]
+    first = looked[0]
+    latest: int | None = None
+    for part in looked:
+        if part.coding != first.coding or part.header != first.header or part.time_base != first.time_base:
+            raise EncodeError(
+                f"Cannot join '{part.path}' to '{first.path}': they were encoded with other settings or another "
+                "version of the encoder. Make the parts again."
+            )
+        if not part.is_sound or not part.times:
+            raise DamagedFileError(f"'{part.path}' is empty, starts without a key frame or lacks times. Make it again.")
+        if latest is not None and min(part.times) <= latest:
+            raise EncodeError(f"Cannot join '{part.path}': it starts before the part before it ends.")
+        latest = max(part.times)
+    return looked
+
+
+def decoding_times(times: Sequence[int], delay: int) -> list[int]:
+    """Decoding times for packets with presentation `times` (both in decoding order), `delay` frames of reordering.
+
+    The n-th packet is decoded when the (n - delay)-th frame in order is shown; the first ones earlier, in even steps.
+    """
+    shown = sorted(times)
+    delay = min(delay, len(shown) - 1)
+    lead = shown[delay] - shown[0]
+    return [shown[i] - lead if i < delay else shown[i - delay] for i in range(len(shown))]
+
+
+def _needed_delay(times: Sequence[int]) -> int:
+    """Smallest reordering delay with which nothing is shown before it is decoded."""
+    rank = {time: index for index, time in enumerate(sorted(times))}
+    return max((place - rank[time] for place, time in enumerate(times)), default=0)
+
+
+def join(
+    parts: Sequence[Path], output: Path | str, audio_from: Path | None = None, *, faststart: bool = True
+) -> list[str]:
+    """Write the video of `parts`, one after the other, as one file, packets untouched.
+
+    The parts must have been written by `VideoWriter` with the same settings, with ascending times on one clock (their
+    frames keep the times they have), best as .mp4. Decoding times are made anew, so that they ascend over the joints.
+
+    Args:
+        parts: in order.
+        output: .mp4, .mov, .m4v or .mkv; appears when complete.
+        audio_from: file whose sound is copied, as by `VideoWriter`.
+        faststart: put the index first.
+
+    Returns:
+        Lines that a person should read.
+
+    Raises:
+        UnreadableMediaError, DamagedFileError: a part is missing or broken.
+        EncodeError: parts do not fit together.
+        OutputError: the output cannot be written.
+    """
+    if not parts:
+        raise ValueError("join needs at least one part")
+    output = Path(output)
+    check_video_output(output, audio_from, *parts)
+    looked = _checked(parts)
+    times = [time for part in looked for time in part.times]
+    dts = iter(decoding_times(times, max(max(part.delay for part in looked), _needed_delay(times))))
+    notes: list[str] = []
+    with atomic_path(output) as temporary, open_input(looked[0].path) as template:
+        container = open_output(temporary, looked[0].time_base, faststart)
+        audio: AudioCopy | None = None
+        try:
+            source = video_stream(template, looked[0].path)
+            stream: Any = container.add_stream_from_template(source)
+            stream.time_base = looked[0].time_base
+            audio = AudioCopy(audio_from, container, notes.append) if audio_from is not None else None
+            for part in looked:
+                _append(part, container, stream, audio, dts)
+            if audio is not None:
+                audio.until(None)
+            container.close()
+        except BaseException as error:
+            with suppress(Exception):  # the first error is the one to tell
+                container.close()
+            if not isinstance(error, av.error.FFmpegError):
+                raise
+            raise encode_failure(output, error) from error
+        finally:
+            if audio is not None:
+                audio.close()
+    return notes
+
+
+def _append(part: _Part, container: Any, stream: Any, audio: AudioCopy | None, dts: Any) -> None:
+    with open_input(part.path) as opened:
+        for packet in packets(opened, video_stream(opened, part.path)):
+            if not packet.size:
+                continue
+            packet.dts = next(dts)
+            if audio is not None:
+                audio.until(packet.dts * Fraction(packet.time_base))
+            packet.stream = stream
+            container.mux_one(packet)
