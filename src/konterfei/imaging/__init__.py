@@ -1,0 +1,28 @@
+"""Arithmetic of pixels: kinds and colour spaces, filters, blends. Numpy and OpenCV's pure functions, no files.
+
+Convention:
+    Images are RGB [H, W, 3]: uint8 or uint16 at the edges, float32 in [0, 1] (sRGB) in between. Masks are float32
+    [H, W] in [0, 1], 1 = face. No function changes its arguments.
+"""
+
+from konterfei.imaging.blend import alpha_blend, laplacian_blend, support
+from konterfei.imaging.filters import dilate, erode, feather, gaussian, sharpen, sharpness
+from konterfei.imaging.pixels import lab_to_rgb, resize, rgb_to_lab, to_float, to_kind, to_uint8
+
+__all__ = [
+    "alpha_blend",
+    "dilate",
+    "erode",
+    "feather",
+    "gaussian",
+    "lab_to_rgb",
+    "laplacian_blend",
+    "resize",
+    "rgb_to_lab",
+    "sharpen",
+    "sharpness",
+    "support",
+    "to_float",
+    "to_kind",
+    "to_uint8",
+]
