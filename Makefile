@@ -19,10 +19,12 @@ $(BIN)/python:
 
 # The stamps: a second make installs nothing unless the requirements changed.
 $(VENV)/.installed-demo: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing konterfei into $(VENV); torch alone is some hundred MB, so this may take minutes"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[demo]"
 	@touch $@
 
 $(VENV)/.installed-test: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing konterfei and its tests into $(VENV); torch alone is some hundred MB, so this may take minutes"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,demo]"
 	@touch $@ $(VENV)/.installed-demo
 

@@ -1,0 +1,84 @@
+"""`konterfei demo`: the whole way with people who do not exist, so that nobody's consent is needed to see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+from konterfei.errors import ConfigError
+from konterfei.performers import PERFORMERS
+from konterfei.provenance.consent import Consent
+from konterfei.reporting import Reporter
+from konterfei.stages.swap import SwapConfig, SwapResult, swap
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoConfig:
+    """Render two synthetic performers and swap the face of one onto the other, start to finish.
+
+    Nothing is downloaded and nobody real is shown. Most of the time is training; Ctrl-C ends the training early and
+    goes on to the video with what was learned. The same command again continues or, when all is done, does nothing.
+    """
+
+    output: Path = Path("demo")
+    """Folder for everything that the demo makes."""
+    minutes: float = 20.0
+    """Minutes of training in all."""
+    src: Annotated[str, PERFORMERS] = "P006"
+    """Performer whose face is used."""
+    dst: Annotated[str, PERFORMERS] = "P005"
+    """Performer who receives it."""
+    seconds: float = 12.0
+    """Length of each clip."""
+    size: int = 512
+    """Width and height of the clips in pixels."""
+
+    def __post_init__(self) -> None:
+        if not self.minutes > 0:
+            raise ConfigError(f"--minutes is {self.minutes}: it must be more than 0.")
+        if self.src == self.dst:
+            raise ConfigError(f"--src and --dst are both '{self.src}': choose two performers.")
+
+
+def demo(config: DemoConfig, reporter: Reporter) -> SwapResult:
+    """Render, swap, measure; skips what is done.
+
+    Raises:
+        KonterfeiError: whatever the stages raise.
+    """
+    from konterfei.performers import PerformerConfig, render_performer
+
+    clips = {}
+    for number, person in enumerate((config.src, config.dst)):
+        clip = config.output / "performers" / f"{person}.mp4"
+        reporter.note(f"rendering performer {person} ({number + 1} of 2)")
+        clips[person] = render_performer(
+            PerformerConfig(person=person, output=clip, seconds=config.seconds, size=config.size), reporter
+        )
+    return swap(
+        SwapConfig(
+            src=clips[config.src],
+            dst=clips[config.dst],
+            output=config.output / "swap.mp4",
+            consent=_consent(config),
+            project=config.output / "project",
+            train_minutes=config.minutes,
+        ),
+        reporter,
+    )
+
+
+def _consent(config: DemoConfig) -> Path:
+    """The record for a person who does not exist; written once."""
+    path = config.output / f"{config.src}.consent.toml"
+    if not path.exists():
+        Consent(
+            person=f"Synthetic performer {config.src}",
+            basis="synthetic",
+            scope=("any",),
+            reason="Made by an image model and rendered by konterfei; shows nobody who exists.",
+            created=date.today(),
+        ).save(path)
+    return path

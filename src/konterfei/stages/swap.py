@@ -1,0 +1,247 @@
+"""`konterfei swap`: the whole way from two videos to one, in the order of the stages.
+
+    src = extract(a) ; dst = extract(b) ; run = train(src, dst) ; out = merge(b, dst, run, consent) ; evaluate(out)
+
+Each arrow leaves a folder or file with a manifest, so the same command again skips what is done and continues what is
+not. What can be found wrong in a second is found before anything that takes minutes begins.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from konterfei.errors import ConfigError
+from konterfei.io.atomic import ensure_writable
+from konterfei.io.faceset import Faceset
+from konterfei.io.video import probe
+from konterfei.provenance.certificate import signing_identity
+from konterfei.provenance.consent import require
+from konterfei.provenance.credentials import ensure_signable
+from konterfei.provenance.label import LABELS
+from konterfei.reporting import Reporter
+
+SAME_PERSON = 0.42
+"""Cosine of two identities above which they are one person's (MobileFaceNet, measured on 18 people's videos)."""
+BYTES_A_FACE = 60_000
+"""Disk taken by one crop of 256 px as JPEG 4:4:4 at quality 95, rounded up."""
+BYTES_A_RUN = 1_000_000_000
+"""Disk kept free for checkpoints, snapshots and previews."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SwapConfig:
+    """Put the face of the person in one video (src) onto the person in another (dst).
+
+    Finds both faces, trains a model of the pair, merges it into the dst video, labels and signs the result, and
+    measures it. The same command again goes on where it was. Ctrl-C during training ends the training and goes on
+    with what was learned by then.
+    """
+
+    src: Path
+    """Video of the person whose face is used. A minute of varied expressions and light does more than an hour of one."""
+    dst: Path
+    """Video that receives the face."""
+    output: Path
+    """Video to write, .mp4 or .mov. Its report and manifest are written beside it."""
+    consent: Path
+    """Consent record of the src person, as `konterfei consent new` writes it."""
+    preset: str = "quick"
+    """How to train: quick (96 px, for a first look) or standard (larger, for hours of training)."""
+    train_minutes: float | None = None
+    """Minutes of training in all. None = what the preset takes."""
+    project: Path | None = None
+    """Folder for everything in between. None = NAME.konterfei beside the output NAME.mp4."""
+    src_person: str | None = None
+    """Who in the src video, where there are several: a number as listed, or a picture of them. None = who is seen most."""
+    dst_person: str | None = None
+    """Who in the dst video receives the face: a number as listed, or a picture of them. None = who is seen most."""
+    use: str | None = None
+    """What the video is for, as the consent record's scope names it. Not needed where the scope is "any"."""
+    label: Annotated[str, LABELS] = "corner"
+    """Visible sign that the picture was altered: corner, caption or none. Leaving it out is recorded in the video."""
+    certificate: Path | None = None
+    """Certificate chain (PEM) to sign with. None = one that konterfei makes for you, which proves no name."""
+    key: Path | None = None
+    """Private key (PEM) of the certificate."""
+    force: bool = False
+    """Make anew what was made with other settings, instead of stopping there."""
+
+    def __post_init__(self) -> None:
+        if self.train_minutes is not None and not self.train_minutes > 0:
+            raise ConfigError(f"--train-minutes is {self.train_minutes}: it must be more than 0.")
+        for flag, path in (("--src", self.src), ("--dst", self.dst)):
+            if path.absolute() == self.output.absolute():
+                raise ConfigError(f"--output and {flag} are the same file, '{path}'. Choose another output.")
+
+    @property
+    def layout(self) -> Layout:
+        """Where everything goes."""
+        project = self.project or self.output.with_name(f"{self.output.stem}.konterfei")
+        src, dst = _name(self.src), _name(self.dst)
+        return Layout(
+            project=project,
+            src_faces=project / "identities" / src / "faces",
+            dst_faces=project / "shots" / dst / "faces",
+            run=project / "models" / f"{src}-{dst}",
+            report=self.output.with_name(f"{self.output.stem}.report.jpg"),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """Where a swap keeps what it makes."""
+
+    project: Path
+    src_faces: Path
+    dst_faces: Path
+    run: Path
+    report: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class SwapResult:
+    """What a swap made, and where it is."""
+
+    video: Path
+    report: Path
+    manifest: Path
+    project: Path
+    seconds: Mapping[str, float]
+    """Stage -> how long it took."""
+    is_preview: bool
+    """Training was too short for more than a first look."""
+    told: tuple[str, ...] = ()
+    """What the merge and the evaluation said about themselves."""
+
+    def summary(self) -> list[str]:
+        """Where everything is, as lines for a person."""
+        lasted = ", ".join(f"{name} {_minutes(seconds)}" for name, seconds in self.seconds.items())
+        return [
+            *self.told,
+            "",
+            f"video       {self.video}{'   (a preview: train longer for more)' if self.is_preview else ''}",
+            f"report      {self.report}",
+            f"provenance  signed into the video (konterfei verify {self.video}); also in {self.manifest}",
+            f"project     {self.project}",
+            f"time        {lasted}",
+        ]
+
+
+def swap(config: SwapConfig, reporter: Reporter) -> SwapResult:
+    """Extract both, train, merge, evaluate; skips what is done.
+
+    A wish to stop ends the stage that it meets; during training, it ends the training alone.
+
+    Raises:
+        KonterfeiError: whatever the stages raise; everything that can be known beforehand, before they begin.
+    """
+    from konterfei.stages.evaluate import EvaluateConfig, evaluate
+    from konterfei.stages.extract import ExtractConfig, extract
+    from konterfei.stages.merge import MergeConfig, merge
+    from konterfei.stages.train import TrainConfig, train
+
+    layout = config.layout
+    src_config = ExtractConfig(
+        video=config.src, output=layout.src_faces, person=config.src_person, force=config.force
+    )
+    dst_config = ExtractConfig(
+        video=config.dst, output=layout.dst_faces, person=config.dst_person, force=config.force
+    )
+    train_config = TrainConfig(
+        src=layout.src_faces,
+        dst=layout.dst_faces,
+        output=layout.run,
+        preset=config.preset,
+        minutes=config.train_minutes,
+    )
+    merge_config = MergeConfig(
+        video=config.dst,
+        faces=layout.dst_faces,
+        model=layout.run,
+        consent=config.consent,
+        output=config.output,
+        src_videos=(config.src,),
+        use=config.use,
+        label=config.label,
+        certificate=config.certificate,
+        key=config.key,
+    )
+    evaluate_config = EvaluateConfig(
+        video=config.output, faces=layout.dst_faces, src=layout.src_faces, output=layout.report
+    )
+    _check(config, reporter)
+
+    seconds: dict[str, float] = {}
+    with _timed(seconds, "extract src"):
+        reporter.note(f"1/5 finding the src face in {config.src}")
+        extract(src_config, reporter)
+    with _timed(seconds, "extract dst"):
+        reporter.note(f"2/5 finding the dst face in {config.dst}")
+        extract(dst_config, reporter)
+    _warn_if_same_person(layout, reporter)
+    with _timed(seconds, "train"):
+        reporter.note("3/5 training; Ctrl-C ends it and goes on with what was learned")
+        trained = train(train_config, reporter)
+        if trained.stopped:
+            reporter.note(f"Training was ended after {trained.steps} steps; going on to the merge with that.")
+    with _timed(seconds, "merge"):
+        reporter.note(f"4/5 merging into {config.output}")
+        merged = merge(merge_config, reporter)
+    with _timed(seconds, "evaluate"):
+        reporter.note("5/5 measuring the result")
+        measured = evaluate(evaluate_config, reporter)
+    return SwapResult(
+        video=config.output,
+        report=layout.report,
+        manifest=manifest_path(config.output),
+        project=layout.project,
+        seconds=seconds,
+        is_preview=trained.is_preview,
+        told=(*merged.summary(), *measured.summary()),
+    )
+
+
+def _check(config: SwapConfig, reporter: Reporter) -> None:
+    """Everything that can be found wrong before work begins."""
+    src, dst = probe(config.src), probe(config.dst)
+    require(config.consent, use=config.use)
+    ensure_signable(config.output)
+    faces = (src.num_frames + dst.num_frames) * BYTES_A_FACE
+    ensure_writable(config.layout.project, faces + BYTES_A_RUN)
+    ensure_writable(config.output, 2 * config.dst.stat().st_size)
+    for note in signing_identity(config.certificate, config.key).notes:
+        reporter.note(note)
+
+
+def _warn_if_same_person(layout: Layout, reporter: Reporter) -> None:
+    src, dst = Faceset.open(layout.src_faces).identity(), Faceset.open(layout.dst_faces).identity()
+    likeness = float(src @ dst)
+    if likeness > SAME_PERSON:
+        reporter.warn(
+            f"src and dst look like the same person (likeness {likeness:.2f}; above {SAME_PERSON} it usually is one). "
+            "If that is not meant, choose with --src-person and --dst-person, or check the two videos."
+        )
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        seconds[name] = time.monotonic() - began
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.1f} min" if seconds >= 60 else f"{seconds:.0f} s"
+
+
+def _name(path: Path) -> str:
+    """A folder name made of a video's: letters, digits, dots, hyphens and underscores."""
+    return re.sub(r"[^\w.-]+", "-", path.stem).strip(".-") or "video"
