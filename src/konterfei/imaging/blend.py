@@ -12,7 +12,8 @@ from konterfei.imaging.pixels import top
 
 Array = NDArray[Any]
 
-_MOST_LEVELS: Final = 6
+_MOST_LEVELS: Final = 4
+_CROSS: Final = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 _KINDS: Final = {np.dtype(np.uint8): cv2.CV_8U, np.dtype(np.uint16): cv2.CV_16U, np.dtype(np.float32): cv2.CV_32F}
 
 
@@ -51,18 +52,18 @@ def alpha_blend(under: Array, over: Array, mask: Array) -> Array:
 def laplacian_blend(under: Array, over: Array, mask: Array, levels: int | None = None) -> Array:
     """As `alpha_blend`, but coarse structure mixes over a wide band and fine structure over a narrow one.
 
-    Burt and Adelson 1983. Hides differences of light that an alpha edge shows, without ghosting of detail. Where the
-    mask is 0 the result is bit-identical to `under`: the wide bands are faded out over the outermost tenth of the
-    mask's ramp, so give it a soft mask.
+    After Burt and Adelson 1983, "A multiresolution spline". Hides differences of light that an alpha edge shows,
+    without ghosting of detail. Where theirs mixes on both sides of the edge, here every band mixes inside, the coarse
+    ones further inside than the fine ones: where the mask is 0 the result is bit-identical to `under`.
 
     Args:
         under: [H, W, 3] uint8, uint16, or float32 in [0, 1]
         over: [H, W, 3] float32 in [0, 1], or of the kind of `under`
         mask: [H, W] float32 in [0, 1]
-        levels: octaves; None takes as many as fit, 6 at most. 0 is `alpha_blend`
+        levels: octaves; None takes as many as fit, 4 at most. 0 is `alpha_blend`
     """
     height, width = under.shape[:2]
-    fitting = max(min(height, width), 1).bit_length() - 3
+    fitting = max(min(height, width), 1).bit_length() - 4
     levels = max(min(_MOST_LEVELS if levels is None else levels, fitting), 0)
     if levels == 0:
         return alpha_blend(under, over, mask)
@@ -74,11 +75,11 @@ def laplacian_blend(under: Array, over: Array, mask: Array, levels: int | None =
         smaller = cv2.pyrDown(change)
         grown = cv2.pyrUp(smaller, dstsize=change.shape[1::-1])
         bands.append((change - grown, _three(alpha)))
-        change, alpha = smaller, cv2.pyrDown(alpha)
+        change, alpha = smaller, cv2.erode(cv2.pyrDown(alpha), _CROSS)
     mixed = change * _three(alpha)
     for band, weight in reversed(bands):
         mixed = cv2.pyrUp(mixed, dstsize=band.shape[1::-1]) + band * weight
-    mixed *= _three(np.clip(mask * 10.0, 0.0, 1.0))
+    mixed *= _three(np.clip(mask * 10.0, 0.0, 1.0))  # what little the way up spreads over the edge
     return np.clip(cv2.add(np.ascontiguousarray(under), mixed, dtype=_KINDS[under.dtype]), 0, top(under.dtype)).astype(
         under.dtype
     )
