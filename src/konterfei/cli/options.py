@@ -13,7 +13,6 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 from cyclopts import Parameter
 
-from konterfei.registry import Registry
 from konterfei.stages import Stage
 
 
@@ -39,12 +38,14 @@ def _docs_of(body: ast.ClassDef) -> Iterator[tuple[str, str]]:
 
 
 def choices(hint: Any) -> tuple[str, ...]:
-    """The names that a type admits: those of a table (`Annotated[str, DETECTORS]`), a Literal or an Enum."""
+    """The names that a type admits: those of a table or Enum beside it (`Annotated[str, DETECTORS]`), or its own."""
     if get_origin(hint) is Annotated:
         inner, *extras = get_args(hint)
         for extra in extras:
-            if isinstance(extra, Registry | Mapping):
+            if isinstance(extra, Mapping):
                 return tuple(extra)
+            if isinstance(extra, type) and issubclass(extra, Enum):
+                return tuple(str(member.value) for member in extra)
         return choices(inner)
     if get_origin(hint) is Literal:
         return tuple(str(value) for value in get_args(hint))
