@@ -4,7 +4,8 @@
 set -u
 
 old="" ; bare=""
-for name in ${PYTHON:-python3.11 python3.12 python3.13 python3 python}; do
+if [ -n "${PYTHON:-}" ]; then set -- "$PYTHON"; else set -- python3.11 python3.12 python3.13 python3 python; fi
+for name in "$@"; do
     command -v "$name" >/dev/null 2>&1 || continue
     version=$("$name" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || continue
     if ! "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then

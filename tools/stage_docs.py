@@ -1,6 +1,7 @@
-"""Writes the tables of settings and the examples in docs/stages from the config dataclasses: python tools/stage_docs.py.
+"""Writes the examples and tables of settings in docs/stages from the config dataclasses.
 
-A page is prose by hand; what stands between the two marks is made here, and a test fails when it is not up to date.
+python tools/stage_docs.py, after any change of a setting. A page is prose by hand; what stands between the two marks
+is made here, and a test fails when it is not up to date.
 """
 
 from __future__ import annotations

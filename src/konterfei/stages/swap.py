@@ -19,6 +19,7 @@ from typing import Annotated
 from konterfei.errors import ConfigError
 from konterfei.io.atomic import ensure_writable
 from konterfei.io.faceset import Faceset
+from konterfei.io.manifest import Manifest
 from konterfei.io.video import probe
 from konterfei.provenance.certificate import signing_identity
 from konterfei.provenance.consent import require
@@ -44,7 +45,8 @@ class SwapConfig:
     """
 
     src: Path
-    """Video of the person whose face is used. A minute of varied expressions and light does more than an hour of one."""
+    """Video of the person whose face is used. A minute of varied expressions and light does more than an hour of one
+    kind."""
     dst: Path
     """Video that receives the face."""
     output: Path
@@ -58,9 +60,10 @@ class SwapConfig:
     project: Path | None = None
     """Folder for everything in between. None = NAME.konterfei beside the output NAME.mp4."""
     src_person: str | None = None
-    """Who in the src video, where there are several: a number as listed, or a picture of them. None = who is seen most."""
+    """Whose face in the src video, where there are several people: a number (0 = most often seen) or a picture of that
+    person. Default: 0."""
     dst_person: str | None = None
-    """Who in the dst video receives the face: a number as listed, or a picture of them. None = who is seen most."""
+    """Who receives it in the dst video: a number (0 = most often seen) or a picture of that person. Default: 0."""
     use: str | None = None
     """What the video is for, as the consent record's scope names it. Not needed where the scope is "any"."""
     label: Annotated[str, LABELS] = "corner"
@@ -199,7 +202,7 @@ def swap(config: SwapConfig, reporter: Reporter) -> SwapResult:
     return SwapResult(
         video=config.output,
         report=layout.report,
-        manifest=manifest_path(config.output),
+        manifest=Manifest.file_for(config.output),
         project=layout.project,
         seconds=seconds,
         is_preview=trained.is_preview,
