@@ -6,4 +6,5 @@ certificate.py   whose signature: a certificate given, or a self-made one
 layout.py        boxes of an MP4/MOV file, as far as marking needs them
 credentials.py   writing C2PA Content Credentials into a finished video
 verification.py  reading them back: marked, untouched, by what
+verdict.py       what was found, and how it is told
 """

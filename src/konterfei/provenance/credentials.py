@@ -29,7 +29,8 @@ from konterfei.provenance.certificate import Identity, signing_identity
 from konterfei.provenance.consent import Consent
 from konterfei.provenance.label import LABELS, wording
 from konterfei.provenance.streams import Watched
-from konterfei.provenance.verification import CONSENT, OFFLINE, SWAP, Verification, verify
+from konterfei.provenance.verdict import Verification
+from konterfei.provenance.verification import CONSENT, HASH_KEY, OFFLINE, SWAP, verify
 from konterfei.reporting import Reporter, Silent
 
 __all__ = ["SIGNABLE", "Claim", "Material", "Verification", "ensure_signable", "sign", "verify"]
@@ -187,10 +188,9 @@ def _write(unsigned: Path, temporary: Path, output: Path, claim: Claim, identity
             streams = Watched(read, reporter), Watched(written, reporter, counts=True)
             try:
                 builder.sign(signer, media_type, *streams)
-            except C2paError:
+            finally:
                 for stream in streams:
                     stream.reraise()
-                raise
 
 
 def _manifest(unsigned: Path, output: Path, claim: Claim, media_type: str) -> dict[str, Any]:
@@ -253,7 +253,7 @@ def _add(builder: Builder, material: Material, relation: str, label: str) -> Non
         "title": material.name,
         "relationship": relation,
         "label": label,
-        "metadata": {"org.konterfei.sha256": material.sha256},
+        "metadata": {HASH_KEY: material.sha256},
     }
     media_type = _READABLE.get(material.path.suffix.lower(), _OPAQUE) if material.path else _OPAQUE
     if material.path is not None and media_type != _OPAQUE:

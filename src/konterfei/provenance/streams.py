@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from typing import BinaryIO
 
 from konterfei.reporting import Reporter, check
@@ -12,7 +13,8 @@ class Watched(io.RawIOBase):
     """A file whose errors, and a wish to stop, survive the way through native code.
 
     c2pa calls back into Python for every read and write and reports any exception there as a plain input/output
-    error; `reraise` gives the first one back. Progress is said to `reporter` as bytes moved, if `counts`.
+    error, or passes over it; `reraise` gives the first one back, and until then nothing more succeeds. Progress is
+    said to `reporter` as bytes moved, if `counts`.
     """
 
     def __init__(self, file: BinaryIO, reporter: Reporter, counts: bool = False) -> None:
@@ -37,34 +39,30 @@ class Watched(io.RawIOBase):
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # noqa: D102
-        try:
-            return self._tell(self._file.readinto(buffer))  # type: ignore[attr-defined]
-        except BaseException as error:
-            self._error = self._error or error
-            raise
+        return self._guarded(lambda: self._said(self._file.readinto(buffer)))  # type: ignore[attr-defined]
 
     def write(self, data: bytes) -> int:  # type: ignore[override]  # noqa: D102
-        try:
-            return self._tell(self._file.write(data))
-        except BaseException as error:
-            self._error = self._error or error
-            raise
+        return self._guarded(lambda: self._said(self._file.write(data)))
 
     def seek(self, offset: int, whence: int = 0) -> int:  # noqa: D102
-        return self._file.seek(offset, whence)
+        return self._guarded(lambda: self._file.seek(offset, whence))
 
     def tell(self) -> int:  # noqa: D102
         return self._file.tell()
 
     def flush(self) -> None:  # noqa: D102
+        if not self._file.closed:
+            self._guarded(lambda: self._file.flush() or 0)
+
+    def _guarded(self, work: Callable[[], int]) -> int:
+        self.reraise()
         try:
-            if not self._file.closed:
-                self._file.flush()
+            return work()
         except BaseException as error:
-            self._error = self._error or error
+            self._error = error
             raise
 
-    def _tell(self, moved: int) -> int:
+    def _said(self, moved: int) -> int:
         check(self._reporter)
         if self._counts:
             self._moved += moved

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from konterfei.errors import ConsentError
 from konterfei.io.atomic import sha256
-from konterfei.provenance.verification import Verification, read_roots
+from konterfei.provenance.verdict import Verification
+from konterfei.provenance.verification import read_roots
 from konterfei.provenance.verification import verify as verify_file
 from konterfei.reporting import Reporter
 
