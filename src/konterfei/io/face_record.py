@@ -60,8 +60,13 @@ class FacesetHeader:
         }
 
     def differs_from(self, there: FacesetHeader) -> str:
-        """In words what this header has otherwise than the one `there`; empty when they are equal as JSON."""
+        """In words what this header has otherwise than the one `there`; empty when they are equal as JSON.
+
+        The same video in another folder (same name, same hash) is no difference.
+        """
         old, new = (json.loads(json.dumps(header.to_json())) for header in (there, self))
+        if self.source_sha256 and self.source_name == there.source_name:
+            del old["source"]
         return ", ".join(f"{key}: there {old[key]!r}, wanted {new[key]!r}" for key in old if old[key] != new[key])
 
     @classmethod

@@ -83,6 +83,9 @@ def test_numbers_that_are_not_finite_are_not_written():
 def test_headers_are_equal_as_json():
     there = FacesetHeader.from_json(json.loads(json.dumps(header().to_json())))
     assert header().differs_from(there) == ""
+    assert header(source="/moved/anna.mp4").differs_from(there) == ""
+    assert header(source="ben.mp4").differs_from(there)
+    assert header(source_sha256="cd" * 32).differs_from(there)
     assert "size: there 64, wanted 96" in header(size=96).differs_from(there)
 
 

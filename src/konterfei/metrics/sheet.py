@@ -1,0 +1,115 @@
+"""The report picture: src, plate and swapped faces side by side, the figures, and how they go over time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from konterfei.metrics import Measurement
+from konterfei.metrics.evaluation import lines
+from konterfei.metrics.series import Series
+
+Array = NDArray[Any]
+
+_COLUMNS = 7
+_WORST = 2  # of the columns show the frames least like src
+_ABOUT_COLOR, _SRC_COLOR, _DST_COLOR, _SHAPE_COLOR = "#555555", "#2f6db5", "#c2553f", "#3d8a5f"
+
+
+def columns(result: Series, measurements: Mapping[str, Measurement]) -> list[tuple[int, str]]:
+    """Rows of the series worth showing, with a word about each: spread over time, then the worst."""
+    count = len(result)
+    spread = np.unique(np.linspace(0, count - 1, min(_COLUMNS - _WORST, count)).round().astype(int))
+    chosen = [(int(row), "") for row in spread]
+    likeness = measurements["identity"].per_frame if "identity" in measurements else np.full(count, np.nan)
+    by_likeness = [int(row) for row in np.argsort(likeness) if np.isfinite(likeness[row]) and row not in spread]
+    return chosen + [(row, "least like src") for row in by_likeness[:_WORST]]
+
+
+def draw(
+    title: str,
+    src: Sequence[Array],
+    plate: Series,
+    result: Series,
+    measurements: Mapping[str, Measurement],
+) -> Array:
+    """The picture.
+
+    Args:
+        title: what was measured.
+        src: some crops of the src person. Each [S, S, 3] uint8 RGB
+        plate, result: as measured.
+        measurements: by name.
+
+    Returns:
+        [H, W, 3] uint8 RGB
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # half a second to import, needed here only
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(13.0, 12.6), dpi=100, facecolor="white")
+    figure.text(0.03, 0.975, title, fontsize=13, weight="bold", va="top", parse_math=False)
+    grid = figure.add_gridspec(
+        5, _COLUMNS, height_ratios=[1, 1, 1, 0.75, 0.75], left=0.06, right=0.985, top=0.935, bottom=0.19, wspace=0.06
+    )
+    chosen = columns(result, measurements)
+    likeness = measurements["identity"].per_frame if "identity" in measurements else None
+    for column in range(_COLUMNS):
+        axes = [figure.add_subplot(grid[row, column]) for row in range(3)]
+        for ax in axes:
+            ax.set(xticks=[], yticks=[])
+            ax.set_frame_on(False)
+        if column < len(src):
+            axes[0].imshow(src[column])
+        if column < len(chosen):
+            row, word = chosen[column]
+            axes[1].imshow(plate.crops[row])
+            axes[2].imshow(result.crops[row])
+            axes[1].set_title(f"frame {plate.indices[row]}", fontsize=9)
+            note = "" if likeness is None or not np.isfinite(likeness[row]) else f"to src {likeness[row]:.2f}"
+            axes[2].set_title(" · ".join(filter(None, (note, word))), fontsize=9)
+        if column == 0:
+            for ax, name in zip(axes, ("src", "plate", "swapped"), strict=True):
+                ax.set_ylabel(name, fontsize=11)
+    _curves(figure, grid, result, measurements)
+    text = "\n".join(line if len(line) <= 150 else line[:149] + "…" for line in lines(measurements))
+    figure.text(0.03, 0.145, text, fontsize=8.5, family="monospace", va="top", color=_ABOUT_COLOR, parse_math=False)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def _curves(figure: Any, grid: Any, result: Series, measurements: Mapping[str, Measurement]) -> None:
+    """Two plots over time: who it looks like, and how far shape and pixels are from the plate's."""
+    x = result.indices.astype(np.float64)
+    # A break in the frames is a break in the line.
+    breaks = np.flatnonzero(~result.neighbours)[1:]
+    x = np.insert(x, breaks, np.nan)
+
+    def line(ax: Any, name: str, color: str, label: str) -> None:
+        if name in measurements:
+            y = np.insert(measurements[name].per_frame, breaks, np.nan)
+            ax.plot(x, y, color=color, linewidth=1.2, marker=".", markersize=3, label=label)
+
+    top = figure.add_subplot(grid[3, :])
+    line(top, "identity", _SRC_COLOR, "result to src")
+    if "identity" in measurements:
+        for part, style in (("to_dst", "--"), ("plate_to_src", ":")):
+            level = measurements["identity"].parts.get(part, np.nan)
+            if np.isfinite(level):
+                top.axhline(
+                    level, color=_DST_COLOR, linestyle=style, linewidth=1, label=f"{part} (mean)".replace("_", " ")
+                )
+    top.set_ylabel("likeness (cosine)", fontsize=9)
+    below = figure.add_subplot(grid[4, :])
+    line(below, "landmark_distance", _SHAPE_COLOR, "landmark distance, % of eye distance")
+    line(below, "flicker", _DST_COLOR, "flicker beyond the plate's, grey levels")
+    below.set_xlabel("frame", fontsize=9)
+    for ax in (top, below):
+        ax.tick_params(labelsize=8)
+        ax.grid(alpha=0.25)
+        if ax.get_legend_handles_labels()[0]:
+            ax.legend(fontsize=8, loc="best", framealpha=0.8)
