@@ -89,7 +89,9 @@ def _command(stage: Stage, runner: Runner) -> Callable[..., None]:
 
 
 def _help(stage: Stage) -> str:
-    return inspect.getdoc(stage.load_config()) or stage.about
+    """The config's docstring, each paragraph on one line: the terminal's width breaks it, not the source's."""
+    text = inspect.getdoc(stage.load_config()) or stage.about
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
 def _epilogue(stage: Stage) -> str:

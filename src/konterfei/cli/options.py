@@ -81,6 +81,7 @@ def _parameter(field: Field[Any], hint: Any, doc: str, short: str | None, stage:
     parameter = Parameter(
         help=doc,
         alias=short,
+        metavar="TEXT" if hint in (str, str | None) else None,
         negative_bool=() if default is False else None,
         negative_none=(),
         negative_iterable=(),

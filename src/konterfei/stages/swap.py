@@ -18,7 +18,6 @@ from typing import Annotated
 
 from konterfei.errors import ConfigError
 from konterfei.io.atomic import ensure_writable
-from konterfei.io.faceset import Faceset
 from konterfei.io.manifest import Manifest
 from konterfei.io.video import probe
 from konterfei.provenance.certificate import signing_identity
@@ -26,9 +25,8 @@ from konterfei.provenance.consent import require
 from konterfei.provenance.credentials import ensure_signable
 from konterfei.provenance.label import LABELS
 from konterfei.reporting import Reporter
+from konterfei.training.presets import PRESETS
 
-SAME_PERSON = 0.42
-"""Cosine of two identities above which they are one person's (MobileFaceNet, measured on 18 people's videos)."""
 BYTES_A_FACE = 60_000
 """Disk taken by one crop of 256 px as JPEG 4:4:4 at quality 95, rounded up."""
 BYTES_A_RUN = 1_000_000_000
@@ -53,12 +51,12 @@ class SwapConfig:
     """Video to write, .mp4 or .mov. Its report and manifest are written beside it."""
     consent: Path
     """Consent record of the src person, as `konterfei consent new` writes it."""
-    preset: str = "quick"
-    """How to train: quick (96 px, for a first look) or standard (larger, for hours of training)."""
+    preset: Annotated[str, PRESETS] = "quick"
+    """How to train: quick (96 px, minutes on a CPU), standard (128 px, a GPU or days), tiny (a try)."""
     train_minutes: float | None = None
-    """Minutes of training in all. None = what the preset takes."""
+    """Minutes of training in all. Default: what the preset takes."""
     project: Path | None = None
-    """Folder for everything in between. None = NAME.konterfei beside the output NAME.mp4."""
+    """Folder for everything in between. Default: NAME.konterfei beside the output NAME.mp4."""
     src_person: str | None = None
     """Whose face in the src video, where there are several people: a number (0 = most often seen) or a picture of that
     person. Default: 0."""
@@ -69,7 +67,7 @@ class SwapConfig:
     label: Annotated[str, LABELS] = "corner"
     """Visible sign that the picture was altered: corner, caption or none. Leaving it out is recorded in the video."""
     certificate: Path | None = None
-    """Certificate chain (PEM) to sign with. None = one that konterfei makes for you, which proves no name."""
+    """Certificate chain (PEM) to sign with. Default: one that konterfei makes for you, which proves no name."""
     key: Path | None = None
     """Private key (PEM) of the certificate."""
     force: bool = False
@@ -187,11 +185,10 @@ def swap(config: SwapConfig, reporter: Reporter) -> SwapResult:
     with _timed(seconds, "extract dst"):
         reporter.note(f"2/5 finding the dst face in {config.dst}")
         extract(dst_config, reporter)
-    _warn_if_same_person(layout, reporter)
     with _timed(seconds, "train"):
         reporter.note("3/5 training; Ctrl-C ends it and goes on with what was learned")
         trained = train(train_config, reporter)
-        if trained.stopped:
+        if trained.is_stopped:
             reporter.note(f"Training was ended after {trained.steps} steps; going on to the merge with that.")
     with _timed(seconds, "merge"):
         reporter.note(f"4/5 merging into {config.output}")
@@ -220,16 +217,6 @@ def _check(config: SwapConfig, reporter: Reporter) -> None:
     ensure_writable(config.output, 2 * config.dst.stat().st_size)
     for note in signing_identity(config.certificate, config.key).notes:
         reporter.note(note)
-
-
-def _warn_if_same_person(layout: Layout, reporter: Reporter) -> None:
-    src, dst = Faceset.open(layout.src_faces).identity(), Faceset.open(layout.dst_faces).identity()
-    likeness = float(src @ dst)
-    if likeness > SAME_PERSON:
-        reporter.warn(
-            f"src and dst look like the same person (likeness {likeness:.2f}; above {SAME_PERSON} it usually is one). "
-            "If that is not meant, choose with --src-person and --dst-person, or check the two videos."
-        )
 
 
 @contextmanager
