@@ -1,0 +1,146 @@
+"""Colour of a swapped face: measured where both faces show skin, averaged over time without lag.
+
+The plate's face and the swapped face are measured over the same pixels of the same frame, so that what enters or
+leaves the mask (an opening mouth, a hand) changes both alike. Over time it is therefore the *difference* of the two
+that is averaged, not each for itself.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from konterfei.color_transfers import ColorStatistics
+from konterfei.geometry import eye_mask, mouth_mask
+
+Array = NDArray[Any]
+
+REACH: Final = 2.0
+"""The window over time ends after so many standard deviations."""
+_LIGHT_CHANGE: Final = 0.3
+"""Change of the plate's face between two frames that makes them strangers, in spreads of its own colours (about 4 units
+of L on a face in even light): a lamp that is switched on must not be smeared over the frames around. Grain and a
+moving head stay below a tenth of it from frame to frame."""
+
+
+_TINY: Final = 1e-4
+
+
+@dataclass(frozen=True, eq=False)
+class FaceColors:
+    """Colour of one face in one frame.
+
+    Attributes:
+        swapped: of the face as the model drew it.
+        plate: of the face that it replaces.
+        time_s: when the frame is shown, seconds.
+        track: the face's track; frames of other tracks are strangers.
+    """
+
+    swapped: ColorStatistics
+    plate: ColorStatistics
+    time_s: float = 0.0
+    track: int | None = None
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether there was enough to measure on both faces."""
+        return self.swapped.weight > 0 and self.plate.weight > 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values that give exactly this back."""
+        return {
+            "time_s": self.time_s,
+            "track": self.track,
+            "swapped": _plain(self.swapped),
+            "plate": _plain(self.plate),
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> FaceColors:
+        """The colours of `to_json`. Raises KeyError, TypeError or ValueError when it is not one."""
+        track = None if data["track"] is None else int(data["track"])
+        return cls(_statistics(data["swapped"]), _statistics(data["plate"]), float(data["time_s"]), track)
+
+
+def skin_weights(alpha: Array, landmarks: Array) -> Array:
+    """Where to measure: inside the mask, without the eyes and what lies between the lips.
+
+    Args:
+        alpha: the mask that the face is blended with. [S, S] float32
+        landmarks: in the same crop. [68, 2]
+
+    Returns:
+        [S, S] float32 in [0, 1]
+    """
+    shape = (alpha.shape[0], alpha.shape[1])
+    open_parts = np.maximum(eye_mask(landmarks, shape), mouth_mask(landmarks, shape))
+    return alpha * (1.0 - open_parts)
+
+
+def smooth_colors(colors: FaceColors, others: Sequence[FaceColors], sigma_s: float) -> FaceColors:
+    """`colors` with the transfer averaged over the frames around it.
+
+    The window is symmetric in time (no lag) and falls off with the distance in time and with the change of light on
+    the plate's face; frames of another track (so of another shot) do not count. What is averaged is the shift of the
+    mean and the logarithm of the gain.
+
+    Args:
+        colors: of the frame itself.
+        others: of the frames around it, in any order, with or without the frame itself.
+        sigma_s: standard deviation of the window in seconds; 0 = no averaging.
+
+    Returns:
+        `colors` with another `plate`: the target that the swapped face is brought to.
+    """
+    if sigma_s <= 0 or not colors.is_measured:
+        return colors
+    around = [c for c in others if c.track == colors.track and c.time_s != colors.time_s and c.is_measured]
+    around = [c for c in around if abs(c.time_s - colors.time_s) <= REACH * sigma_s * (1 + 1e-9)]
+    around.append(colors)
+    weights = np.array([_closeness(colors, other, sigma_s) for other in around])
+    weights /= weights.sum()
+    mean = colors.swapped.mean + weights @ np.array([c.plate.mean - c.swapped.mean for c in around])
+    std = colors.swapped.std * np.exp(weights @ np.array([_log_gain(c) for c in around]))
+    stretch = std / np.maximum(colors.plate.std, _TINY)  # the plate's correlations stay, its spread follows
+    covariance = colors.plate.covariance * np.outer(stretch, stretch)
+    return replace(colors, plate=ColorStatistics(mean, std, covariance, colors.plate.weight))
+
+
+def reach_frames(sigma_s: float, fps: float) -> int:
+    """Frames on each side that `smooth_colors` may look at."""
+    return math.ceil(REACH * sigma_s * fps) if sigma_s > 0 else 0
+
+
+def _closeness(a: FaceColors, b: FaceColors, sigma_s: float) -> float:
+    in_time = (b.time_s - a.time_s) / sigma_s
+    spread = max(float(np.linalg.norm(a.plate.std)), _TINY)
+    in_light = float(np.linalg.norm(b.plate.mean - a.plate.mean)) / (spread * _LIGHT_CHANGE)
+    return math.exp(-0.5 * (in_time**2 + in_light**2))
+
+
+def _log_gain(colors: FaceColors) -> Array:
+    """Logarithm of the contrast ratio, per channel; 0 where the drawn face has no contrast to scale."""
+    ratio = np.maximum(colors.plate.std, _TINY) / np.maximum(colors.swapped.std, _TINY)
+    return np.where(colors.swapped.std > _TINY, np.log(ratio), 0.0)
+
+
+def _plain(statistics: ColorStatistics) -> dict[str, Any]:
+    return {
+        "mean": statistics.mean.tolist(),
+        "std": statistics.std.tolist(),
+        "covariance": statistics.covariance.tolist(),
+        "weight": statistics.weight,
+    }
+
+
+def _statistics(data: dict[str, Any]) -> ColorStatistics:
+    mean, std, covariance = (np.array(data[name], np.float64) for name in ("mean", "std", "covariance"))
+    if mean.shape != (3,) or std.shape != (3,) or covariance.shape != (3, 3):
+        raise ValueError("colour statistics of the wrong shape")
+    return ColorStatistics(mean, std, covariance, float(data["weight"]))

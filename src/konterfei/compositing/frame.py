@@ -1,0 +1,181 @@
+"""Swapped faces laid into their frame: one pure function for the batch, the tests and the studio."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from konterfei.color_transfers import COLOR_TRANSFERS, ColorTransfer
+from konterfei.compositing.colors import FaceColors, skin_weights
+from konterfei.compositing.settings import MergeSettings
+from konterfei.geometry import Crop, Face, FaceType, Region, Similarity
+from konterfei.imaging import alpha_blend, erode, feather, sharpen, support, to_float, to_uint8
+from konterfei.maskers import MASKERS
+
+Array = NDArray[Any]
+
+MASK_SIZE: Final = 256
+"""Least side of the mask, px: its edge is drawn finer than a small model draws faces."""
+_BORDER: Final = 0.03
+"""Part of the crop on each side that is never pasted: cubic kernels reach two pixels of a 96 px crop, and a model knows
+least about the rim of what it was shown."""
+_FAINT: Final = 1.0 / 512.0
+"""Coverage that cannot change an 8-bit pixel, even from black to white."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Swapped:
+    """One face as the model drew it.
+
+    Attributes:
+        crop: what the model was shown, at its own resolution S.
+        image: RGB. [S, S, 3] float32 in [0, 1]
+        mask: the model's own mask. [S, S] float32 in [0, 1]
+        alpha: the mask to blend with, from `prepare`; None = `merge_frame` makes it. [W, W] float32 in [0, 1]
+        colors: measured by `prepare`, perhaps smoothed over time since; None = `merge_frame` measures them.
+    """
+
+    crop: Crop
+    image: Array
+    mask: Array
+    alpha: Array | None = None
+    colors: FaceColors | None = None
+
+
+def cut_face(frame: Array, face: Face, face_type: FaceType, size: int) -> tuple[Crop, Array]:
+    """What to show the model: the crop of `face`, and its pixels. [S, S, 3] uint8 RGB"""
+    crop = Crop.fit(face.landmarks, face_type, size)
+    return crop, to_uint8(crop.cut(frame))
+
+
+def prepare(aligned: Array, face: Face, swapped: Swapped, settings: MergeSettings, time_s: float = 0.0) -> Swapped:
+    """`swapped` with the mask to blend with and the colours of both faces.
+
+    Args:
+        aligned: the plate's face, as the model was shown it. [S, S, 3] uint8 RGB
+        face: in the frame.
+        swapped: what the model drew.
+        settings: of the merge.
+        time_s: when the frame is shown; goes into the colours, for smoothing them over time.
+    """
+    alpha = _alpha(aligned, face, swapped, settings)
+    crop = swapped.crop
+    small = _rescaled(alpha, crop.size)
+    weights = skin_weights(small, crop.crop_from_frame @ face.landmarks)
+    transfer: ColorTransfer = COLOR_TRANSFERS.load(settings.color)
+    colors = FaceColors(
+        transfer.statistics(swapped.image, weights), transfer.statistics(to_float(aligned), weights), time_s, face.track
+    )
+    return replace(swapped, alpha=alpha, colors=colors)
+
+
+def merge_frame(frame: Array, faces: Sequence[Face], swapped: Sequence[Swapped], settings: MergeSettings) -> Array:
+    """The frame with swapped faces in it. Pixels that no mask covers are bit-identical.
+
+    Every face is cut from the frame as it came; where they overlap, the larger one lies on top.
+
+    Args:
+        frame: RGB. [H, W, 3] uint8, or uint16 with full range
+        faces: in the frame.
+        swapped: one for each face. Those that went through `prepare` are taken as they are.
+        settings: mask, colour and size.
+
+    Returns:
+        a new array of the frame's shape and kind
+    """
+    if len(faces) != len(swapped):
+        raise ValueError(f"{len(faces)} faces, but {len(swapped)} swapped ones")
+    merged = frame.copy()
+    for face, item in sorted(zip(faces, swapped, strict=True), key=lambda pair: pair[0].size):
+        if item.alpha is None or item.colors is None:
+            item = prepare(to_uint8(item.crop.cut(frame)), face, item, settings)
+        region = touched(item, frame.shape, settings)
+        if region is not None:
+            _lay(item, merged, region, settings)
+    return merged
+
+
+def touched(swapped: Swapped, frame_shape: tuple[int, ...], settings: MergeSettings) -> Region | None:
+    """Rows and columns that a prepared face will change; None when nothing of it is to be seen in the frame."""
+    assert swapped.alpha is not None, "prepare it first"
+    box = support(np.where(swapped.alpha >= _FAINT, swapped.alpha, 0.0))
+    if box is None:
+        return None
+    rows, columns = box
+    outline = np.array(
+        [[x, y] for x in (columns.start, columns.stop - 1) for y in (rows.start, rows.stop - 1)], dtype=np.float64
+    )
+    placed = _placed(swapped.crop, swapped.alpha.shape[0], settings.face_scale)
+    corners = placed.frame_from_crop @ outline
+    low, high = np.floor(corners.min(axis=0)).astype(int) - 1, np.ceil(corners.max(axis=0)).astype(int) + 2
+    height, width = frame_shape[:2]
+    left, top = max(low[0], 0), max(low[1], 0)
+    right, bottom = min(high[0], width), min(high[1], height)
+    if left >= right or top >= bottom:
+        return None
+    return slice(int(top), int(bottom)), slice(int(left), int(right))
+
+
+def _lay(swapped: Swapped, merged: Array, region: Region, settings: MergeSettings) -> None:
+    """Blend one prepared face into `merged`, in place, within `region`."""
+    assert swapped.alpha is not None and swapped.colors is not None
+    transfer: ColorTransfer = COLOR_TRANSFERS.load(settings.color)
+    image = transfer.apply(swapped.image, swapped.colors.swapped, swapped.colors.plate)
+    if settings.sharpen:
+        image = sharpen(image, settings.sharpen)
+    over = _projected(image, swapped.crop, settings.face_scale, region)
+    alpha = _projected(swapped.alpha, swapped.crop, settings.face_scale, region)
+    alpha[alpha < _FAINT] = 0.0
+    merged[region] = alpha_blend(merged[region], over, alpha)
+
+
+def _alpha(aligned: Array, face: Face, swapped: Swapped, settings: MergeSettings) -> Array:
+    """The mask to blend with: what counts as face, drawn inwards, softened, 0 at the crop's rim. [W, W] float32"""
+    size = max(MASK_SIZE, swapped.crop.size)
+    crop = _placed(swapped.crop, size, 1.0)
+    mask = MASKERS.load(settings.mask)(face, crop, _rescaled(aligned, size), _rescaled(swapped.mask, size))
+    rim = round(_BORDER * size)
+    inside = np.zeros_like(mask)
+    inside[rim:-rim, rim:-rim] = mask[rim:-rim, rim:-rim]
+    return feather(erode(inside, settings.erode * size), settings.feather * size)
+
+
+def _placed(crop: Crop, size: int, face_scale: float) -> Crop:
+    """`crop` at another size in pixels, grown about its middle in the frame by `face_scale`."""
+    zoom, middle = size / crop.size, size / 2
+    about_middle = Similarity.of(1 / face_scale, 0.0, (middle - middle / face_scale,) * 2)
+    return Crop(crop.face_type, size, about_middle @ Similarity.of(zoom) @ crop.crop_from_frame)
+
+
+def _projected(image: Array, crop: Crop, face_scale: float, region: Region) -> Array:
+    """A crop's picture (cubic) or mask (linear) as it lies over `region` of the frame."""
+    placed = _placed(crop, image.shape[0], face_scale)
+    image, smaller = _shrunk(image, int(1 / placed.frame_from_crop.scale))
+    placed = Crop(placed.face_type, image.shape[0], smaller @ placed.crop_from_frame)
+    return placed.project(image, region, "cubic" if image.ndim == 3 else "linear")
+
+
+def _rescaled(image: Array, size: int) -> Array:
+    """A crop's picture or mask at another size; pixel i comes to i * new / old, as `Crop`'s convention has it."""
+    old = image.shape[0]
+    if old == size:
+        return image
+    image, smaller = _shrunk(image, old // size)
+    matrix = (Similarity.of(size / old) @ smaller.inverse()).matrix
+    scaled = cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return scaled.reshape(size, size, *image.shape[2:])
+
+
+def _shrunk(image: Array, times: int) -> tuple[Array, Similarity]:
+    """The square picture averaged over blocks, so that sampling it does not alias, and `shrunk_from_image`."""
+    if times < 2:
+        return image, Similarity.identity()
+    side = image.shape[0] // times
+    shrunk = cv2.resize(image[: side * times, : side * times], (side, side), interpolation=cv2.INTER_AREA)
+    # block j covers pixels times * j ... times * j + times - 1: its centre lies half a block less half a pixel further
+    return shrunk, Similarity.of(1 / times, 0.0, ((1 - times) / (2 * times),) * 2)

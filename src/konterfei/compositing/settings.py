@@ -1,0 +1,48 @@
+"""How a swapped face is laid into its frame."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+from konterfei.color_transfers import COLOR_TRANSFERS
+from konterfei.errors import ConfigError
+from konterfei.maskers import MASKERS
+
+_RANGES: Final = {
+    "erode": (-0.2, 0.4),
+    "feather": (0.0, 0.5),
+    "face_scale": (0.5, 1.5),
+    "sharpen": (0.0, 3.0),
+    "color_smoothing": (0.0, 5.0),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class MergeSettings:
+    """Mask, colour and size of the swapped face."""
+
+    mask: Annotated[str, MASKERS] = "learned_hull"
+    """What counts as face: the model's own mask, the hull of the landmarks, both, or the whole crop."""
+    color: Annotated[str, COLOR_TRANSFERS] = "rct"
+    """Colour transfer from the plate's face to the swapped face."""
+    erode: float = 0.01
+    """How far the mask's edge is drawn inwards, as a fraction of the crop side (negative: pushed outwards)."""
+    feather: float = 0.1
+    """Width of the soft edge, inside the mask, as a fraction of the crop side (0 = hard edge)."""
+    face_scale: float = 1.0
+    """Size of the pasted face (1.05 = five percent larger than the model drew it)."""
+    sharpen: float = 0.0
+    """Unsharp masking of the swapped face before it is pasted (0 = none, 1 = strong)."""
+    color_smoothing: float = 0.1
+    """Standard deviation, in seconds, of the window that colour statistics are averaged over (0 = each frame alone)."""
+
+    def __post_init__(self) -> None:
+        MASKERS[self.mask]  # both raise UnknownNameError with the nearest names
+        COLOR_TRANSFERS[self.color]
+        for name, (low, high) in _RANGES.items():
+            value = getattr(self, name)
+            if not (math.isfinite(value) and low <= value <= high):
+                flag = "--" + name.replace("_", "-")
+                raise ConfigError(f"{flag} is {value:g}; it goes from {low:g} to {high:g}.")

@@ -1,0 +1,175 @@
+"""What can be found wrong before a merge begins, and what it is made of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from konterfei.errors import ConfigError, FacesetError, NoFacesError, OutputError, StoreError
+from konterfei.io.atomic import ensure_writable, sha256
+from konterfei.io.faceset import Faceset
+from konterfei.io.manifest import Manifest
+from konterfei.io.run import Run
+from konterfei.io.video import VideoInfo
+from konterfei.provenance.credentials import Material, ensure_signable
+from konterfei.reporting import Reporter
+from konterfei.stages._merge_stream import FaceSwapper
+
+
+def parse_range(text: str | None) -> tuple[int, int | None]:
+    """Frames of "START:END" (END not included, either may be left out); all of them for None.
+
+    Raises:
+        ConfigError: anything else.
+    """
+    if text is None:
+        return 0, None
+    found = re.fullmatch(r"\s*(\d*)\s*:\s*(\d*)\s*", text)
+    if not found:
+        raise ConfigError(f"--range is '{text}'; it is START:END in frames, for example 250:500, 250: or :500.")
+    start, stop = int(found[1] or 0), int(found[2]) if found[2] else None
+    if stop is not None and stop <= start:
+        raise ConfigError(f"--range is '{text}': its end has to lie after its start.")
+    return start, stop
+
+
+def check_output(output: Path, inputs: Sequence[tuple[str, Path]], needed: int) -> None:
+    """Refuse an output that cannot be signed or written, or that is an input.
+
+    Args:
+        output: file to be written.
+        inputs: flag and path of each.
+        needed: bytes that it will take, and its parts before it.
+
+    Raises:
+        OutputError: which of these it is.
+    """
+    ensure_signable(output)
+    for flag, path in inputs:
+        if output.exists() and path.exists() and output.samefile(path):
+            raise OutputError(f"Cannot write '{output}': it is the file given with {flag}. Choose another output.")
+    ensure_writable(output, needed)
+
+
+def refuse_foreign(output: Path, before: Manifest | None) -> None:
+    """Raise OutputError when `output` is a file that no merge made, or that was changed since: it may be dear."""
+    if not output.exists():
+        return
+    if before is not None and before.output.get("sha256") == sha256(output):
+        return
+    why = "was changed since it was merged" if before is not None and before.complete else "was not made by this merge"
+    raise OutputError(f"'{output}' is there already and {why}. Choose another output, or --force to replace it.")
+
+
+def matching_faceset(
+    folder: Path, plate: Mapping[str, Any], info: VideoInfo, *, force: bool, reporter: Reporter
+) -> Faceset:
+    """The faceset in `folder`, which has to be that of the plate.
+
+    Args:
+        folder: of the faceset.
+        plate: manifest record of the plate: its path and hash.
+        info: what the plate is.
+        force: the plate may be another file, of the same picture size (a new grade of the same cut, say).
+        reporter: told of crops that are not used.
+
+    Raises:
+        FacesetError: no faceset, or that of another video.
+    """
+    faceset = Faceset.open(folder, reporter=reporter)
+    header, video = faceset.header, Path(str(plate["path"])).name
+    sizes = {record.frame_size for record in faceset.records()}
+    if header.source_sha256 != plate["sha256"]:
+        what = f"'{header.source}'" if header.source else "several videos"
+        last = max(faceset.frame_indices(), default=-1)
+        details = []
+        if sizes - {(info.width, info.height)}:
+            there = ", ".join(f"{width} x {height}" for width, height in sorted(sizes))
+            details.append(f"its frames are {there}, those of the plate {info.width} x {info.height}")
+        if last >= info.num_frames:
+            details.append(f"it has a face in frame {last}, the plate has about {info.num_frames} frames")
+        told = f" ({'; '.join(details)})" if details else ""
+        if not force or sizes != {(info.width, info.height)}:
+            remedy = "or --force if it is the same shot in another encoding or grade" if not details else ""
+            raise FacesetError(
+                f"The faceset '{folder}' was made from {what}, not from this '{video}'{told}. Give the plate that it "
+                f"was made from, or extract '{video}' anew{', ' + remedy if remedy else ''}."
+            )
+        reporter.warn(f"The faceset was made from {what}, another file than '{video}': used because of --force.")
+    if int(header.settings.get("every_nth", 1) or 1) > 1:
+        reporter.warn(
+            f"The faceset was made of every {header.settings['every_nth']}th frame only; the frames between will not "
+            "be swapped. Extract again with --every-nth 1."
+        )
+    return faceset
+
+
+def refuse_without_faces(faceset: Faceset, start: int, stop: int | None) -> None:
+    """Raise NoFacesError when there is nothing to swap in the frames that are wanted."""
+    wanted = [i for i in faceset.frame_indices() if i >= start and (stop is None or i < stop)]
+    if wanted:
+        return
+    where = "" if (start, stop) == (0, None) else f" in frames {start} to {'the end' if stop is None else stop - 1}"
+    there = faceset.frame_indices()
+    spans = f"it has faces in frames {there[0]} to {there[-1]}" if there else "its crops are of other videos"
+    raise NoFacesError(
+        f"The faceset '{faceset.folder}' has no face to swap{where}: {spans}. Choose another range, or extract again."
+    )
+
+
+def open_swapper(run: Path, device: str, threads: int) -> FaceSwapper:
+    """The model of a run, ready to draw.
+
+    Raises:
+        ConfigError: there is no run, or nothing was trained yet.
+        DamagedFileError: it cannot be read.
+    """
+    if not run.exists():
+        raise ConfigError(f"--model: there is no folder '{run}'. Train one with: konterfei train -o {run} ...")
+    if not Run.exists(run):
+        raise ConfigError(
+            f"--model: '{run}' holds no run (no config.json). Name the folder given to konterfei train -o."
+        )
+    from konterfei.models.devices import use_threads  # torch is imported when it is needed, not for --help
+    from konterfei.models.swapper import load_swapper
+
+    use_threads(threads)
+    try:
+        return load_swapper(run, device)
+    except StoreError as error:
+        if type(error) is StoreError:  # nothing is damaged: there is nothing yet
+            raise ConfigError(f"--model: {error}") from error
+        raise
+
+
+def model_record(run: Path, swapper: FaceSwapper) -> dict[str, Any]:
+    """What a manifest notes about the model."""
+    return {"path": str(run.absolute()), "sha256": str(swapper.info.get("snapshot_sha256", ""))}
+
+
+def sources(run: Path, swapper: FaceSwapper, src_videos: Sequence[Path]) -> tuple[Material, ...]:
+    """What went into the result besides the plate: the src material and the model's snapshot.
+
+    Where the src videos are not given, the faceset that the run was trained with tells of them.
+    """
+    src = [Material.of(path) for path in src_videos]
+    if not src and Run.exists(run):
+        told = Run.open(run).config.get("src")
+        if isinstance(told, Mapping) and told.get("hash"):
+            src = [_src_of(Path(str(told.get("faces", "src"))), str(told["hash"]))]
+    digest = str(swapper.info.get("snapshot_sha256", ""))
+    if digest:
+        src.append(Material(name=f"model snapshot {swapper.info.get('model', '')}".strip(), sha256=digest))
+    return tuple(src)
+
+
+def _src_of(folder: Path, content: str) -> Material:
+    try:
+        header = Faceset.open(folder).header
+    except FacesetError:  # moved since: its hash is what the run remembers
+        return Material(name=f"src faceset {folder.name}", sha256=content)
+    if header.source_sha256:
+        return Material(name=header.source_name, sha256=header.source_sha256)
+    return Material(name=f"src faceset {folder.name}", sha256=content)
