@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 
+_SIMPLE = (str, int, float, Path)
+
+
 def lines_of(result: Any) -> list[str]:
     """The lines to print for a result.
 
@@ -21,8 +24,14 @@ def lines_of(result: Any) -> list[str]:
     if is_dataclass(result):
         shown = [(field.name.replace("_", " "), getattr(result, field.name)) for field in fields(result)]
         width = max(len(name) for name, _ in shown)
-        return [f"{name:<{width}}  {value}" for name, value in shown if isinstance(value, str | int | float | Path)]
+        return [f"{name:<{width}}  {_text(value)}" for name, value in shown if isinstance(value, _SIMPLE)]
     return [str(result)]
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def exit_code(result: Any) -> int:
