@@ -108,9 +108,15 @@ def signing_identity(certificate: Path | None = None, key: Path | None = None) -
 
 
 def own_roots() -> str:
-    """PEM of the roots that were self-made for this user, also of earlier ones; empty when there are none."""
-    folder = config_folder() / "signing"
-    return "".join(path.read_text("ascii") for path in sorted(folder.glob("*/root.pem")))
+    """PEM of the roots that were self-made for this user, also of earlier ones; empty when there are none.
+
+    Unreadable or damaged ones are passed over: they must not keep anyone from verifying.
+    """
+    found = []
+    for path in sorted((config_folder() / "signing").glob("*/root.pem")):
+        with suppress(OSError, ValueError):
+            found.append(_pem(x509.load_pem_x509_certificate(path.read_bytes())))
+    return "".join(found)
 
 
 def _self_made() -> Identity:

@@ -22,11 +22,9 @@ characters. A use that is asked for (`--use lakeside`) has to match one of them,
 from __future__ import annotations
 
 import hashlib
-import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -37,10 +35,9 @@ import tomli_w
 from konterfei.errors import ConsentError, UnknownNameError
 from konterfei.io.atomic import sha256 as sha256_of
 from konterfei.io.atomic import write_text
+from konterfei.provenance.record_file import VERSION, RecordFile
 
-VERSION = 1
 ANY = "any"
-MAX_BYTES = 1 << 20  # a record is a page of text; more than this is some other file, given by mistake
 MIN_REASON = 10  # characters: shorter than this says nothing to whoever reads the record later
 
 
@@ -139,24 +136,15 @@ class Consent:
                 the line where it can, and what to do.
         """
         path = Path(path)
-        content = _read(path)
-        text = _decoded(path, content)
+        file = RecordFile(path)
+        fields = file.fields()
+        evidence = tuple(Evidence(**item) for item in fields.pop("evidence"))
         try:
-            fields = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise ConsentError(
-                f"{path}: not valid TOML: {_with_line(str(error))}. Texts stand in double quotes, dates as "
-                "2027-12-31, lists in [ ]. `konterfei consent new` writes a fresh record."
-            ) from error
-        reader = _Reader(path, text)
-        try:
-            return cls(**reader.fields(fields), path=path, sha256=hashlib.sha256(content).hexdigest())
+            return cls(**fields, evidence=evidence, path=path, sha256=hashlib.sha256(file.content).hexdigest())
         except UnknownNameError as error:
-            raise reader.error("basis", str(error)) from error
+            raise file.error("basis", str(error)) from error
         except ConsentError as error:
-            if str(error).startswith(str(path)):
-                raise
-            raise reader.error(str(error).split(" ", 1)[0], str(error)) from error
+            raise file.error(str(error).split(" ", 1)[0], str(error)) from error
 
     def covers(self, use: str) -> bool:
         """True when one of the names in `scope` matches `use`."""
@@ -273,128 +261,3 @@ def _check_evidence(consent: Consent, item: Evidence, where: str) -> None:
 
 def _plain(name: str) -> str:
     return " ".join(name.casefold().split())
-
-
-def _read(path: Path) -> bytes:
-    if path.is_dir():
-        raise ConsentError(f"{path}: is a folder. Give the consent record itself, a .toml file.")
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except FileNotFoundError:
-        raise ConsentError(
-            f"{path}: there is no such consent record. Make one with `konterfei consent new -o {path}`."
-        ) from None
-    except OSError as error:
-        raise ConsentError(f"{path}: cannot be read: {error.strerror}. Check its permissions.") from error
-    if len(content) > MAX_BYTES:
-        raise ConsentError(f"{path}: is far too large for a consent record. Give the .toml file.")
-    return content
-
-
-def _decoded(path: Path, content: bytes) -> str:
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise ConsentError(f"{path}, line {line}: is not UTF-8 text. Save the consent record as UTF-8.") from error
-
-
-def _with_line(message: str) -> str:
-    """tomllib's message with its place first: "line 3, column 5: Expected ..."."""
-    found = re.match(r"(.*) \(at (line \d+, column \d+|end of document)\)$", message)
-    return f"{found[2]}: {found[1]}" if found else message
-
-
-class _Reader:
-    """Turns a parsed TOML table into the fields of a Consent, with errors that name file and line."""
-
-    def __init__(self, path: Path, text: str) -> None:
-        self.path = path
-        self.lines = text.splitlines()
-
-    def error(self, field: str, message: str) -> ConsentError:
-        name = re.escape(field)
-        for number, line in enumerate(self.lines, start=1):
-            if re.match(rf'\s*(\[\[?\s*)?["\']?{name}["\']?\s*(=|\]|\.)', line):
-                return ConsentError(f"{self.path}, line {number}: {message}")
-        return ConsentError(f"{self.path}: {message}")
-
-    def fields(self, table: dict[str, Any]) -> dict[str, Any]:
-        known = ["version", "person", "basis", "scope", "reason", "expires", "revoked", "created", "evidence"]
-        self._refuse_unknown(table, known)
-        for name in ("version", "person", "basis", "scope"):
-            if name not in table:
-                raise self.error(name, f"{name} is missing. Add a line: {_EXAMPLES[name]}")
-        if table["version"] != VERSION:
-            raise self.error(
-                "version", f"version is {table['version']!r}, this konterfei reads {VERSION}. Update konterfei."
-            )
-        return {
-            "person": self._text(table, "person"),
-            "basis": self._text(table, "basis"),
-            "scope": self._texts(table, "scope"),
-            "reason": self._text(table, "reason"),
-            **{name: self._date(table, name) for name in ("expires", "revoked", "created")},
-            "evidence": self._evidence(table),
-        }
-
-    def _refuse_unknown(self, table: dict[str, Any], known: list[str]) -> None:
-        for name in table:
-            if name not in known:
-                near = get_close_matches(name, known, n=1)
-                hint = f"Did you mean '{near[0]}'?" if near else f"Known are {', '.join(known)}."
-                raise self.error(name, f"there is no field '{name}'. {hint}")
-
-    def _text(self, table: dict[str, Any], name: str) -> str:
-        value = table.get(name, "")
-        if not isinstance(value, str):
-            raise self.error(name, f"{name} should be a text in double quotes, for example {_EXAMPLES[name]}")
-        return value.strip()
-
-    def _texts(self, table: dict[str, Any], name: str) -> tuple[str, ...]:
-        value = table[name]
-        values = [value] if isinstance(value, str) else value
-        if not isinstance(values, list) or not all(isinstance(item, str) for item in values):
-            raise self.error(name, f"{name} should be a list of texts, for example {_EXAMPLES[name]}")
-        return tuple(item.strip() for item in values)
-
-    def _date(self, table: dict[str, Any], name: str) -> date | None:
-        value = table.get(name)
-        if isinstance(value, datetime):
-            return value.date()
-        if value is None or isinstance(value, date):
-            return value
-        try:
-            return date.fromisoformat(value)
-        except (TypeError, ValueError):
-            raise self.error(name, f"{name} should be a date, for example {name} = 2027-12-31") from None
-
-    def _evidence(self, table: dict[str, Any]) -> tuple[Evidence, ...]:
-        entries = table.get("evidence", [])
-        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-            raise self.error("evidence", "evidence should be [[evidence]] entries with file and sha256.")
-        found = []
-        for entry in entries:
-            self._refuse_unknown(entry, ["file", "sha256", "kept"])
-            item = Evidence(**{name: self._text(entry, name) for name in ("file", "sha256", "kept")})
-            if not item.file:
-                raise self.error("evidence", 'an [[evidence]] entry has no file. Add a line: file = "agreement.pdf"')
-            if not re.fullmatch(r"[0-9a-fA-F]{64}", item.sha256):
-                raise self.error(
-                    "sha256", f"sha256 of '{item.file}' should be 64 hexadecimal digits, as `sha256sum` prints them."
-                )
-            found.append(item)
-        return tuple(found)
-
-
-_EXAMPLES = {
-    "version": f"version = {VERSION}",
-    "person": 'person = "Anna Muster"',
-    "basis": 'basis = "signed"',
-    "scope": 'scope = ["my film"]',
-    "reason": 'reason = "Agreement of 3 May, kept by the production office."',
-    "file": 'file = "agreement.pdf"',
-    "sha256": 'sha256 = "9f86d081884c..."',
-    "kept": 'kept = "production office"',
-}

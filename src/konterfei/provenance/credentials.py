@@ -91,6 +91,8 @@ class Claim:
     frames_swapped: int
     label: str
     """Style of the visible label, a name of LABELS; "none" is recorded, too."""
+    label_text: str | None = None
+    """Its words, where they are not the style's own."""
     frames_not_swapped: Mapping[str, int] = field(default_factory=dict)
     """Reason in words -> number of frames."""
     sources: tuple[Material, ...] = ()
@@ -225,7 +227,7 @@ def _swap(unsigned: Path, claim: Claim) -> dict[str, Any]:
         "frames_swapped": claim.frames_swapped,
         "frames_not_swapped": dict(claim.frames_not_swapped),
         "label": claim.label,
-        "label_text": wording(claim.label),
+        "label_text": wording(claim.label) if claim.label_text is None else claim.label_text,
         "is_preview": claim.is_preview,
         "use": claim.use or "",
         "settings": dict(claim.settings),

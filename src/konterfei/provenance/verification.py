@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from c2pa import C2paError, Context, Reader
+from cryptography.x509 import load_pem_x509_certificates
 
 from konterfei.errors import ConfigError, UnreadableMediaError
 from konterfei.io.video import probe
@@ -105,29 +105,30 @@ def verify(path: Path | str, trust: str = "", reporter: Reporter | None = None) 
 def read_roots(path: Path) -> str:
     """PEM of the root certificates in `path`, for `verify`'s `trust`. Raises ConfigError."""
     try:
-        text = path.read_text("ascii")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"--trust '{path}' cannot be read as PEM: {error}. Give root certificates.") from error
-    if "-----BEGIN CERTIFICATE-----" not in text:
-        raise ConfigError(f"--trust '{path}' holds no PEM certificate ('-----BEGIN CERTIFICATE-----').")
-    return text
+        pem = path.read_bytes()
+        load_pem_x509_certificates(pem)
+        return pem.decode("ascii")
+    except OSError as error:
+        raise ConfigError(f"--trust '{path}' cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise ConfigError(
+            f"--trust '{path}' holds no PEM certificates ('-----BEGIN CERTIFICATE-----'), or damaged ones: {error}"
+        ) from error
 
 
 def _read_store(path: Path, trust: str, reporter: Reporter) -> dict[str, Any]:
     """The manifest store as c2pa tells it. Raises C2paError when there is none or it cannot be read."""
     anchors: dict[str, str] = {"trust_anchors": trust} if trust else {}
-    with suppress(OSError):  # an unreadable settings folder must not keep anyone from verifying
-        anchors |= {"user_anchors": own} if (own := own_roots()) else {}
+    if own := own_roots():
+        anchors["user_anchors"] = own
     settings = {"verify": dict(OFFLINE), **({"trust": anchors} if anchors else {})}
     with path.open("rb") as file, Context.from_dict(settings) as context:
         watched = Watched(file, reporter, counts=True)
         try:
             with Reader(None, watched, None, context) as reader:
                 store = json.loads(reader.json())
-        except C2paError as error:
+        except C2paError:
             watched.reraise()
-            if trust and "certificate" in str(error):
-                raise ConfigError("--trust: c2pa cannot read these root certificates. Give them as PEM.") from error
             raise
         watched.reraise()
     if not isinstance(store.get("manifests", {}).get(store.get("active_manifest")), dict):

@@ -10,6 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from typing import Annotated
 
 from konterfei.errors import ConfigError, OutputError, UnknownNameError
 from konterfei.provenance.consent import ANY, BASES, Consent, evidence_of
@@ -24,8 +25,8 @@ class ConsentConfig:
     """TOML file to write, for example anna.toml. Keep it with the material."""
     person: str | None = None
     """Whose face it is: the name, or a name agreed with them. It can be read in every video made with the record."""
-    basis: str | None = None
-    """On what ground the face may be used: self, signed, estate, public-domain, synthetic or research."""
+    basis: Annotated[str | None, BASES] = None
+    """On what ground the face may be used."""
     scope: tuple[str, ...] = ()
     """What it may be used for, by name (repeat the flag for several); "any" covers everything. Taken as "any" for
     your own and for synthetic faces when left out."""

@@ -336,6 +336,9 @@ def test_a_strangers_self_made_certificate_is_valid_and_vouched_for_by_nobody(
     assert not (tmp_path / "elsewhere").exists(), "verifying makes no certificate"
     signing_identity()
     assert verify(signed).vouched_by == "", "another user's own root vouches for nobody else"
+    for path in (tmp_path / "elsewhere").rglob("root.pem"):
+        path.write_text("damaged")
+    assert verify(signed).untouched
 
 
 def nothing_left(folder: Path, *expected: str) -> None:
