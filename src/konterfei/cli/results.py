@@ -6,7 +6,6 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-
 _SIMPLE = (str, int, float, Path)
 
 
