@@ -1,0 +1,56 @@
+"""Which processor and which number format the networks run on."""
+
+from __future__ import annotations
+
+import os
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+
+from konterfei.errors import ConfigError
+
+
+def choose_device(wanted: str = "auto") -> torch.device:
+    """The processor to run on: "auto" takes CUDA, then Apple's MPS, then the CPU.
+
+    Raises:
+        ConfigError: the one asked for is not there.
+    """
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if wanted == "auto":
+        return torch.device(next(name for name in ("cuda", "mps", "cpu") if there[name]))
+    name = wanted.split(":")[0]
+    if name not in there:
+        raise ConfigError(f"--device {wanted}: known are auto, {', '.join(there)} (cuda:1 for the second GPU).")
+    if not there[name]:
+        have = ", ".join(n for n, yes in there.items() if yes)
+        raise ConfigError(f"--device {wanted}: PyTorch finds none here. It finds: {have}. Try --device auto.")
+    return torch.device(wanted)
+
+
+def has_fast_bf16(device: torch.device) -> bool:
+    """Whether bfloat16 is faster than float32 there (AVX-512 BF16 or AMX on a CPU, Ampere or later of NVIDIA)."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    return device.type == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
+
+
+def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
+    """Context in which networks run in `precision` ("bf16" or "fp32")."""
+    return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
+
+
+def choose_precision(wanted: str, device: torch.device) -> str:
+    """ "bf16" or "fp32"; "auto" takes bf16 where it is faster. Raises ConfigError for any other word."""
+    if wanted == "auto":
+        return "bf16" if has_fast_bf16(device) else "fp32"
+    if wanted not in ("bf16", "fp32"):
+        raise ConfigError(f"--precision {wanted}: known are auto, bf16, fp32.")
+    return wanted
+
+
+def use_threads(threads: int) -> int:
+    """Let torch use so many CPU threads; 0 = one per core. Gives back the number used."""
+    count = threads or os.cpu_count() or 1
+    torch.set_num_threads(count)
+    return count

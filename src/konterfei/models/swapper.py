@@ -1,0 +1,78 @@
+"""A trained model ready to draw: numpy in, numpy out. What merging and previews hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from konterfei.errors import DamagedFileError
+from konterfei.geometry import FaceType
+from konterfei.io.run import Run
+from konterfei.models import MODELS
+from konterfei.models.base import SwapModel
+from konterfei.models.devices import autocast, choose_device, choose_precision
+from konterfei.nets.autoencoders import Dims
+
+Array = NDArray[Any]
+
+
+class Swapper:
+    """Draws src with the pose and expression of dst.
+
+    Attributes:
+        resolution: side of the crops that it takes and gives, px.
+        face_type: how much of the head these crops cover.
+        info: what a manifest should know of it: model, preset, steps, minutes, is_preview, sha256 of the snapshot...
+    """
+
+    def __init__(
+        self, model: SwapModel, face_type: FaceType, info: dict[str, Any], device: str = "auto", precision: str = "auto"
+    ) -> None:
+        self._device = choose_device(device)
+        self._precision = choose_precision(precision, self._device)
+        self._model = model.to(self._device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        self.resolution, self.face_type, self.info = model.dims.resolution, face_type, info
+
+    def swap(self, images: Array) -> tuple[Array, Array]:
+        """Faces of dst drawn as src.
+
+        Args:
+            images: crops of `face_type`, RGB. [N, R, R, 3] uint8
+
+        Returns:
+            images [N, R, R, 3] float32 in [0, 1] and masks [N, R, R] float32 in [0, 1]: the drawn face's mask times
+            that of dst's own face, so that neither spills (dfl-spec 8.3, learned-prd x learned-dst).
+        """
+        expected = (self.resolution, self.resolution, 3)
+        if images.ndim != 4 or images.shape[1:] != expected:
+            raise ValueError(f"expected [N, {self.resolution}, {self.resolution}, 3], got {list(images.shape)}")
+        batch = torch.from_numpy(np.ascontiguousarray(images)).to(self._device).permute(0, 3, 1, 2).float() / 255
+        with torch.inference_mode(), autocast(self._device, self._precision):
+            drawn, dst_mask = self._model.swap(batch.contiguous(memory_format=torch.channels_last))
+        mask = (drawn.mask.float() * dst_mask.float())[:, 0]
+        return drawn.image.float().permute(0, 2, 3, 1).cpu().numpy(), mask.cpu().numpy()
+
+
+def load_swapper(run_dir: Path | str, device: str = "auto", precision: str = "auto") -> Swapper:
+    """The newest snapshot of a run, ready to draw.
+
+    Raises:
+        StoreError: no run there, nothing trained yet, or damaged.
+    """
+    run = Run.open(Path(run_dir))
+    config, snapshot = run.config, run.newest_snapshot()
+    model: SwapModel = MODELS.load(config["model"])(Dims(**config["dims"]))
+    tensors = {name: torch.from_numpy(array) for name, array in snapshot.tensors.items()}
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise DamagedFileError(
+            f"'{snapshot.path}' does not fit the run's own configuration ({str(error).splitlines()[0]}). "
+            "Go on with training for a moment to write a new snapshot."
+        ) from error
+    info = {**snapshot.info, "model": config["model"], "preset": config["preset"], "snapshot_sha256": snapshot.sha256}
+    return Swapper(model, FaceType(config["face_type"]), info, device, precision)

@@ -1,0 +1,262 @@
+"""Train: two facesets in, a run out. The same command again goes on where it stopped."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from konterfei.errors import CheckpointMismatchError, ConfigError
+from konterfei.geometry import FaceType
+from konterfei.io.faceset import Faceset
+from konterfei.io.run import Run
+from konterfei.models import MODELS
+from konterfei.reporting import Reporter
+from konterfei.training.presets import Preset, parse_architecture, preset
+
+SAME_PERSON = 0.42
+"""Cosine of two mean embeddings above which they are taken for one person (measured for MobileFaceNet-192)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """Teach a model to draw src with the pose and expression of dst."""
+
+    src: Path
+    """Faceset of the person who gives the face."""
+    dst: Path
+    """Faceset of the person in the video that receives it."""
+    output: Path
+    """Folder of the run. One that is there is continued."""
+    preset: str = "quick"
+    """Complete settings by name: quick (96 px, minutes on a CPU), standard (128 px, a GPU or days), tiny (a try)."""
+    minutes: float | None = None
+    """Minutes of training in all, pauses not counted. More minutes for a finished run go on with it."""
+    steps: int | None = None
+    """Steps in all, instead of minutes. Neither given: the preset's own number."""
+    architecture: str | None = None
+    """df or liae with the letters u, d, t, c (for example liae-ud), instead of the preset's."""
+    resolution: int | None = None
+    """Side of the model's faces in pixels, a multiple of 32, instead of the preset's."""
+    ae_dims: int | None = None
+    """Length of the code between encoder and decoder, instead of the preset's."""
+    e_dims: int | None = None
+    """Width of the encoder, instead of the preset's."""
+    d_dims: int | None = None
+    """Width of the decoder, instead of the preset's."""
+    d_mask_dims: int | None = None
+    """Width of the mask decoder, instead of the preset's."""
+    face_type: str | None = None
+    """How much of the head the model sees: half, mid_full, full, whole or head, instead of the preset's."""
+    batch: int | None = None
+    """Samples per person and step, instead of the preset's. More is smoother and slower."""
+    rate: float | None = None
+    """Learning rate, instead of the preset's."""
+    seed: int = 1
+    """Of all chance: the same seed, settings and machine give the same curve."""
+    device: str = "auto"
+    """Processor: auto, cpu, cuda, cuda:1, mps."""
+    precision: str = "auto"
+    """Number format of the networks: auto, bf16, fp32."""
+    threads: int = 0
+    """CPU threads for the networks; 0 = one per core."""
+    preview_seconds: float = 60.0
+    """Seconds between two preview pictures."""
+    checkpoint_seconds: float = 120.0
+    """Seconds between two checkpoints: what a power cut can cost at most."""
+
+    def __post_init__(self) -> None:
+        if self.minutes is not None and self.steps is not None:
+            raise ConfigError("--minutes and --steps exclude each other: give one of them.")
+        for flag, value in (
+            ("minutes", self.minutes),
+            ("steps", self.steps),
+            ("batch", self.batch),
+            ("rate", self.rate),
+            ("preview-seconds", self.preview_seconds),
+            ("checkpoint-seconds", self.checkpoint_seconds),
+        ):
+            if value is not None and not value > 0:
+                raise ConfigError(f"--{flag} {value}: must be more than 0.")
+        if self.threads < 0:
+            raise ConfigError(f"--threads {self.threads}: must be 0 (one per core) or more.")
+        resolved(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainResult:
+    """What came of a training.
+
+    Attributes:
+        run: its folder.
+        steps: done in all.
+        minutes: trained in all.
+        is_stopped: whether a person ended it before its time.
+        is_preview: whether it is too short for more than a first look.
+        preview: newest preview picture.
+    """
+
+    run: Path
+    steps: int
+    minutes: float
+    is_stopped: bool
+    is_preview: bool
+    preview: Path
+
+
+def resolved(config: TrainConfig) -> Preset:
+    """The preset with the config's own settings put in. Raises ConfigError, UnknownNameError."""
+    base = preset(config.preset)
+    dims = asdict(base.dims)
+    changes: dict[str, Any] = {}
+    if config.architecture:
+        name, letters = parse_architecture(config.architecture)
+        changes["model"] = name
+        dims |= {"unit": "u" in letters, "double": "d" in letters, "deep": "t" in letters, "cosine": "c" in letters}
+    given = {
+        "resolution": config.resolution,
+        "ae": config.ae_dims,
+        "encoder": config.e_dims,
+        "decoder": config.d_dims,
+        "mask": config.d_mask_dims,
+    }
+    dims |= {name: value for name, value in given.items() if value is not None}
+    try:
+        changes["dims"] = type(base.dims)(**dims)
+    except ValueError as error:
+        raise ConfigError(f"These network settings do not go together: {error}.") from error
+    if config.face_type:
+        try:
+            changes["face_type"] = FaceType(config.face_type)
+        except ValueError:
+            known = ", ".join(f.value for f in FaceType)
+            raise ConfigError(f"--face-type {config.face_type}: known are {known}.") from None
+    if config.batch:
+        changes["batch"] = config.batch
+    if config.rate:
+        changes["schedule"] = replace(base.schedule, rate=config.rate)
+    preset_now = replace(base, **changes)
+    MODELS[preset_now.model]  # an unknown name is an error here, before anything is read
+    return preset_now
+
+
+def train(config: TrainConfig, reporter: Reporter) -> TrainResult:
+    """Train, or go on training, the run in `config.output`.
+
+    Raises:
+        FacesetError: a faceset cannot be used.
+        CheckpointMismatchError: the run there was made with other settings.
+        TrainingError: the run falls apart again and again.
+    """
+    chosen = resolved(config)
+    src, dst = Faceset.open(config.src), Faceset.open(config.dst)
+    _warn_of_oddities(src, dst, reporter)
+    run = _open_run(config, chosen, src, dst, reporter)
+    result = _run_loop(config, chosen, run, src, dst, reporter)
+    progress = result.progress
+    minutes = progress.trained_s / 60
+    is_preview = progress.step < chosen.usable_steps
+    state = "stopped" if result.is_stopped else "finished"
+    reporter.note(
+        f"Training {state} at step {progress.step} after {minutes:.1f} minutes, loss {progress.loss:.3f}. "
+        f"Preview: {run.preview_path()}"
+    )
+    if is_preview:
+        reporter.note(f"Fewer than {chosen.usable_steps} steps: what is merged with it is called a preview.")
+    return TrainResult(
+        run=run.folder,
+        steps=progress.step,
+        minutes=minutes,
+        is_stopped=result.is_stopped,
+        is_preview=is_preview,
+        preview=run.preview_path(),
+    )
+
+
+def _warn_of_oddities(src: Faceset, dst: Faceset, reporter: Reporter) -> None:
+    for faceset in (src, dst):
+        for name, reason in list(faceset.damaged.items())[:5]:
+            reporter.warn(f"'{faceset.folder / name}' is not used: {reason}")
+        if len(faceset.damaged) > 5:
+            reporter.warn(f"... and {len(faceset.damaged) - 5} more damaged crops in '{faceset.folder}'.")
+    ours, theirs = src.identity(), dst.identity()
+    if ours is not None and theirs is not None and float(ours @ theirs) > SAME_PERSON:
+        reporter.warn(
+            f"src and dst look like the same person (similarity {float(ours @ theirs):.2f}, different people "
+            f"are below {SAME_PERSON}). Swapping will change little."
+        )
+
+
+def _open_run(config: TrainConfig, chosen: Preset, src: Faceset, dst: Faceset, reporter: Reporter) -> Run:
+    """The run in the output folder: a new one, or the one there when its settings are the same."""
+    fixed: dict[str, Any] = {
+        "model": chosen.model,
+        "dims": asdict(chosen.dims),
+        "face_type": str(chosen.face_type),
+        "optimizer": chosen.optimizer,
+        "seed": config.seed,
+    }
+    people = {
+        "src": {"faces": str(config.src), "hash": src.content_hash()},
+        "dst": {"faces": str(config.dst), "hash": dst.content_hash()},
+    }
+    if not Run.exists(config.output):
+        return Run.create(config.output, {**fixed, "preset": config.preset, **people})
+    run = Run.open(config.output)
+    changed = [f"{k}: there {run.config.get(k)!r}, asked for {v!r}" for k, v in fixed.items() if run.config.get(k) != v]
+    if changed:
+        raise CheckpointMismatchError(
+            f"'{config.output}' was made with other settings ({'; '.join(changed)}). "
+            "Use its settings, or train in another folder."
+        )
+    for person in ("src", "dst"):
+        if run.config[person]["hash"] != people[person]["hash"]:
+            reporter.note(f"The {person} faceset has changed since this run began; what is there now is used.")
+    return run
+
+
+def _run_loop(config: TrainConfig, chosen: Preset, run: Run, src: Faceset, dst: Faceset, reporter: Reporter) -> Any:
+    import torch  # here, so that settings can be checked and shown without it
+
+    from konterfei.models.devices import choose_device, choose_precision, use_threads
+    from konterfei.training.data import Sampler, load_faces, memory_for_faces
+    from konterfei.training.loop import LoopSettings, train_loop
+    from konterfei.training.plan import Budget
+
+    device = choose_device(config.device)
+    precision = choose_precision(config.precision, device)
+    threads = use_threads(config.threads)
+    torch.manual_seed(config.seed)
+    model = MODELS.load(chosen.model)(chosen.dims).to(device, memory_format=torch.channels_last)
+    count = sum(p.numel() for p in model.parameters())
+    resolution = chosen.dims.resolution
+    faces = {
+        name: load_faces(faceset, chosen.face_type, resolution, memory_for_faces(), reporter, name)
+        for name, faceset in (("src", src), ("dst", dst))
+    }
+    where = f"{device}, {threads} threads" if device.type == "cpu" else str(device)
+    done = run.newest_checkpoint()
+    begun = f"goes on from step {done.step}" if done else "begins"
+    reporter.note(
+        f"Training {begun}: {chosen.model}, {resolution} px, {count / 1e6:.1f} M parameters, {precision} on "
+        f"{where}; {len(faces['src'])} src and {len(faces['dst'])} dst faces."
+    )
+    sampler = Sampler(
+        src=faces["src"],
+        dst=faces["dst"],
+        resolution=resolution,
+        batch=chosen.batch,
+        seed=config.seed,
+        augment=chosen.augment,
+    )
+    settings = LoopSettings(
+        schedule=chosen.schedule,
+        optimizer=chosen.optimizer,
+        budget=Budget(steps=config.steps or chosen.steps, minutes=config.minutes),
+        device=device,
+        precision=precision,
+        usable_steps=chosen.usable_steps,
+        checkpoint_s=config.checkpoint_seconds,
+        preview_s=config.preview_seconds,
+    )
+    return train_loop(run, model, sampler, settings, reporter)

@@ -1,0 +1,265 @@
+"""The training loop, one page, read from top to bottom."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from konterfei.errors import CheckpointMismatchError, TrainingError, UnknownNameError
+from konterfei.io.images import write_image
+from konterfei.io.run import Checkpoint, Run
+from konterfei.models.base import Batch, SwapModel
+from konterfei.models.devices import autocast
+from konterfei.reporting import Reporter
+from konterfei.training.data import RawBatch, Sampler, batches
+from konterfei.training.optimizers import AdaBelief, Adam, FlatParameters, Optimizer
+from konterfei.training.plan import Budget, Progress, Schedule
+from konterfei.training.preview import preview_grid
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {"adabelief": AdaBelief, "adam": Adam}
+"""Names that presets choose from."""
+
+_EMA_KEEP = 0.999  # half-life of the smoothed weights: 700 steps
+_REPORT_EVERY = 20  # steps between two looks at the losses
+_COLLAPSE = 2.0  # a report this many times worse than the best one is a run that fell apart
+_SETTLING = 200  # steps in which losses may still jump
+_MAX_ROLLBACKS = 5
+_FIRST_CHECKPOINT_S = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoopSettings:
+    """What the loop needs besides model and samples."""
+
+    schedule: Schedule
+    optimizer: str
+    budget: Budget
+    device: torch.device
+    precision: str
+    usable_steps: int
+    checkpoint_s: float = 120.0
+    preview_s: float = 60.0
+
+
+@dataclass(frozen=True)
+class LoopResult:
+    """How the loop ended: where it stands, and whether a person stopped it."""
+
+    progress: Progress
+    is_stopped: bool
+
+
+def train_loop(run: Run, model: SwapModel, sampler: Sampler, settings: LoopSettings, reporter: Reporter) -> LoopResult:
+    """Train until the budget is used up or a person asks to stop; resume where the run left off.
+
+    Raises:
+        TrainingError: the run falls apart again and again.
+        CheckpointMismatchError: the checkpoint is of another model.
+        OutputError: the disk is full; the last checkpoint is whole.
+    """
+    flat = FlatParameters(model)
+    if settings.optimizer not in OPTIMIZERS:
+        raise UnknownNameError("optimizer", settings.optimizer, OPTIMIZERS)
+    optimizer = OPTIMIZERS[settings.optimizer](flat)
+    fresh = flat.weights.clone()
+    progress = restore(run, flat, optimizer, reporter) or Progress()
+    progress.adopt(settings.budget)
+    is_stopped = False
+    session_step, session_s = progress.step, progress.trained_s
+    next_save, next_preview = session_s + min(_FIRST_CHECKPOINT_S, settings.checkpoint_s), session_s
+    reporter.start("training", progress.total, "steps")
+    while not progress.is_done and not is_stopped:
+        salted = replace(sampler, seed=sampler.seed + 1_000_003 * progress.salt)
+        losses: list[torch.Tensor] = []
+        with closing(batches(salted, progress.step)) as source:
+            started, before = time.monotonic(), progress.trained_s
+            while not progress.is_done:
+                rate = progress.rate_scale * settings.schedule.at(progress.step, progress.total)
+                losses.append(train_step(model, optimizer, next(source), rate, progress.step, settings))
+                progress.step += 1
+                progress.trained_s = before + time.monotonic() - started
+                if progress.step % _REPORT_EVERY == 0:
+                    src, dst = torch.stack(losses).mean(dim=0).tolist()
+                    losses.clear()
+                    if _fell_apart(progress, src + dst):
+                        _roll_back(run, flat, optimizer, progress, fresh, reporter)
+                        break
+                    speed = (progress.step - session_step) / (progress.trained_s - session_s)
+                    _report(run, progress, src, dst, rate, speed, reporter)
+                if progress.trained_s >= next_save and progress.loss <= 1.5 * progress.best:
+                    speed = (progress.step - session_step) / max(1e-6, progress.trained_s - session_s)
+                    progress.estimate(speed, settings.schedule.hold)
+                    reporter.start("training", progress.total, "steps") if progress.budget[1] is not None else None
+                    save(run, flat, optimizer, progress, settings)
+                    next_save = progress.trained_s + settings.checkpoint_s
+                if progress.trained_s >= next_preview:
+                    draw_preview(run, model, flat, sampler, settings, progress.step, reporter)
+                    next_preview = progress.trained_s + settings.preview_s
+                is_stopped = reporter.take_stop()
+                if is_stopped:
+                    break
+    reporter.finish()
+    save(run, flat, optimizer, progress, settings)
+    draw_preview(run, model, flat, sampler, settings, progress.step, reporter)
+    return LoopResult(progress, is_stopped)
+
+
+def train_step(
+    model: SwapModel, optimizer: Optimizer, raw: RawBatch, rate: float, step: int, settings: LoopSettings
+) -> torch.Tensor:
+    """One optimiser step. Gives back the mean losses of src and dst per sample, [2], without waiting for a GPU."""
+    batch = to_batch(raw, settings.device)
+    with autocast(settings.device, settings.precision):
+        losses = model.losses(batch)
+    (losses["src"] + losses["dst"]).backward()
+    optimizer.step(rate, step + 1, min(_EMA_KEEP, (1 + step) / (10 + step)))
+    return torch.stack([losses["src"], losses["dst"]]).detach() / (batch.warped.shape[0] / 2)
+
+
+def to_batch(raw: RawBatch, device: torch.device) -> Batch:
+    """Samples as the network takes them: float32 in [0, 1], channels first in meaning, last in memory."""
+
+    def image(pixels: NDArray[Any]) -> torch.Tensor:
+        return torch.from_numpy(pixels).to(device, non_blocking=True).permute(0, 3, 1, 2).float() / 255
+
+    mask = torch.from_numpy(raw.mask).to(device, non_blocking=True).unsqueeze(1).float() / 255
+    return Batch(image(raw.warped), image(raw.target).contiguous(), mask)
+
+
+# --- saving and going back
+
+
+def save(run: Run, flat: FlatParameters, optimizer: Optimizer, progress: Progress, settings: LoopSettings) -> None:
+    """Write the full state, and the smoothed weights for use."""
+    arrays = {"weights": flat.weights, "ema": flat.ema, **optimizer.state}
+    tensors = {
+        f"{kind}/{name}": view.detach().cpu().numpy()
+        for kind, array in arrays.items()
+        for name, view in flat.by_name(array).items()
+    }
+    run.save_checkpoint(Checkpoint(progress.step, tensors, {"progress": asdict(progress)}))
+    weights = {name: view.detach().cpu().numpy() for name, view in flat.by_name(flat.ema).items()}
+    info = {
+        "steps": progress.step,
+        "minutes": round(progress.trained_s / 60, 2),
+        "is_preview": progress.step < settings.usable_steps,
+        "loss": round(progress.loss, 5),
+    }
+    run.save_snapshot(progress.step, weights, info)
+
+
+def restore(run: Run, flat: FlatParameters, optimizer: Optimizer, reporter: Reporter) -> Progress | None:
+    """Load the newest whole checkpoint; None when the run has none.
+
+    Raises:
+        CheckpointMismatchError: it is of another model.
+    """
+    checkpoint = run.newest_checkpoint()
+    for name, reason in run.passed_over.items():
+        reporter.warn(f"Checkpoint {name} of '{run.folder}' is damaged ({reason}); the one before it is used.")
+    if checkpoint is None:
+        return None
+    arrays = {"weights": flat.weights, "ema": flat.ema, **optimizer.state}
+    with torch.no_grad():
+        for kind, array in arrays.items():
+            for name, view in flat.by_name(array).items():
+                tensor = checkpoint.tensors.get(f"{kind}/{name}")
+                if tensor is None or tuple(tensor.shape) != tuple(view.shape):
+                    there = "missing" if tensor is None else list(tensor.shape)
+                    raise CheckpointMismatchError(
+                        f"Checkpoint {checkpoint.step} of '{run.folder}': {kind}/{name} is {there}, expected "
+                        f"{list(view.shape)}. It was made by another version or model; train in another folder."
+                    )
+                view.copy_(torch.from_numpy(np.array(tensor)))
+    flat.gradients.zero_()
+    return Progress(**checkpoint.state["progress"])
+
+
+def _fell_apart(progress: Progress, loss: float) -> bool:
+    """Whether the mean loss of a report is not a number, or far worse than it has been. Notes it otherwise."""
+    if not math.isfinite(loss):
+        return True
+    # one report is noisy: it is averaged with those before
+    progress.loss = loss if not progress.loss else 0.8 * progress.loss + 0.2 * loss
+    if progress.step <= _SETTLING:
+        return False
+    progress.best = min(progress.best or progress.loss, progress.loss)
+    return progress.loss > _COLLAPSE * progress.best
+
+
+def _roll_back(
+    run: Run, flat: FlatParameters, optimizer: Optimizer, progress: Progress, fresh: torch.Tensor, reporter: Reporter
+) -> None:
+    """Back to the last checkpoint (or to the start), with half the learning rate and other batches."""
+    broken, salt, scale = progress.step, progress.salt + 1, progress.rate_scale / 2
+    if salt > _MAX_ROLLBACKS:
+        raise TrainingError(
+            f"Training of '{run.folder}' fell apart {salt} times, last at step {broken}. Look at its preview and the "
+            "facesets (wrong faces? black pictures?), or choose another preset."
+        )
+    old = restore(run, flat, optimizer, reporter)
+    if old is None:
+        with torch.no_grad():
+            flat.weights.copy_(fresh)
+            flat.ema.copy_(fresh)
+            flat.gradients.zero_()
+            for array in optimizer.state.values():
+                array.zero_()
+        old = Progress(total=progress.total, budget=progress.budget)
+    trained_s = progress.trained_s
+    for name, value in asdict(old).items():
+        setattr(progress, name, value)
+    progress.salt, progress.rate_scale, progress.trained_s = salt, scale, trained_s
+    reporter.warn(
+        f"Training fell apart at step {broken} (the loss rose sharply or was no number). It goes on from step "
+        f"{progress.step} with {scale:.3g} times the learning rate and other samples."
+    )
+
+
+# --- telling
+
+
+def _report(
+    run: Run, progress: Progress, src: float, dst: float, rate: float, speed: float, reporter: Reporter
+) -> None:
+    figures = {"src": round(src, 4), "dst": round(dst, 4), "it/s": round(speed, 2)}
+    run.log({"step": progress.step, "trained_s": round(progress.trained_s, 1), **figures, "rate": rate})
+    reporter.advance(progress.step, **figures)
+
+
+@contextmanager
+def smoothed(flat: FlatParameters) -> Iterator[None]:
+    """Within it, the model has its smoothed weights."""
+    own = flat.weights.clone()
+    flat.weights.copy_(flat.ema)
+    try:
+        yield
+    finally:
+        flat.weights.copy_(own)
+
+
+def draw_preview(
+    run: Run,
+    model: SwapModel,
+    flat: FlatParameters,
+    sampler: Sampler,
+    settings: LoopSettings,
+    step: int,
+    reporter: Reporter,
+) -> None:
+    """Write the preview picture of the smoothed weights, and tell of it."""
+    model.eval()
+    with smoothed(flat):
+        grid = preview_grid(model, sampler.src, sampler.dst, settings.device, settings.precision)
+    model.train()
+    write_image(run.preview_path(), grid)
+    write_image(run.preview_path(step), grid)
+    reporter.preview(run.preview_path())

@@ -1,0 +1,111 @@
+"""Optimisers over one flat buffer.
+
+All parameters are views of one array, so that a step is a handful of passes over short pieces that stay in the
+processor's cache: several times faster than a pass per parameter or per operation (docs/training.md has the figures).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+_PIECE = 1 << 16  # elements; four arrays of them fit into a core's second-level cache
+
+
+class FlatParameters:
+    """The parameters, gradients and smoothed weights of a model, each as one array.
+
+    Attributes:
+        weights, gradients, ema: [P] float32; the model's parameters and their gradients are views of the first two.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self._named = dict(model.named_parameters())
+        parameters = list(self._named.values())
+        self._sizes = [p.numel() for p in parameters]
+        device = parameters[0].device
+        self.weights = torch.empty(sum(self._sizes), dtype=torch.float32, device=device)
+        self.gradients = torch.zeros_like(self.weights)
+        for p, weight, gradient in zip(parameters, self._views(self.weights), self._views(self.gradients), strict=True):
+            weight.copy_(p.data)
+            p.data, p.grad = weight, gradient
+        self.ema = self.weights.clone()
+
+    def _views(self, flat: Tensor) -> list[Tensor]:
+        """One view per parameter; kernels of convolutions lie channels-last."""
+        views = []
+        for piece, p in zip(flat.split(self._sizes), self._named.values(), strict=True):
+            if p.dim() == 4:
+                o, i, h, w = p.shape
+                views.append(piece.view(o, h, w, i).permute(0, 3, 1, 2))
+            else:
+                views.append(piece.view(p.shape))
+        return views
+
+    def by_name(self, flat: Tensor) -> dict[str, Tensor]:
+        """The array `flat` [P] seen as the model's parameters."""
+        return dict(zip(self._named, self._views(flat), strict=True))
+
+
+class Optimizer:
+    """One step = new moments, new weights, new smoothed weights, gradients back to zero.
+
+    Attributes:
+        state: name -> [P] float32: the moments, to be saved.
+    """
+
+    state_names: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, parameters: FlatParameters) -> None:
+        self._flat = parameters
+        self.state = {name: torch.zeros_like(parameters.weights) for name in self.state_names}
+
+    def step(self, rate: float, count: int, ema_keep: float) -> None:
+        """Apply the gradients.
+
+        Args:
+            rate: learning rate.
+            count: of this step, from 1.
+            ema_keep: share of the old smoothed weights that is kept.
+        """
+        flat = self._flat
+        piece = _PIECE if flat.weights.device.type == "cpu" else flat.weights.numel()
+        arrays = [flat.weights, flat.gradients, flat.ema, *self.state.values()]
+        with torch.no_grad():
+            for weights, gradients, ema, *state in zip(*(a.split(piece) for a in arrays), strict=True):
+                self._update(weights, gradients, state, rate, count)
+                ema.lerp_(weights, 1 - ema_keep)
+                gradients.zero_()
+
+    def _update(self, weights: Tensor, gradients: Tensor, state: list[Tensor], rate: float, count: int) -> None:
+        raise NotImplementedError
+
+
+class AdaBelief(Optimizer):
+    """As DeepFaceLab has it: betas 0.9 and 0.999, eps 1e-6 outside the root, no bias correction (dfl-spec 7.9, A.7)."""
+
+    state_names = ("mean", "belief")
+
+    def _update(self, weights: Tensor, gradients: Tensor, state: list[Tensor], rate: float, count: int) -> None:
+        mean, belief = state
+        mean.lerp_(gradients, 0.1)
+        gradients.sub_(mean)
+        belief.mul_(0.999).addcmul_(gradients, gradients, value=0.001)
+        torch.sqrt(belief, out=gradients)
+        weights.addcdiv_(mean, gradients.add_(1e-6), value=-rate)
+
+
+class Adam(Optimizer):
+    """Kingma and Ba 2015, algorithm 1, with beta2 = 0.99: short memory, for short runs at a large rate."""
+
+    state_names = ("mean", "square")
+
+    def _update(self, weights: Tensor, gradients: Tensor, state: list[Tensor], rate: float, count: int) -> None:
+        mean, square = state
+        mean.lerp_(gradients, 0.1)
+        square.mul_(0.99).addcmul_(gradients, gradients, value=0.01)
+        torch.sqrt(square, out=gradients)
+        gradients.mul_((1 - 0.99**count) ** -0.5).add_(1e-8)
+        weights.addcdiv_(mean, gradients, value=-rate / (1 - 0.9**count))

@@ -1,0 +1,97 @@
+"""Presets: complete settings of a training, by what a person wants and has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from konterfei.errors import ConfigError, UnknownNameError
+from konterfei.geometry import FaceType
+from konterfei.nets.autoencoders import Dims
+from konterfei.training.augment import AugmentSettings
+from konterfei.training.plan import Schedule
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """One complete way to train."""
+
+    about: str
+    """Whom it is for, in one line."""
+    model: str
+    """Name in the table of models."""
+    dims: Dims
+    """Size of the networks."""
+    face_type: FaceType
+    """How much of the head the model sees and draws."""
+    batch: int
+    """Samples per person and step."""
+    optimizer: str
+    """"adabelief" or "adam"."""
+    schedule: Schedule
+    """Learning rate over the run."""
+    steps: int
+    """Length of a run for which neither steps nor minutes are given."""
+    usable_steps: int
+    """A run of fewer steps is a preview and says so."""
+    augment: AugmentSettings = field(default_factory=AugmentSettings)
+    """How far samples are moved and bent."""
+
+
+PRESETS: dict[str, Preset] = {
+    "quick": Preset(
+        about="a recognisable face soonest: 96 px, for a laptop without a GPU and for first looks",
+        model="df",
+        dims=Dims(resolution=96, ae=128, encoder=32, decoder=24, mask=8, unit=True, double=True),
+        face_type=FaceType.FULL,
+        batch=4,
+        optimizer="adam",
+        schedule=Schedule(rate=5e-4),
+        steps=12_000,
+        usable_steps=6_000,
+    ),
+    "standard": Preset(
+        about="the field's default: 128 px, liae-ud 256/64/64/22; needs a GPU of 6 GB, or days",
+        model="liae",
+        dims=Dims(resolution=128, ae=256, encoder=64, decoder=64, mask=22, unit=True, double=True),
+        face_type=FaceType.FULL,
+        batch=8,
+        optimizer="adabelief",
+        schedule=Schedule(rate=5e-5, warmup=500, hold=0.8),
+        steps=150_000,
+        usable_steps=30_000,
+    ),
+    "tiny": Preset(
+        about="64 px and seconds a hundred steps: to try a command or a clip, not to show",
+        model="df",
+        dims=Dims(resolution=64, ae=32, encoder=8, decoder=8, mask=4, unit=True, double=True),
+        face_type=FaceType.FULL,
+        batch=4,
+        optimizer="adam",
+        schedule=Schedule(rate=1e-3, warmup=20),
+        steps=500,
+        usable_steps=1_000_000,
+    ),
+}
+"""Names to choose from with --preset."""
+
+
+def preset(name: str) -> Preset:
+    """The preset of that name. Raises UnknownNameError with the nearest names."""
+    if name not in PRESETS:
+        raise UnknownNameError("preset", name, PRESETS)
+    return PRESETS[name]
+
+
+def parse_architecture(text: str) -> tuple[str, frozenset[str]]:
+    """Model and option letters of DeepFaceLab's notation: "liae-ud" -> ("liae", {"u", "d"}) (dfl-spec 7.2).
+
+    Raises:
+        ConfigError: a letter other than u, d, t, c.
+    """
+    name, _, letters = text.partition("-")
+    if set(letters) - set("udtc"):
+        raise ConfigError(
+            f"--architecture {text}: after the hyphen only the letters u, d, t, c are known, "
+            "for example liae-ud or df-udt."
+        )
+    return name, frozenset(letters)
