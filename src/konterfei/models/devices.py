@@ -41,7 +41,7 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[obj
 
 
 def choose_precision(wanted: str, device: torch.device) -> str:
-    """ "bf16" or "fp32"; "auto" takes bf16 where it is faster. Raises ConfigError for any other word."""
+    """The number format: auto takes bf16 where it is faster than fp32. Raises ConfigError for any other word."""
     if wanted == "auto":
         return "bf16" if has_fast_bf16(device) else "fp32"
     if wanted not in ("bf16", "fp32"):

@@ -40,7 +40,7 @@ class Dims:
     """Option c: activation x cos x instead of leaky ReLU."""
 
     def __post_init__(self) -> None:
-        step = 32 if self.double or self.deep else 16
+        step = 32 if self.is_interleaved or self.deep else 16
         if self.resolution % step or self.resolution < step:
             raise ValueError(f"expected resolution to be a multiple of {step}, got {self.resolution}")
         if min(self.ae, self.encoder, self.decoder, self.mask) < 1:
@@ -49,7 +49,7 @@ class Dims:
     @property
     def code_side(self) -> int:
         """Side of the smallest map between inter and decoder [L]."""
-        return self.resolution // (32 if self.double else 16)
+        return self.resolution // (32 if self.is_interleaved else 16)
 
     @property
     def features(self) -> int:
@@ -121,7 +121,7 @@ class Decoder(nn.Module):
         for i, factor in enumerate(mask_factors):
             before = in_channels if i == 0 else mask_factors[i - 1] * m
             self.add_module(f"upscalem{i}", Upscale(before, factor * m, c))
-        self.double = dims.double
+        self.is_interleaved = dims.double
         self.out_conv = nn.Conv2d(2 * d, 3, 1)
         if dims.double:
             self.out_conv1 = nn.Conv2d(2 * d, 3, 3, padding=1)
@@ -135,7 +135,7 @@ class Decoder(nn.Module):
         x = code
         for i in range(self.stages):
             x = self.get_submodule(f"res{i}")(self.get_submodule(f"upscale{i}")(x))
-        if self.double:
+        if self.is_interleaved:
             # The 1x1 head is padded to 3x3 so that the four heads run as one convolution: same result, one pass.
             heads = (self.out_conv1, self.out_conv2, self.out_conv3)
             weight = torch.cat([nn.functional.pad(self.out_conv.weight, (1, 1, 1, 1)), *(h.weight for h in heads)])

@@ -70,7 +70,7 @@ def draw_placement(rng: np.random.RandomState, side: int, settings: AugmentSetti
     shift = rng.uniform(-settings.shift, settings.shift), rng.uniform(-settings.shift, settings.shift)
     is_flipped = flips and bool(rng.randint(10) < 10 * settings.flip)
     matrix = cv2.getRotationMatrix2D((side // 2, side // 2), rotation, scale)
-    matrix[:, 2] += (shift[0] * side, shift[1] * side)
+    matrix[:, 2] += np.array(shift) * side
     return Placement(matrix, is_flipped)
 
 
@@ -115,8 +115,8 @@ def place_warped(image: Array, placement: Placement, warp: Array) -> Array:
     matrix = _from_placed(placement, side)[:2]
     positions = cv2.warpAffine(warp, matrix, (side, side), flags=flags, borderMode=cv2.BORDER_REPLICATE)
     grid = _grid(image.shape[0], side)
-    positions = positions * np.float32(grid[0, 0]) + np.float32(grid[0, 2])
-    return cv2.remap(image, positions, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    x, y = cv2.split(positions * np.float32(grid[0, 0]) + np.float32(grid[0, 2]))
+    return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _from_placed(placement: Placement, side: int) -> Array:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -159,7 +159,7 @@ def _seed(*parts: int) -> int:
     return int(np.random.SeedSequence(parts).generate_state(1)[0])
 
 
-def batches(sampler: Sampler, first_step: int, ahead: int = 4) -> Iterator[RawBatch]:
+def batches(sampler: Sampler, first_step: int, ahead: int = 4) -> Generator[RawBatch, None, None]:
     """Batches of `first_step` and on, made by a thread that stays `ahead` of the consumer. Close it when done."""
     ready: queue.Queue[RawBatch | BaseException] = queue.Queue(maxsize=ahead)
     is_over = threading.Event()
