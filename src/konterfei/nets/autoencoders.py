@@ -40,7 +40,7 @@ class Dims:
     """Option c: activation x cos x instead of leaky ReLU."""
 
     def __post_init__(self) -> None:
-        step = 32 if self.is_interleaved or self.deep else 16
+        step = 32 if self.double or self.deep else 16
         if self.resolution % step or self.resolution < step:
             raise ValueError(f"expected resolution to be a multiple of {step}, got {self.resolution}")
         if min(self.ae, self.encoder, self.decoder, self.mask) < 1:
@@ -49,7 +49,7 @@ class Dims:
     @property
     def code_side(self) -> int:
         """Side of the smallest map between inter and decoder [L]."""
-        return self.resolution // (32 if self.is_interleaved else 16)
+        return self.resolution // (32 if self.double else 16)
 
     @property
     def features(self) -> int:
