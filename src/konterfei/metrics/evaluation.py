@@ -58,8 +58,9 @@ def lines(measurements: Mapping[str, Measurement]) -> list[str]:
     width = max((len(name) for name in measurements), default=0)
     for name, found in measurements.items():
         parts = ", ".join(f"{part.replace('_', ' ')} {_text(value)}" for part, value in found.parts.items())
-        figure = f"{_text(found.value)} {found.unit}".strip()
-        shown.append(f"{name.replace('_', ' '):<{width}}  {figure} (perfect {found.perfect:g}); {parts}".rstrip("; "))
+        figure = f"{_text(found.value)} {found.unit} (perfect {found.perfect:g})"
+        figure = figure if np.isfinite(found.value) else _text(found.value)
+        shown.append(f"{name.replace('_', ' '):<{width}}  {figure}; {parts}".rstrip("; "))
     return shown
 
 

@@ -25,8 +25,11 @@ def columns(result: Series, measurements: Mapping[str, Measurement]) -> list[tup
     spread = np.unique(np.linspace(0, count - 1, min(_COLUMNS - _WORST, count)).round().astype(int))
     chosen = [(int(row), "") for row in spread]
     likeness = measurements["identity"].per_frame if "identity" in measurements else np.full(count, np.nan)
-    by_likeness = [int(row) for row in np.argsort(likeness) if np.isfinite(likeness[row]) and row not in spread]
-    return chosen + [(row, "least like src") for row in by_likeness[:_WORST]]
+    for row in (int(row) for row in np.argsort(likeness)):
+        apart = min(abs(row - other) for other, _ in chosen)
+        if np.isfinite(likeness[row]) and apart >= max(1, count // 20) and len(chosen) < len(spread) + _WORST:
+            chosen.append((row, "least like src"))
+    return chosen
 
 
 def draw(
@@ -50,10 +53,10 @@ def draw(
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # half a second to import, needed here only
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(13.0, 12.6), dpi=100, facecolor="white")
+    figure = Figure(figsize=(13.0, 11.8), dpi=100, facecolor="white")
     figure.text(0.03, 0.975, title, fontsize=13, weight="bold", va="top", parse_math=False)
     grid = figure.add_gridspec(
-        5, _COLUMNS, height_ratios=[1, 1, 1, 0.75, 0.75], left=0.06, right=0.985, top=0.935, bottom=0.19, wspace=0.06
+        5, _COLUMNS, height_ratios=[1, 1, 1, 0.7, 0.7], left=0.06, right=0.985, top=0.935, bottom=0.16, wspace=0.06
     )
     chosen = columns(result, measurements)
     likeness = measurements["identity"].per_frame if "identity" in measurements else None
@@ -68,15 +71,15 @@ def draw(
             row, word = chosen[column]
             axes[1].imshow(plate.crops[row])
             axes[2].imshow(result.crops[row])
-            axes[1].set_title(f"frame {plate.indices[row]}", fontsize=9)
-            note = "" if likeness is None or not np.isfinite(likeness[row]) else f"to src {likeness[row]:.2f}"
-            axes[2].set_title(" · ".join(filter(None, (note, word))), fontsize=9)
+            axes[1].set_title(" · ".join(filter(None, (f"frame {plate.indices[row]}", word))), fontsize=9)
+            if likeness is not None and np.isfinite(likeness[row]):
+                axes[2].set_title(f"to src {likeness[row]:.2f}", fontsize=9)
         if column == 0:
             for ax, name in zip(axes, ("src", "plate", "swapped"), strict=True):
                 ax.set_ylabel(name, fontsize=11)
     _curves(figure, grid, result, measurements)
     text = "\n".join(line if len(line) <= 150 else line[:149] + "…" for line in lines(measurements))
-    figure.text(0.03, 0.145, text, fontsize=8.5, family="monospace", va="top", color=_ABOUT_COLOR, parse_math=False)
+    figure.text(0.03, 0.115, text, fontsize=8.5, family="monospace", va="top", color=_ABOUT_COLOR, parse_math=False)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()

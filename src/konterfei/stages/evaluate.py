@@ -32,7 +32,7 @@ from konterfei.weights import WEIGHTS
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-ENOUGH = 300
+ENOUGH = 240
 """Frames that give steady figures: more are thinned out unless asked for."""
 GROUP = 3
 """Neighbouring frames that are always measured together: jitter needs three, flicker two."""
@@ -57,7 +57,7 @@ class EvaluateConfig:
     output: Path | None = None
     """Picture to write, .png or .jpg; the figures go beside it as .json. Default: VIDEO.report.png"""
     every_nth: int | None = None
-    """Measures three neighbouring frames out of every n; 1 to 3 = all. Default: as many as about 300 frames take."""
+    """Measures three neighbouring frames out of every n; 1 to 3 = all. Default: as many as about 240 frames take."""
     detector: Annotated[str, DETECTORS] = "yunet"
     """Says whether the result shows a face at all."""
     landmarker: Annotated[str, LANDMARKERS] = "mesh478"
