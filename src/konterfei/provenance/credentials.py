@@ -151,6 +151,7 @@ def sign(
         raise OutputError(f"'{output}' is the plate itself. Choose another name for the result.")
     assert unsigned.resolve() != output.resolve(), "the unsigned video must not have the name of the result"
     assert claim.label in LABELS, f"no label style '{claim.label}'"
+    assert claim.consent.sha256, "the consent has to come from its file: its hash is signed"
     size = unsigned.stat().st_size
     ensure_writable(output, size + (1 << 20))
     identity = identity or signing_identity()

@@ -20,7 +20,7 @@ from konterfei.io.atomic import sha256
 from konterfei.provenance import credentials, layout
 from konterfei.provenance.certificate import Identity, own_roots, signing_identity
 from konterfei.provenance.credentials import SIGNABLE, SOURCE_TYPE, Claim, Material, ensure_signable, sign, verify
-from konterfei.provenance.verification import OFFLINE, State
+from konterfei.provenance.verification import OFFLINE, State, _judge
 from konterfei.reporting import Recorder
 
 
@@ -448,3 +448,26 @@ def test_texts_from_the_file_cannot_command_the_terminal(
     found = sign(plate, tmp_path / "out.mp4", nasty, identity)
     for line in found.summary():
         assert line.isprintable() and len(line) < 250
+
+
+@pytest.mark.parametrize(
+    ("state", "codes", "is_altered", "words"),
+    [
+        ("Valid", ["signingCredential.untrusted"], False, ""),
+        ("Invalid", ["signingCredential.expired"], False, "no time stamp"),
+        ("Invalid", ["signingCredential.untrusted", "assertion.bmffHash.mismatch"], True, "not those that were signed"),
+        ("Invalid", ["some.future.code"], True, "some.future.code"),
+        ("Invalid", [], True, "without a reason"),
+    ],
+)
+def test_what_is_about_the_signer_and_what_about_the_bytes(
+    state: str, codes: list[str], is_altered: bool, words: str
+) -> None:
+    failures = [{"code": code} for code in codes]
+    for results in (
+        {"activeManifest": {"failure": failures}},
+        {"ingredientDeltas": [{"validationDeltas": {"failure": failures}}]},
+    ):
+        problems, failed = _judge(state, results)
+        assert failed is is_altered
+        assert words in " ".join(problems) and bool(problems) is bool(words)
