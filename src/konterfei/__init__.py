@@ -1,8 +1,9 @@
 """konterfei: puts one face on another in video, measured, labelled and with consent on record.
 
-    from konterfei import swap, SwapConfig
+    from konterfei import Silent, SwapConfig, swap
 
-    swap(SwapConfig(src=Path("anna.mp4"), dst=Path("plate.mp4"), output=Path("out.mp4"), consent=Path("anna.toml")))
+    config = SwapConfig(src=Path("anna.mp4"), dst=Path("plate.mp4"), output=Path("out.mp4"), consent=Path("anna.toml"))
+    result = swap(config, Silent())
 
 Every name below is imported when it is first used, so that `import konterfei` costs nothing. Nothing inside the
 package imports from here.

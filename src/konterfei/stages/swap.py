@@ -25,6 +25,7 @@ from konterfei.provenance.consent import require
 from konterfei.provenance.credentials import ensure_signable
 from konterfei.provenance.label import LABELS
 from konterfei.reporting import Reporter
+from konterfei.stages._merge_checks import refuse_foreign
 from konterfei.training.presets import PRESETS
 
 BYTES_A_FACE = 60_000
@@ -71,7 +72,7 @@ class SwapConfig:
     key: Path | None = None
     """Private key (PEM) of the certificate."""
     force: bool = False
-    """Make anew what was made with other settings, instead of stopping there."""
+    """Make everything anew but the training, and replace an output that something else has made."""
 
     def __post_init__(self) -> None:
         if self.train_minutes is not None and not self.train_minutes > 0:
@@ -84,12 +85,12 @@ class SwapConfig:
     def layout(self) -> Layout:
         """Where everything goes."""
         project = self.project or self.output.with_name(f"{self.output.stem}.konterfei")
-        src, dst = _name(self.src), _name(self.dst)
+        src, dst = _name(self.src, self.src_person), _name(self.dst, self.dst_person)
         return Layout(
             project=project,
             src_faces=project / "identities" / src / "faces",
             dst_faces=project / "shots" / dst / "faces",
-            run=project / "models" / f"{src}-{dst}",
+            run=project / "models" / f"{src}-{dst}-{self.preset}",
             report=self.output.with_name(f"{self.output.stem}.report.jpg"),
         )
 
@@ -148,12 +149,8 @@ def swap(config: SwapConfig, reporter: Reporter) -> SwapResult:
     from konterfei.stages.train import TrainConfig, train
 
     layout = config.layout
-    src_config = ExtractConfig(
-        video=config.src, output=layout.src_faces, person=config.src_person, force=config.force
-    )
-    dst_config = ExtractConfig(
-        video=config.dst, output=layout.dst_faces, person=config.dst_person, force=config.force
-    )
+    src_config = ExtractConfig(video=config.src, output=layout.src_faces, person=config.src_person, force=config.force)
+    dst_config = ExtractConfig(video=config.dst, output=layout.dst_faces, person=config.dst_person, force=config.force)
     train_config = TrainConfig(
         src=layout.src_faces,
         dst=layout.dst_faces,
@@ -172,11 +169,12 @@ def swap(config: SwapConfig, reporter: Reporter) -> SwapResult:
         label=config.label,
         certificate=config.certificate,
         key=config.key,
+        force=config.force,
     )
     evaluate_config = EvaluateConfig(
         video=config.output, faces=layout.dst_faces, src=layout.src_faces, output=layout.report
     )
-    _check(config, reporter)
+    _check(config)
 
     seconds: dict[str, float] = {}
     with _timed(seconds, "extract src"):
@@ -207,7 +205,7 @@ def swap(config: SwapConfig, reporter: Reporter) -> SwapResult:
     )
 
 
-def _check(config: SwapConfig, reporter: Reporter) -> None:
+def _check(config: SwapConfig) -> None:
     """Everything that can be found wrong before work begins."""
     src, dst = probe(config.src), probe(config.dst)
     require(config.consent, use=config.use)
@@ -215,8 +213,9 @@ def _check(config: SwapConfig, reporter: Reporter) -> None:
     faces = (src.num_frames + dst.num_frames) * BYTES_A_FACE
     ensure_writable(config.layout.project, faces + BYTES_A_RUN)
     ensure_writable(config.output, 2 * config.dst.stat().st_size)
-    for note in signing_identity(config.certificate, config.key).notes:
-        reporter.note(note)
+    if not config.force:
+        refuse_foreign(config.output, Manifest.load(config.output))
+    signing_identity(config.certificate, config.key)  # what is to be said about it, the merge says
 
 
 @contextmanager
@@ -232,6 +231,7 @@ def _minutes(seconds: float) -> str:
     return f"{seconds / 60:.1f} min" if seconds >= 60 else f"{seconds:.0f} s"
 
 
-def _name(path: Path) -> str:
-    """A folder name made of a video's: letters, digits, dots, hyphens and underscores."""
-    return re.sub(r"[^\w.-]+", "-", path.stem).strip(".-") or "video"
+def _name(video: Path, person: str | None) -> str:
+    """A folder name made of a video's and a person's: letters, digits, dots, hyphens and underscores."""
+    parts = [video.stem] if person is None else [video.stem, "person", Path(person).stem]
+    return re.sub(r"[^\w.-]+", "-", "-".join(parts)).strip(".-") or "video"

@@ -1,0 +1,104 @@
+"""What `swap` refuses before it begins, leaving nothing behind. The whole way is in tests/end_to_end."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from konterfei.cli import main
+from konterfei.errors import ConfigError
+from konterfei.io.video import VideoWriter
+from konterfei.provenance.consent import Consent
+from konterfei.stages.swap import SwapConfig
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with two dull videos and a consent record, where the command is run."""
+    monkeypatch.chdir(tmp_path)
+    for seed, name in enumerate(("a.mp4", "b.mp4")):
+        picture = np.random.default_rng(seed).integers(0, 255, (64, 96, 3), dtype=np.uint8)
+        with VideoWriter(tmp_path / name, 96, 64, preset="ultrafast") as writer:
+            for index in range(5):
+                writer.write(picture, Fraction(index, 25))
+    Consent(person="Nobody", basis="synthetic", scope=("any",)).save(tmp_path / "anna.toml")
+    Consent(person="Anna", basis="self", scope=("lakeside",)).save(tmp_path / "narrow.toml")
+    (tmp_path / "text.mp4").write_text("not a video")
+    (tmp_path / "empty.mp4").touch()
+    (tmp_path / "mine.mp4").write_bytes((tmp_path / "b.mp4").read_bytes())
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("--src none.mp4 --dst b.mp4 -o out.mp4 --consent anna.toml", "none.mp4"),
+        ("--src text.mp4 --dst b.mp4 -o out.mp4 --consent anna.toml", "text.mp4"),
+        ("--src a.mp4 --dst empty.mp4 -o out.mp4 --consent anna.toml", "empty"),
+        ("--src a.mp4 --dst b.mp4 -o out.mp4 --consent none.toml", "konterfei consent new"),
+        ("--src a.mp4 --dst b.mp4 -o out.mp4 --consent narrow.toml", "--use"),
+        ("--src a.mp4 --dst b.mp4 -o out.mp4 --consent narrow.toml --use trailer", "does not cover"),
+        ("--src a.mp4 --dst b.mp4 -o out.mkv --consent anna.toml", "out.mp4"),
+        ("--src a.mp4 --dst b.mp4 -o mine.mp4 --consent anna.toml", "not made by this merge"),
+        ("--src a.mp4 --dst b.mp4 -o text.mp4/out.mp4 --consent anna.toml", "not a folder"),
+        ("--src a.mp4 --dst b.mp4 -o b.mp4 --consent anna.toml", "same file"),
+        ("--src a.mp4 --dst b.mp4 -o out.mp4 --consent anna.toml --train-minutes 0", "--train-minutes"),
+        ("--src a.mp4 --dst b.mp4 -o out.mp4 --consent anna.toml --key k.pem", "--certificate"),
+        ("--src a.mp4 --dst b.mp4 -o out.mp4 --consent anna.toml --preset quik", "quick"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_anything_is_written(
+    here: Path, capsys: pytest.CaptureFixture[str], line: str, said: str
+):
+    before = {path: path.read_bytes() for path in here.rglob("*") if path.is_file()}
+    assert main(["swap", *shlex.split(line)]) == 2
+    assert said in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in here.rglob("*") if path.is_file()} == before
+
+
+def test_a_full_disk_is_noticed_before_the_work(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("konterfei.io.atomic.free_space", lambda path: 1000)
+    assert main(["swap", *shlex.split("--src a.mp4 --dst b.mp4 -o out.mp4 --consent anna.toml")]) == 2
+    assert "Free some space" in capsys.readouterr().err
+
+
+def test_videos_without_faces_say_where_was_looked(here: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["swap", *shlex.split("--src a.mp4 --dst b.mp4 -o out.mp4 --consent anna.toml")]) == 2
+    assert "a.mp4" in capsys.readouterr().err
+    assert not (here / "out.mp4").exists()
+
+
+def config(**changes: object) -> SwapConfig:
+    given = {"src": Path("a.mp4"), "dst": Path("b.mp4"), "output": Path("film/out.mp4"), "consent": Path("c.toml")}
+    return SwapConfig(**{**given, **changes})  # type: ignore[arg-type]
+
+
+def test_the_project_lies_beside_the_output_unless_named():
+    assert config().layout.project == Path("film/out.konterfei")
+    assert config(project=Path("p")).layout.src_faces == Path("p/identities/a/faces")
+    assert config().layout.report == Path("film/out.report.jpg")
+
+
+@pytest.mark.parametrize(
+    "change", [{"preset": "standard"}, {"src_person": "1"}, {"dst_person": "x/anna.jpg"}, {"src": Path("c.mp4")}]
+)
+def test_what_makes_another_model_has_another_folder(change: dict[str, object]):
+    assert config(**change).layout.run != config().layout.run
+
+
+def test_names_of_videos_become_harmless_folder_names():
+    layout: Callable[[str], Path] = lambda name: config(src=Path(name)).layout.src_faces.parent  # noqa: E731
+    assert layout("Anna Muster (take 2).mp4").name == "Anna-Muster-take-2"
+    assert layout("...mp4").name not in ("", ".", "..")
+
+
+def test_an_output_that_is_an_input_is_refused_in_python_too():
+    with pytest.raises(ConfigError, match="--dst"):
+        config(output=Path("b.mp4"))
