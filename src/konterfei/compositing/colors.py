@@ -28,6 +28,9 @@ of L on a face in even light): a lamp that is switched on must not be smeared ov
 moving head stay below a tenth of it from frame to frame."""
 
 
+MOST_GAIN: Final = 1.4
+"""Most that contrast or colourfulness is raised or lowered. Two faces in one light differ by less; without the bound, a
+pale face over a ruddy one gets orange cheeks and glowing eyes."""
 _TINY: Final = 1e-4
 
 
@@ -96,13 +99,15 @@ def smooth_colors(colors: FaceColors, others: Sequence[FaceColors], sigma_s: flo
         sigma_s: standard deviation of the window in seconds; 0 = no averaging.
 
     Returns:
-        `colors` with another `plate`: the target that the swapped face is brought to.
+        `colors` with another `plate`: the target that the swapped face is brought to. Gains are bounded by `MOST_GAIN`.
     """
-    if sigma_s <= 0 or not colors.is_measured:
+    if not colors.is_measured:
         return colors
-    around = [c for c in others if c.track == colors.track and c.time_s != colors.time_s and c.is_measured]
-    around = [c for c in around if abs(c.time_s - colors.time_s) <= REACH * sigma_s * (1 + 1e-9)]
-    around.append(colors)
+    around = [colors]
+    for other in others if sigma_s > 0 else ():
+        apart = abs(other.time_s - colors.time_s)
+        if other.track == colors.track and 0 < apart <= REACH * sigma_s * (1 + 1e-9) and other.is_measured:
+            around.append(other)
     weights = np.array([_closeness(colors, other, sigma_s) for other in around])
     weights /= weights.sum()
     mean = colors.swapped.mean + weights @ np.array([c.plate.mean - c.swapped.mean for c in around])
@@ -118,6 +123,8 @@ def reach_frames(sigma_s: float, fps: float) -> int:
 
 
 def _closeness(a: FaceColors, b: FaceColors, sigma_s: float) -> float:
+    if a is b:
+        return 1.0
     in_time = (b.time_s - a.time_s) / sigma_s
     spread = max(float(np.linalg.norm(a.plate.std)), _TINY)
     in_light = float(np.linalg.norm(b.plate.mean - a.plate.mean)) / (spread * _LIGHT_CHANGE)
@@ -125,9 +132,10 @@ def _closeness(a: FaceColors, b: FaceColors, sigma_s: float) -> float:
 
 
 def _log_gain(colors: FaceColors) -> Array:
-    """Logarithm of the contrast ratio, per channel; 0 where the drawn face has no contrast to scale."""
+    """Logarithm of the contrast ratio, per channel, bounded; 0 where the drawn face has no contrast to scale."""
     ratio = np.maximum(colors.plate.std, _TINY) / np.maximum(colors.swapped.std, _TINY)
-    return np.where(colors.swapped.std > _TINY, np.log(ratio), 0.0)
+    bound = math.log(MOST_GAIN)
+    return np.where(colors.swapped.std > _TINY, np.clip(np.log(ratio), -bound, bound), 0.0)
 
 
 def _plain(statistics: ColorStatistics) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from konterfei.color_transfers import COLOR_TRANSFERS, ColorTransfer
-from konterfei.compositing.colors import FaceColors, skin_weights
+from konterfei.compositing.colors import FaceColors, skin_weights, smooth_colors
 from konterfei.compositing.settings import MergeSettings
 from konterfei.geometry import Crop, Face, FaceType, Region, Similarity
 from konterfei.imaging import alpha_blend, erode, feather, sharpen, support, to_float, to_uint8
@@ -21,9 +21,9 @@ Array = NDArray[Any]
 
 MASK_SIZE: Final = 256
 """Least side of the mask, px: its edge is drawn finer than a small model draws faces."""
-_BORDER: Final = 0.03
-"""Part of the crop on each side that is never pasted: cubic kernels reach two pixels of a 96 px crop, and a model knows
-least about the rim of what it was shown."""
+_RIM: Final = 0.04
+"""Part of the crop on each side that is never pasted: cubic kernels reach two pixels (of 64, in the smallest model), and
+a model knows least about the rim of what it was shown."""
 _FAINT: Final = 1.0 / 512.0
 """Coverage that cannot change an 8-bit pixel, even from black to white."""
 
@@ -94,6 +94,8 @@ def merge_frame(frame: Array, faces: Sequence[Face], swapped: Sequence[Swapped],
     for face, item in sorted(zip(faces, swapped, strict=True), key=lambda pair: pair[0].size):
         if item.alpha is None or item.colors is None:
             item = prepare(to_uint8(item.crop.cut(frame)), face, item, settings)
+            assert item.colors is not None
+            item = replace(item, colors=smooth_colors(item.colors, (), 0.0))
         region = touched(item, frame.shape, settings)
         if region is not None:
             _lay(item, merged, region, settings)
@@ -139,7 +141,7 @@ def _alpha(aligned: Array, face: Face, swapped: Swapped, settings: MergeSettings
     size = max(MASK_SIZE, swapped.crop.size)
     crop = _placed(swapped.crop, size, 1.0)
     mask = MASKERS.load(settings.mask)(face, crop, _rescaled(aligned, size), _rescaled(swapped.mask, size))
-    rim = round(_BORDER * size)
+    rim = round(_RIM * size)
     inside = np.zeros_like(mask)
     inside[rim:-rim, rim:-rim] = mask[rim:-rim, rim:-rim]
     return feather(erode(inside, settings.erode * size), settings.feather * size)

@@ -27,10 +27,10 @@ class MergeSettings:
     """What counts as face: the model's own mask, the hull of the landmarks, both, or the whole crop."""
     color: Annotated[str, COLOR_TRANSFERS] = "rct"
     """Colour transfer from the plate's face to the swapped face."""
-    erode: float = 0.01
+    erode: float = 0.0
     """How far the mask's edge is drawn inwards, as a fraction of the crop side (negative: pushed outwards)."""
-    feather: float = 0.1
-    """Width of the soft edge, inside the mask, as a fraction of the crop side (0 = hard edge)."""
+    feather: float = 0.04
+    """Width of the soft edge, inside the mask, as a fraction of the crop side (0 = hard edge). Wide edges fade the brows."""
     face_scale: float = 1.0
     """Size of the pasted face (1.05 = five percent larger than the model drew it)."""
     sharpen: float = 0.0
