@@ -55,7 +55,7 @@ def test_killed_writers_leave_only_whole_faces(tmp_path):
             faceset.add(picture(expected), record(expected))
             expected += 1
         assert not list(tmp_path.glob(".*.part"))
-    assert expected > 20
+    assert expected > 12  # ten of them are the reopening process's own
     faceset = Faceset.open(tmp_path)
     for face in faceset.records():
         assert face.to_json() == record(face.frame_index).to_json()
