@@ -155,7 +155,7 @@ def sign(
     size = unsigned.stat().st_size
     ensure_writable(output, size + (1 << 20))
     identity = identity or signing_identity()
-    reporter.start("signing", 3 * size, "bytes")  # read, written, and read once more for its hash
+    reporter.start("signing", size, "bytes")
     with atomic_path(output) as temporary:
         try:
             _write(unsigned, temporary, output, claim, identity, reporter)
@@ -164,13 +164,13 @@ def sign(
                 f"'{output}' could not be signed: {error}. Nothing was written there; the unsigned video is not a "
                 "result. If a certificate of your own was given, try without it."
             ) from error
-        checked = verify(temporary)
+        reporter.finish()
+        checked = verify(temporary, reporter=reporter)
         if not checked.untouched:
             raise ProvenanceError(
                 f"'{output}' was signed, but its check failed: {' '.join(checked.problems) or checked.state}. "
                 "Nothing was written there. The disk may be faulty; try again."
             )
-    reporter.finish()
     return checked
 
 
@@ -188,7 +188,7 @@ def _write(unsigned: Path, temporary: Path, output: Path, claim: Claim, identity
         for number, source in enumerate(claim.sources):
             _add(builder, source, "inputTo", f"source{number}")
         with unsigned.open("rb") as read, temporary.open("w+b") as written:
-            streams = Watched(read, reporter), Watched(written, reporter, counts=True)
+            streams = Watched(read, reporter), Watched(written, reporter, unsigned.stat().st_size)
             try:
                 builder.sign(signer, media_type, *streams)
             finally:

@@ -14,13 +14,13 @@ class Watched(io.RawIOBase):
 
     c2pa calls back into Python for every read and write and reports any exception there as a plain input/output
     error, or passes over it; `reraise` gives the first one back, and until then nothing more succeeds. Progress is
-    said to `reporter` as bytes moved, if `counts`.
+    said to `reporter` as bytes moved, up to `total` (a few are moved twice); None = say nothing.
     """
 
-    def __init__(self, file: BinaryIO, reporter: Reporter, counts: bool = False) -> None:
+    def __init__(self, file: BinaryIO, reporter: Reporter, total: int | None = None) -> None:
         self._file = file
         self._reporter = reporter
-        self._counts = counts
+        self._total = total
         self._moved = 0
         self._error: BaseException | None = None
 
@@ -64,7 +64,7 @@ class Watched(io.RawIOBase):
 
     def _said(self, moved: int) -> int:
         check(self._reporter)
-        if self._counts:
+        if self._total is not None:
             self._moved += moved
-            self._reporter.advance(self._moved)
+            self._reporter.advance(min(self._moved, self._total))
         return moved

@@ -123,7 +123,7 @@ def _read_store(path: Path, trust: str, reporter: Reporter) -> dict[str, Any]:
         anchors["user_anchors"] = own
     settings = {"verify": dict(OFFLINE), **({"trust": anchors} if anchors else {})}
     with path.open("rb") as file, Context.from_dict(settings) as context:
-        watched = Watched(file, reporter, counts=True)
+        watched = Watched(file, reporter, path.stat().st_size)
         try:
             with Reader(None, watched, None, context) as reader:
                 store = json.loads(reader.json())

@@ -366,7 +366,7 @@ def test_a_failed_check_leaves_the_older_result_alone(
     output = tmp_path / "out.mp4"
     output.write_bytes(b"older")
 
-    def spoiled(path: Path) -> object:
+    def spoiled(path: Path, **_: object) -> object:
         flip(path, path.stat().st_size - 5)
         return verify(path)
 
@@ -398,6 +398,25 @@ def test_a_person_can_stop_it(plate: Path, claim: Claim, identity: Identity, sig
     reporter.stop = True
     with pytest.raises(Cancelled):
         verify(signed, reporter=reporter)
+
+
+def test_progress_is_told_in_bytes(plate: Path, claim: Claim, identity: Identity, tmp_path: Path) -> None:
+    class Counter(Recorder):
+        def __init__(self) -> None:
+            super().__init__()
+            self.shares: list[float] = []
+
+        def start(self, task: str, total: int | None, unit: str = "frames") -> None:
+            super().start(f"{task} {unit}", total)
+            self.total = total or 0
+
+        def advance(self, done: int, **figures: float | str) -> None:
+            self.shares.append(done / self.total)
+
+    counter = Counter()
+    sign(plate, tmp_path / "out.mp4", claim, identity, counter)
+    assert counter.tasks == ["signing bytes", "checking every byte bytes"]
+    assert counter.shares[-1] == 1 and max(counter.shares) == 1 and counter.shares.count(1) >= 2
 
 
 def test_the_plate_is_never_written_over(plate: Path, claim: Claim, clip: Callable[..., Path]) -> None:
@@ -435,7 +454,7 @@ def test_a_forged_statement_in_another_form_is_no_mark(
         told = {"model": "x"}
     monkeypatch.setattr(credentials, "_swap", lambda *_: told)
     checked = []
-    monkeypatch.setattr(credentials, "verify", lambda path: checked.append(verify(path)) or checked[0])
+    monkeypatch.setattr(credentials, "verify", lambda path, **_: checked.append(verify(path)) or checked[0])
     with pytest.raises(ProvenanceError):
         sign(plate, tmp_path / "out.mp4", claim, identity)
     assert checked[0].exit_code == 1 and "not in the form" in "\n".join(checked[0].summary())
