@@ -51,7 +51,7 @@ def _unreadable(path: Path, error: Exception | str) -> UnreadableMediaError:
     return UnreadableMediaError(f"'{path}' cannot be read as a picture: {error}. Copy or export it again.")
 
 
-def _read_deep(path: Path) -> NDArray[np.uint16]:
+def _read_deep(path: Path) -> NDArray[Any]:
     try:
         data = np.fromfile(path, np.uint8)
         bgr = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH) if data.size else None

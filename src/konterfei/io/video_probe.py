@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 
 import av
@@ -21,8 +22,9 @@ from konterfei.io.video_frames import ColorTags, Orientation, color_of, orientat
 
 _LOOK_AT = 600
 """Packets that `probe` looks at to tell constant from variable frame rate: 20 s of ordinary video."""
-_NOT_VIDEO = {"tty", "concat", "hls", "dash", "sdp", "ffmetadata", "rtsp"}
-"""Formats that FFmpeg makes of text files and play lists; a play list may name other people's files."""
+_NOT_VIDEO = {"tty", "concat", "hls", "dash", "sdp", "ffmetadata", "rtsp", "imf"}
+"""Formats that FFmpeg makes of text files and play lists; a play list may name other people's files, or a server for
+which FFmpeg waits minutes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +66,12 @@ class VideoInfo:
         return bool(self.audio_codecs)
 
 
+@cache
+def _formats() -> str:
+    """FFmpeg's formats that are files of video, for its option `format_whitelist`."""
+    return ",".join(sorted(av.formats_available - _NOT_VIDEO))
+
+
 @contextmanager
 def open_input(path: Path) -> Iterator[InputContainer]:
     """The opened container.
@@ -79,20 +87,20 @@ def open_input(path: Path) -> Iterator[InputContainer]:
         raise UnreadableMediaError(f"'{path}' is empty (0 bytes). Copy or export it again.")
     try:
         container = av.open(
-            f"file:{path.absolute()}", container_options={"protocol_whitelist": "file"}, metadata_errors="replace"
+            f"file:{path.absolute()}",
+            container_options={"protocol_whitelist": "file", "format_whitelist": _formats()},
+            metadata_errors="replace",
         )
     except av.error.FFmpegError as error:
         raise _unreadable(path, error) from error
     try:
-        if set(container.format.name.split(",")) & _NOT_VIDEO:
-            raise UnreadableMediaError(f"'{path}' is not a video file. Name a video, for example .mp4, .mov or .mkv.")
         yield container
     finally:
         container.close()
 
 
 def _lacks_index(path: Path) -> bool:
-    """Whether this is an MP4 or MOV file without its `moov` box, which cameras write last."""
+    """Whether this is an MP4 or MOV file without its whole `moov` box, which cameras write last."""
     with path.open("rb") as file:
         size = path.stat().st_size
         at = 0
@@ -103,11 +111,18 @@ def _lacks_index(path: Path) -> bool:
             length, kind = int.from_bytes(header[:4], "big"), header[4:8]
             if length == 1:
                 length = int.from_bytes(header[8:16], "big")
-            kinds.append(kind)
-            if length < 8:
+            if length < 8 or (kind == b"moov" and at + length > size):
                 break
+            kinds.append(kind)
             at += length
     return bool(kinds) and kinds[0] in (b"ftyp", b"wide", b"mdat") and b"moov" not in kinds
+
+
+def _cut_off(path: Path) -> UnreadableMediaError:
+    return UnreadableMediaError(
+        f"'{path}' has no index (MP4 'moov' box): the recording or the copy was cut off before its end. "
+        "Copy it again, or repair it with a tool that rebuilds MP4 indexes."
+    )
 
 
 def _unreadable(path: Path, error: av.error.FFmpegError) -> UnreadableMediaError:
@@ -115,10 +130,7 @@ def _unreadable(path: Path, error: av.error.FFmpegError) -> UnreadableMediaError
     if error.errno in (errno.EACCES, errno.EPERM):
         return UnreadableMediaError(f"'{path}' may not be read: permission denied. Change its permissions.")
     if _lacks_index(path):
-        return UnreadableMediaError(
-            f"'{path}' has no index (MP4 'moov' box): the recording or the copy was cut off before its end. "
-            "Copy it again, or repair it with a tool that rebuilds MP4 indexes."
-        )
+        return _cut_off(path)
     return UnreadableMediaError(
         f"'{path}' cannot be opened as video: {said}. If other players open it, convert it to .mp4 (H.264) first."
     )
@@ -132,6 +144,8 @@ def video_stream(container: InputContainer, path: Path) -> VideoStream:
     """
     streams = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
     if not streams:
+        if not len(container.streams) and _lacks_index(path):
+            raise _cut_off(path)
         kinds = ", ".join(sorted({s.type for s in container.streams})) or "nothing"
         raise UnreadableMediaError(f"'{path}' has no video stream, only {kinds}. Name a video.")
     stream = streams[0]

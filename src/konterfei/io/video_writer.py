@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 from konterfei.errors import EncodeError, OutputError, UnknownNameError
 from konterfei.io.atomic import atomic_path, ensure_writable, output_error
 from konterfei.io.video_audio import AudioCopy
-from konterfei.io.video_frames import BT709, ColorTags, frame_from_rgb
+from konterfei.io.video_frames import BT709, ColorTags, YuvMaker
 from konterfei.io.video_probe import VideoInfo
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv")
 """Containers that we write. Only the first three can carry Content Credentials."""
 
-_CODECS = {"h264": "libx264", "hevc": "libx265"}
+_CODECS = {"h264": "libx264"}
+"""Name to FFmpeg's encoder. (x265 fails now and then when it writes MP4 headers here; not offered.)"""
 
 
 def check_video_output(path: Path, *inputs: Path | None) -> None:
@@ -80,7 +81,7 @@ class VideoWriter:
         time_base: the clock's unit in seconds. Give the plate's: then its times are written exactly.
         crf: quality, 0 = lossless ... 51 = worst; 16 is visually lossless for x264.
         preset: x264's preset, "ultrafast" ... "veryslow".
-        codec: "h264" or "hevc". uint16 frames are written with 10 bits.
+        codec: "h264". uint16 frames are written with 10 bits.
         audio_from: file whose sound is copied, untouched where the container can hold it, else as AAC (see `notes`).
         sample_aspect: width of a pixel by its height.
         faststart: put the index first, for playing over the network; costs one more copy of the file.
@@ -121,14 +122,13 @@ class VideoWriter:
         self._time_base = time_base or Fraction(1, self._fps.numerator * math.ceil(10_000 / self._fps.numerator))
         self._color = _writable_tags(color or BT709)
         self._options = {"crf": str(crf), "preset": preset}
-        if codec == "hevc":
-            self._options["x265-params"] = "log-level=error:open-gop=0"
         self._codec, self._sample_aspect = codec, sample_aspect
         self._audio_from, self._faststart = audio_from, faststart
         self._stack = ExitStack()
         self._temporary: Path | None = None
         self._container: OutputContainer | None = None
         self._stream: Any = None
+        self._yuv: Any = None
         self._audio: AudioCopy | None = None
         self._last: int | None = None
         self._deep: bool | None = None
@@ -178,6 +178,8 @@ class VideoWriter:
             )
         if self._deep is None:
             self._deep = image.dtype == np.uint16
+        if self._deep != (image.dtype == np.uint16):
+            raise ValueError("frames of one video must have one bit depth")
         ticks = round(pts / self._time_base)
         if self._last is not None and ticks <= self._last:
             raise EncodeError(
@@ -188,7 +190,7 @@ class VideoWriter:
         try:
             if self._container is None:
                 self._open()
-            frame = frame_from_rgb(image, self._color, self._pixel_format)
+            frame = self._yuv(image)
             frame.pts, frame.time_base = ticks, self._time_base
             frame.duration = round((duration or 1 / self._fps) / self._time_base)
             self._mux(self._stream.encode(frame))
@@ -213,9 +215,8 @@ class VideoWriter:
         context.color_primaries, context.color_trc = self._color.primaries, self._color.transfer
         context.colorspace, context.color_range = self._color.matrix, self._color.range
         context.flags |= av.codec.context.Flags.frame_duration
-        if self._codec == "hevc" and self.path.suffix.lower() != ".mkv":
-            context.codec_tag = "hvc1"  # Apple's players want it
         self._stream = stream
+        self._yuv = YuvMaker(self.width, self.height, self._color, self._pixel_format, bool(self._deep))
         if self._pixel_format.startswith("yuv444"):
             self.notes.append(
                 f"{self.width} x {self.height} has an odd side: written as 4:4:4, which some players cannot show."

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from video_fixtures import picture
+
+from konterfei.errors import OutputError, UnreadableMediaError
+from konterfei.io.images import write_image
+from konterfei.io.video import ImageSequenceReader, VideoReader, open_frames, open_writer
+
+
+@pytest.mark.parametrize("name", ["frames", "frames/shot_v2.%04d.png"])
+def test_frames_to_pictures_and_back(tmp_path, name):
+    target = tmp_path / name
+    with open_writer(target, 96, 64) as writer:
+        for index in range(12):
+            writer.write(picture(index), Fraction(index, 25))
+    with open_frames(target, fps=Fraction(24000, 1001)) as reader:
+        frames = list(reader)
+    assert [f.index for f in frames] == list(range(12)) and reader.lost == 0
+    assert frames[3].pts == Fraction(3 * 1001, 24000) and frames[3].duration == Fraction(1001, 24000)
+    assert all(np.array_equal(f.image, picture(f.index)) for f in frames)
+    assert reader.info.num_frames == 12 and (reader.info.width, reader.info.height) == (96, 64)
+    assert [f.index for f in open_frames(target, 3, 5)] == [3, 4]
+
+
+def test_order_follows_numbers_not_letters(tmp_path):
+    for number in (10, 9, 100, 2):
+        write_image(tmp_path / f"f{number}.png", np.full((4, 4, 3), number, np.uint8))
+    (tmp_path / "notes.txt").write_text("not a picture")
+    assert [int(f.image[0, 0, 0]) for f in open_frames(tmp_path)] == [2, 9, 10, 100]
+
+
+def test_a_damaged_picture_is_counted_and_leaves_a_gap(tmp_path):
+    for index in range(4):
+        write_image(tmp_path / f"{index}.jpg", picture(index))
+    (tmp_path / "2.jpg").write_bytes((tmp_path / "2.jpg").read_bytes()[:400])
+    reader = ImageSequenceReader(tmp_path)
+    assert [f.index for f in reader] == [0, 1, 3]
+    assert reader.lost == 1 and [p.name for p in reader.lost_files] == ["2.jpg"]
+
+
+def test_what_cannot_be_a_sequence(tmp_path):
+    with pytest.raises(UnreadableMediaError, match="no pictures"):
+        open_frames(tmp_path)
+    with pytest.raises(UnreadableMediaError, match="no folder"):
+        open_frames(tmp_path / "none" / "a.%d.png")
+    write_image(tmp_path / "0.png", picture(0))
+    write_image(tmp_path / "1.png", picture(0, 80, 64))
+    with pytest.raises(UnreadableMediaError, match=r"1\.png.*80 x 64"):
+        list(open_frames(tmp_path))
+    for name in ("0.png", "1.png"):
+        (tmp_path / name).write_bytes(b"rubbish")
+    with pytest.raises(UnreadableMediaError, match="Not one of the 2"):
+        open_frames(tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="in the way"):
+        open_writer(tmp_path / "file", 8, 8)
+
+
+def test_a_sequence_becomes_a_video(tmp_path):
+    for index in range(5):
+        write_image(tmp_path / "in" / f"{index}.png", picture(index))
+    reader = open_frames(tmp_path / "in", fps=24)
+    with open_writer(tmp_path / "out.mp4", 96, 64, like=reader.info, preset="ultrafast", crf=5) as writer:
+        for frame in reader:
+            writer.write(frame.image, frame.pts, frame.duration)
+    back = list(VideoReader(tmp_path / "out.mp4"))
+    assert [f.pts for f in back] == [Fraction(i, 24) for i in range(5)]
+    assert all(np.abs(f.image.astype(int) - picture(f.index)).mean() < 3 for f in back)
