@@ -13,6 +13,13 @@ INNER_LIPS_UPPER = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308)
 """Lower edge of the upper lip, corner to corner, image-left first."""
 INNER_LIPS_LOWER = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
 """Upper edge of the lower lip, corner to corner, image-left first."""
+LOWER_LIP = (
+    INNER_LIPS_LOWER,
+    (62, 96, 89, 179, 86, 15, 316, 403, 319, 325, 292),
+    (76, 77, 90, 180, 85, 16, 315, 404, 320, 307, 306),
+    (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291),
+)
+"""Rows of the lower lip from its inner to its outer edge, corner to corner, image-left first."""
 OUTER_LIPS = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146)
 """Outline of the lips."""
 

@@ -1,4 +1,4 @@
-"""What a camera adds: exposure that drifts, a lens that is not perfectly sharp, sensor noise."""
+"""The set and the camera: performer before background, light that spills over, exposure, lens and sensor."""
 
 from __future__ import annotations
 
@@ -6,50 +6,81 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from konterfei.performers.rig import Float
+from konterfei.performers.cast import Look
+from konterfei.performers.motion import Pose
+from konterfei.performers.raster import Float
+from konterfei.performers.scenery import scene
 
-READ_NOISE = 0.0045
-"""Noise in the dark, standard deviation in [0, 1] of the encoded signal: a good camera at about ISO 400."""
-SHOT_NOISE = 0.010
-"""Noise that grows with the light's square root."""
+READ_NOISE = 0.0040
+"""Noise in the dark: standard deviation in [0, 1] of the encoded signal, as of a good camera near ISO 400."""
+SHOT_NOISE = 0.0085
+"""Noise that grows with the square root of the light."""
+_OVERSCAN = 0.05
+"""Background beyond each edge of the frame, in frame sides."""
+_PARALLAX = 0.35
+"""How far the background goes with the shoulders' sway: a camera on a shoulder rather than a tripod."""
 
 
 class Camera:
-    """Turns a clean picture into a frame.
+    """Turns drawings into frames.
 
     Args:
         side: pixels.
-        seed: of noise and drift.
-        tint: gain of red, green and blue.
+        seed: of noise and exposure.
+        look: background and light.
     """
 
-    def __init__(self, side: int, seed: int, tint: tuple[float, float, float]) -> None:
-        self.side, self.seed = side, seed
-        self._tint = np.asarray(tint, np.float32)
+    def __init__(self, side: int, seed: int, look: Look) -> None:
+        self.side, self.seed, self.look = side, seed, look
+        self._scene = scene(look.scene, round(side * (1 + 2 * _OVERSCAN)))
+        self._spill = cv2.GaussianBlur(self._scene, (0, 0), 0.06 * side)
+        self._key = np.asarray(look.key, np.float32)
         rng = np.random.default_rng([seed, 0x63616D])
         self._phases = rng.uniform(0, 2 * np.pi, 3)
         y, x = np.mgrid[0:side, 0:side].astype(np.float32) / side - 0.5
-        self._vignette = (1.0 - 0.22 * (x * x + y * y))[..., None]
-        bank = rng.standard_normal((side + 64, side + 64, 3)).astype(np.float32)
-        bank = 0.75 * bank + 0.6 * cv2.GaussianBlur(bank, (0, 0), 0.8)  # debayering makes noise clump
-        self._bank = bank / bank.std()
+        self._vignette = ((1.0 - 0.22 * (x * x + y * y))[..., None] * np.asarray(look.tint, np.float32)).astype(np.float32)
+        grain = rng.standard_normal((side + 64, side + 64, 3)).astype(np.float32)
+        grain = 0.8 * grain + 0.9 * cv2.GaussianBlur(grain, (0, 0), 0.8)  # debayering makes noise clump
+        self._grain = grain / grain.std()
 
-    def expose(self, picture: Float, index: int, time_s: float) -> NDArray[np.uint8]:
-        """One frame. [H, W, 3] uint8
+    def set_up(self, colour: Float, alpha: Float, pose: Pose) -> Float:
+        """The performer on the set, in RGB [0, 1]. [H, W, 3]
 
         Args:
-            picture: RGB in [0, 1].
+            colour: [H, W, 3] in [0, 1]
+            alpha: 1 = performer. [H, W]
+            pose: what the performer does.
+        """
+        at = (np.array(pose.sway) * _PARALLAX - _OVERSCAN) * self.side
+        matrix = np.array([[1, 0, at[0]], [0, 1, at[1]]])
+        size, border = (self.side, self.side), cv2.BORDER_REPLICATE
+        behind = cv2.warpAffine(self._scene, matrix, size, flags=cv2.INTER_LINEAR, borderMode=border)
+        spill = cv2.warpAffine(self._spill, matrix, size, flags=cv2.INTER_LINEAR, borderMode=border)
+        # bright surroundings wrap around the outline, as lens and skin scatter their light
+        rim = 1.0 - cv2.GaussianBlur(alpha, (0, 0), 0.012 * self.side)
+        front = colour * self._key
+        front += (0.55 * rim)[..., None] * spill * (1.0 - front)
+        behind += alpha[..., None] * (front - behind)
+        return behind
+
+    def expose(self, picture: Float, index: int, time_s: float) -> NDArray[np.uint8]:
+        """One frame of the sensor. [H, W, 3] uint8
+
+        Args:
+            picture: RGB in [0, 1]. [H, W, 3]
             index: number of the frame, picks its noise.
             time_s: picks its exposure.
         """
         drift = np.sin(2 * np.pi * np.array((0.05, 0.11, 0.23)) * time_s + self._phases)
-        exposure = 1.0 + 0.018 * float(drift @ (0.5, 0.3, 0.2))
-        light = picture * (self._vignette * self._tint * np.float32(exposure))
-        light = cv2.GaussianBlur(light, (0, 0), 0.45)
+        light = picture * (self._vignette * np.float32(1.0 + 0.018 * float(drift @ (0.5, 0.3, 0.2))))
+        light = cv2.GaussianBlur(light, (0, 0), 0.42)
         rng = np.random.default_rng([self.seed, index])
         x, y = rng.integers(0, 64, 2)
-        noise = self._bank[y : y + self.side, x : x + self.side]
+        grain = self._grain[y : y + self.side, x : x + self.side]
         if rng.random() < 0.5:
-            noise = noise[:, ::-1]
-        strength = READ_NOISE + SHOT_NOISE * np.sqrt(np.maximum(light, 0))
-        return np.clip((light + strength * noise) * 255.0 + 0.5, 0, 255).astype(np.uint8)
+            grain = grain[:, ::-1]
+        np.maximum(light, 0, out=light)
+        light += (np.float32(READ_NOISE) + np.float32(SHOT_NOISE) * np.sqrt(light)) * grain
+        light *= 255.0
+        light += 0.5
+        return np.clip(light, 0, 255).astype(np.uint8)

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from konterfei.errors import ConfigError, UnknownNameError
+from konterfei.errors import ConfigError
 
 Image = NDArray[np.uint8]
 
@@ -30,48 +30,48 @@ class Look:
     light: tuple[float, float, float]
     """Direction towards the key light: x right, y down, z away from the camera. Any length."""
     contrast: float
-    """How much the light models the face, 0 = as photographed."""
+    """How much that light models the face as it turns, 0 = as photographed."""
+    key: tuple[float, float, float]
+    """Gain of red, green and blue on the performer: the colour of the key light."""
     tint: tuple[float, float, float]
-    """Gain of red, green and blue, as of a camera's white balance."""
-    voice_hz: float
-    """Mean pitch of the synthetic voice."""
+    """Gain of red, green and blue on everything: the camera's white balance."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Performer:
     """A fictional person who can be rendered."""
 
-    about: str
-    """One line for help texts."""
+    name: str
+    """Of the person in `openpeople`."""
     look: Look
+    voice_hz: float
+    """Mean pitch of the synthetic voice."""
 
 
-PERFORMERS: dict[str, Performer] = {
-    "P005": Performer(
-        about="bearded man, white shirt",
-        look=Look(scene="office", light=(-0.8, -0.5, -0.6), contrast=0.30, tint=(1.03, 1.0, 0.95), voice_hz=112.0),
+P005 = Performer(
+    name="P005",
+    look=Look(
+        scene="office", light=(-0.8, -0.5, -0.6), contrast=0.30, key=(0.98, 0.99, 1.0), tint=(1.03, 1.0, 0.96)
     ),
-    "P006": Performer(
-        about="woman, dark hair tied back, white T-shirt",
-        look=Look(scene="evening", light=(0.75, -0.6, -0.6), contrast=0.26, tint=(0.98, 1.0, 1.05), voice_hz=196.0),
+    voice_hz=112.0,
+)
+P006 = Performer(
+    name="P006",
+    look=Look(
+        scene="evening", light=(0.75, -0.5, -0.6), contrast=0.36, key=(0.95, 0.86, 0.77), tint=(0.99, 1.0, 1.03)
     ),
-    "P007": Performer(
-        about="man, curly hair",
-        look=Look(scene="garden", light=(-0.5, -0.9, -0.5), contrast=0.22, tint=(1.0, 1.01, 0.98), voice_hz=124.0),
-    ),
-    "P009": Performer(
-        about="woman, long hair",
-        look=Look(scene="studio", light=(0.6, -0.5, -0.8), contrast=0.26, tint=(1.02, 1.0, 0.97), voice_hz=208.0),
-    ),
-}
-"""The people whose pictures were looked at and found good. P003 is left out on purpose: it resembles a known person."""
-
-
-def performer(person: str) -> Performer:
-    """The performer of that name. Raises UnknownNameError."""
-    if person not in PERFORMERS:
-        raise UnknownNameError("performer", person, PERFORMERS)
-    return PERFORMERS[person]
+    voice_hz=196.0,
+)
+P007 = Performer(
+    name="P007",
+    look=Look(scene="garden", light=(-0.5, -0.9, -0.5), contrast=0.24, key=(1.0, 1.0, 0.97), tint=(1.0, 1.01, 0.98)),
+    voice_hz=124.0,
+)
+P009 = Performer(
+    name="P009",
+    look=Look(scene="studio", light=(0.6, -0.5, -0.8), contrast=0.28, key=(1.0, 0.96, 0.93), tint=(1.02, 1.0, 0.97)),
+    voice_hz=208.0,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,17 +95,15 @@ def _openpeople() -> Any:
     return openpeople
 
 
-def load_pictures(person: str) -> Pictures:
-    """The portrait and the expressions of a performer.
+def load_pictures(name: str) -> Pictures:
+    """The portrait and the expressions of the person `name`.
 
     Raises:
-        UnknownNameError: no performer of that name.
         ConfigError: openpeople is missing or holds other pictures than expected.
     """
-    performer(person)
-    assets = Path(_openpeople().__file__).parent / "data" / "curated" / person / "assets"
+    assets = Path(_openpeople().__file__).parent / "data" / "curated" / name / "assets"
     sheet = _read(assets / "emotions_sheet.jpg")
-    return Pictures(portrait=_read(assets / "studio_portrait.jpg"), expressions=_split_sheet(sheet, person))
+    return Pictures(portrait=_read(assets / "studio_portrait.jpg"), expressions=_split_sheet(sheet, name))
 
 
 def _read(path: Path) -> Image:

@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
 from konterfei.performers import anatomy
 from konterfei.performers.cast import Look
+from konterfei.performers.eyes import lid_outline
 from konterfei.performers.motion import Pose
 from konterfei.performers.plates import SCALE, Plates
-from konterfei.performers.raster import evaluate, planes, polygon_mask, triangle_ids
-from konterfei.performers.rig import Float
+from konterfei.performers.raster import Float, evaluate, paint_order, planes, polygon_mask, signed_areas, smooth_curve, smooth_step, triangle_ids
 
 _STRIP = np.array(
     [t for i in range(10) for t in ((i, i + 1, 11 + i), (i + 1, 12 + i, 11 + i))],
     np.int32,
 )
 """Triangles between upper and lower lip, over a ring of 11 + 11 points."""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A performer without background."""
+
+    colour: Float
+    """RGB in [0, 1]. [H, W, 3]"""
+    alpha: Float
+    """1 = performer. [H, W]"""
+    points: Float
+    """The mesh's points in the frame: true by construction. [468, 2]"""
+    iris: Float
+    """Middles of the irises, image-left first. [2, 2]"""
 
 
 class Artist:
@@ -33,14 +49,15 @@ class Artist:
         light = np.array(look.light, np.float32)
         self._light = light / np.linalg.norm(light)
         self._flat = self._gain(plates.rig.rest)
+        self._turn = signed_areas(plates.rig.opened, plates.rig.triangles)
 
-    def draw(self, pose: Pose) -> tuple[Float, Float, Float]:
-        """Colour [H, W, 3] in [0, 1], alpha [H, W], and the skin's points in the frame [468, 2]."""
+    def draw(self, pose: Pose) -> Drawing:
+        """The performer in a pose."""
         rig, side = self.plates.rig, self.side
         shaped = rig.shape(pose)
         placed = rig.place(shaped, pose, side)
         flat = np.ascontiguousarray(placed[:, :2])
-        order = np.argsort(-placed[:, 2][rig.triangles].mean(axis=1))
+        order = paint_order(placed, rig.triangles, self._turn)
         ids = triangle_ids(flat, rig.triangles, order, (side, side))
         values = np.column_stack([(rig.rest[:, :2] - self.plates.low) * SCALE, self._gain(placed) / self._flat])
         grid = evaluate(planes(flat, rig.triangles, values.astype(np.float32)), ids)
@@ -48,12 +65,11 @@ class Artist:
         picture = cv2.remap(colour, grid[0], grid[1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
         alpha = cv2.remap(self.plates.alpha, grid[0], grid[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         self._mouth(picture, pose, flat)
-        for eye in (0, 1):
-            self._eye(picture, pose, flat, eye)
+        iris = np.stack([self._eye(picture, pose, flat, eye) for eye in (0, 1)])
         gain = cv2.GaussianBlur(grid[2], (0, 0), 0.03 * side)
         picture *= gain[..., None]
         np.clip(picture, 0, 1, out=picture)
-        return picture, alpha, flat[: anatomy.NUM_SKIN]
+        return Drawing(colour=picture, alpha=alpha, points=flat[: anatomy.NUM_SKIN], iris=iris)
 
     def _gain(self, points: Float) -> Float:
         """How bright the key light makes each point. [V]"""
@@ -70,13 +86,18 @@ class Artist:
         return (1.0 + self.look.contrast * (facing - 0.55)).astype(np.float32)
 
     def _skin(self, pose: Pose) -> Float:
-        colour = self.plates.colour
-        active = {c: getattr(pose, c) for c in self.plates.wrinkles if getattr(pose, c) > 0.01}
-        if not active:
-            return colour
-        colour = colour.copy()
-        for channel, weight in active.items():
-            cv2.scaleAdd(self.plates.wrinkles[channel], weight, colour, colour)
+        """The skin plate with the folds of the expression. [H, W, 3]"""
+        folds = self.plates.folds
+        active = {c: getattr(pose, c) for c in folds if getattr(pose, c) > 0.01}
+        if not active and pose.blink <= 0:
+            return self.plates.colour
+        colour = self.plates.colour.copy()
+        for lid in self.plates.lids if pose.blink > 0 else ():
+            patch = colour[lid.place]
+            patch += np.float32(pose.blink) * lid.weight * (lid.colour - patch)
+        if active:
+            total = sum(np.float32(weight) * folds[c] for c, weight in active.items())
+            colour[self.plates.face] *= np.exp(total)
         return colour
 
     def _mouth(self, picture: Float, pose: Pose, flat: Float) -> None:
@@ -84,48 +105,82 @@ class Artist:
         total = sum(weights.values())
         if not weights:
             return
-        ring = flat[[*anatomy.INNER_LIPS_UPPER, *anatomy.INNER_LIPS_LOWER]]
-        x0, y0, x1, y1 = _bounds(ring, 6, self.side)
+        upper, lower = flat[list(anatomy.INNER_LIPS_UPPER)], flat[list(anatomy.INNER_LIPS_LOWER)]
+        x0, y0, x1, y1 = _bounds(np.concatenate([upper, lower]), 6, self.side)
         if x1 <= x0 or y1 <= y0:
             return
-        local = (ring - (x0, y0)).astype(np.float32)
+        origin = np.array([x0, y0], np.float32)
+        ring = np.concatenate([upper, lower]) - origin
         shape = (y1 - y0, x1 - x0)
-        polygon = np.concatenate([local[:11], local[11:][::-1]])
-        mask = polygon_mask(polygon, shape, 0.0012 * self.side) * min(1.0, 4.0 * total)
-        wide = _widen(local)
+        outline = np.concatenate([smooth_curve(ring[:11]), smooth_curve(ring[11:])[-2:0:-1]])
+        mask = polygon_mask(outline, shape, 0.0014 * self.side) * min(1.0, 4.0 * total)
+        wide = _widened(ring)
         ids = triangle_ids(wide, _STRIP, np.arange(len(_STRIP)), shape)
         inside = np.zeros((*shape, 3), np.float32)
         for channel, weight in weights.items():
             cavity = self.plates.cavities[channel]
-            grid = evaluate(planes(wide, _STRIP, _widen(cavity.ring)), ids)
-            inside += (weight / total) * cv2.remap(cavity.texture, grid[0], grid[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            grid = evaluate(planes(wide, _STRIP, cavity.ring), ids)
+            still = cv2.remap(cavity.texture, grid[0], grid[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            inside += (weight / total) * still
+        inside *= self._shade(outline, shape, 0.05, 0.40)[..., None]
+        deep = cv2.GaussianBlur(mask, (0, 0), 0.025 * self.plates.rig.eye_distance)
+        inside *= (0.30 + 0.70 * np.minimum(1.0, deep**2 * 1.15))[..., None]  # little light gets in along the lips
         mask = (mask * (ids >= 0))[..., None]
         region = picture[y0:y1, x0:x1]
         region += mask * (inside - region)
 
-    def _eye(self, picture: Float, pose: Pose, flat: Float, eye: int) -> None:
+    def _eye(self, picture: Float, pose: Pose, flat: Float, eye: int) -> Float:
+        """Draws one eye and returns the middle of its iris in the frame. [2]"""
         ball, rig = self.plates.eyes[eye], self.plates.rig
-        ring = flat[[*anatomy.UPPER_LID[eye], *anatomy.LOWER_LID[eye][::-1]]]
-        x0, y0, x1, y1 = _bounds(ring, 6, self.side)
-        if x1 <= x0 or y1 <= y0:
-            return
         unit = rig.eye_distance
-        shift = np.array([pose.gaze[0], pose.gaze[1], 0], np.float32) * ball.iris_radius
-        anchors = ball.centre + np.array([[0, 0, 0], [unit, 0, 0], [0, unit, 0]], np.float32)
-        placed = rig.transform(anchors + shift, np.ones(3, np.float32), pose, self.side)[:, :2] - (x0, y0)
+        centre = rig.iris(pose, eye, ball.centre, ball.iris_radius)
+        anchors = centre + np.array([[0, 0, 0], [unit, 0, 0], [0, unit, 0]], np.float32)
+        placed = rig.transform(anchors, np.ones(3, np.float32), pose, self.side)[:, :2]
+        outline = lid_outline(flat, eye)
+        x0, y0, x1, y1 = _bounds(outline, 8, self.side)
+        if x1 <= x0 or y1 <= y0:
+            return placed[0]
+        origin, shape = np.array([x0, y0], np.float32), (y1 - y0, x1 - x0)
         half = (np.array(ball.texture.shape[1::-1], np.float32) - 1) / 2
-        there = half + np.array([[0, 0], [unit, 0], [0, unit]], np.float32) * ball.scale
-        matrix = cv2.getAffineTransform(there.astype(np.float32), placed.astype(np.float32))
-        shape = (y1 - y0, x1 - x0)
+        there = half + np.array([[0, 0], [unit, 0], [0, unit]], np.float32) * np.float32(ball.scale)
+        matrix = cv2.getAffineTransform(there.astype(np.float32), (placed - origin).astype(np.float32))
         inside = cv2.warpAffine(ball.texture, matrix, shape[::-1], flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE)
-        local = (ring - (x0, y0)).astype(np.float32)
-        mask = polygon_mask(local, shape, 0.0014 * self.side)
-        # the upper lid and its lashes throw a shadow on the eye
-        drop = 0.045 * unit
-        lit = cv2.GaussianBlur(polygon_mask(local + np.array([0, drop], np.float32), shape, 0.0), (0, 0), 0.6 * drop)
-        inside *= (0.55 + 0.45 * np.minimum(1.0, 1.15 * lit))[..., None]
+        outline = outline - origin
+        mask = polygon_mask(outline, shape, 0.0014 * self.side) * float(smooth_step(np.float32(pose.blink), 0.97, 0.86))
+        inside *= self._shade(outline, shape, 0.035, 0.42)[..., None]
         region = picture[y0:y1, x0:x1]
         region += mask[..., None] * (inside - region)
+        self._lashes(region, flat[list(anatomy.UPPER_LID[eye])] - origin, eye, pose.blink)
+        return placed[0]
+
+    def _shade(self, outline: Float, shape: tuple[int, int], drop: float, depth: float) -> Float:
+        """Shadow of what is above an opening on what is inside it. [H, W]
+
+        Args:
+            outline: of the opening. [N, 2]
+            shape: height, width.
+            drop: length of the shadow in eye distances.
+            depth: how dark, 1 = black.
+        """
+        length = drop * self.plates.rig.eye_distance
+        lit = polygon_mask(outline + np.array([0, length], np.float32), shape, max(0.6, 0.6 * length))
+        return (1.0 - depth) + depth * np.minimum(1.0, 1.15 * lit)
+
+    def _lashes(self, region: Float, lid: Float, eye: int, blink: float) -> None:
+        """A soft dark line along the edge of the upper lid, strongest towards the temple and when shut."""
+        unit = self.plates.rig.eye_distance
+        curve = smooth_curve(lid)
+        weight = np.zeros(region.shape[:2], np.uint8)
+        steps = len(curve) - 1
+        for k in range(steps):
+            outward = 1 - (k + 0.5) / steps if eye == 0 else (k + 0.5) / steps  # 1 at the temple
+            shade = int(255 * (0.35 + 0.65 * min(1.0, 1.6 * outward)) * (1 - 0.5 * outward**6))
+            a, b = np.round(curve[k : k + 2] * 16).astype(int)
+            cv2.line(weight, (int(a[0]), int(a[1])), (int(b[0]), int(b[1])), shade, max(1, round(0.012 * unit)), cv2.LINE_AA, 4)
+        soft = cv2.GaussianBlur(weight.astype(np.float32) / 255, (0, 0), max(0.5, 0.006 * unit))
+        soft *= 0.35 + 0.4 * blink
+        region *= (1 - soft)[..., None]
+        region += soft[..., None] * np.array((0.07, 0.05, 0.045), np.float32)
 
 
 def _bounds(points: Float, pad: int, side: int) -> tuple[int, int, int, int]:
@@ -134,8 +189,8 @@ def _bounds(points: Float, pad: int, side: int) -> tuple[int, int, int, int]:
     return int(low[0]), int(low[1]), int(high[0]), int(high[1])
 
 
-def _widen(ring: Float) -> Float:
-    """The ring of the inner lips, a pixel and a half larger, so that soft edges find colour beyond it."""
+def _widened(ring: Float) -> Float:
+    """The ring of the inner lips, a pixel and a half larger, so that soft edges find colour beyond it. [22, 2]"""
     out = ring.copy()
     out[:11, 1] -= 1.5
     out[11:, 1] += 1.5

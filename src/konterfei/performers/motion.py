@@ -83,7 +83,7 @@ class Motion:
     def _drift(self, channel: int, time_s: float) -> float:
         """Band-limited noise, mostly within [-1, 1]."""
         waves = np.sin(2.0 * np.pi * self._frequencies[channel] * time_s + self._phases[channel])
-        return float(np.tanh(0.62 * waves.sum()))
+        return float(np.tanh(0.85 * waves.sum()))
 
     def at(self, time_s: float) -> Pose:
         """What is done at `time_s` seconds (>= 0)."""

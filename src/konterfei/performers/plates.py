@@ -1,11 +1,12 @@
 """The pictures that are stretched over the rig, made once per performer and size.
 
 Texture space: the portrait moved and scaled so that the face stands where it stands in the frame, with a margin
-around the frame; `texture = (frame - low) * scale`.
+around the frame; `texture = (frame - low) * SCALE`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import cv2
@@ -16,8 +17,10 @@ from konterfei.landmarkers import Window
 from konterfei.landmarkers.mesh478 import Mesh478
 from konterfei.performers import anatomy
 from konterfei.performers.cast import Image, Pictures
-from konterfei.performers.raster import evaluate, planes, polygon_mask, triangle_ids
-from konterfei.performers.rig import CHANNELS, FULL_FACE, LOWER_FACE, Float, Rig, build_rig, smooth_step
+from konterfei.performers.eyes import Eyeball, lid_outline, make_eyeball
+from konterfei.performers.matting import cut_out, push_pull
+from konterfei.performers.raster import Float, disc, evaluate, planes, polygon_mask, smooth_curve, smooth_step, triangle_ids
+from konterfei.performers.rig import CHANNELS, LOWER_FACE, UPPER_FACE, Rig, build_rig
 
 EYES_APART = 0.27
 """Distance of the outer eye corners in frame sides: a medium close-up with hair and shoulders."""
@@ -27,20 +30,8 @@ MARGIN = 0.14
 """What the textures hold beyond each edge of the frame, in frame sides: more than any pose brings into view."""
 SCALE = 1.25
 """Texture pixels per frame pixel, so that turning and zooming cost no sharpness."""
-
-
-@dataclass(frozen=True)
-class Eyeball:
-    """An eye without its lids."""
-
-    texture: Float
-    """RGB in [0, 1]. [S, S, 3]"""
-    centre: Float
-    """Where the texture's middle is in the frame at rest, with depth. [3]"""
-    scale: float
-    """Texture pixels per frame pixel."""
-    iris_radius: float
-    """Frame pixels."""
+_CHEEKS = (50, 280, 205, 425, 4, 151)
+"""Mesh points on plain skin: two on each cheek, nose, forehead."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +45,18 @@ class Cavity:
 
 
 @dataclass(frozen=True)
+class Lid:
+    """The skin of a shut eye, without lashes: it replaces the plate's as the eye closes."""
+
+    place: tuple[slice, slice]
+    """Where in the texture."""
+    colour: Float
+    """RGB in [0, 1]. [h, w, 3]"""
+    weight: Float
+    """How much of it at full blink. [h, w, 1]"""
+
+
+@dataclass(frozen=True)
 class Plates:
     """Everything that is needed to draw one performer."""
 
@@ -61,11 +64,15 @@ class Plates:
     low: float
     """Frame coordinate of the texture's first pixel (x and y)."""
     colour: Float
-    """The portrait, RGB in [0, 1], hair and skin drawn out beyond the outline. [H, W, 3]"""
+    """The portrait without its eyes, RGB in [0, 1], drawn out beyond the outline. [H, W, 3]"""
     alpha: Float
     """1 = performer, 0 = background. [H, W]"""
-    wrinkles: dict[str, Float]
-    """Channel -> what the expression adds to the skin's colour at full weight. [H, W, 3]"""
+    face: tuple[slice, slice]
+    """The part of the texture that `folds` covers."""
+    folds: dict[str, Float]
+    """Channel -> change of the skin's colour at full weight, as a natural logarithm. [h, w, 3]"""
+    lids: tuple[Lid, Lid]
+    """How the skin around each eye looks when shut."""
     eyes: tuple[Eyeball, Eyeball]
     """Image-left, image-right."""
     cavities: dict[str, Cavity]
@@ -74,37 +81,32 @@ class Plates:
 
 def make_plates(pictures: Pictures, frame_side: int, landmarker: Mesh478) -> Plates:
     """Measures a person's pictures and prepares them for frames of `frame_side` pixels."""
-    portrait_mesh = _measure(pictures.portrait, landmarker)
-    needed = {"neutral", *(name for name, _ in CHANNELS.values())}
-    meshes = {name: _measure(pictures.expressions[name], landmarker) for name in sorted(needed)}
-
-    frame_from_portrait = _framing(portrait_mesh, frame_side)
-    zoom = float(frame_from_portrait[0, 0])
-    mesh = portrait_mesh * np.float32(zoom)
-    mesh[:, :2] += frame_from_portrait[:, 2].astype(np.float32)
+    portrait, stills = pictures.portrait, pictures.expressions
+    measured = _measure(portrait, landmarker)
+    meshes = {name: _measure(stills[name], landmarker) for name in {"neutral", *(name for name, _ in CHANNELS.values())}}
+    place = _framing(measured, frame_side)
+    mesh = measured * np.float32(place[0, 0])
+    mesh[:, :2] += place[:, 2].astype(np.float32)
     low, high = -MARGIN * frame_side, (1 + MARGIN) * frame_side - 1
     rig = build_rig(mesh, meshes, low, high)
 
-    side = int(np.ceil((high - low) * SCALE)) + 1
-    texture_from_portrait = frame_from_portrait.copy() * SCALE
-    texture_from_portrait[:, 2] -= low * SCALE
-    whole = _shrink(pictures.portrait, texture_from_portrait, (side, side))
-    alpha = _matte(pictures.portrait)
-    alpha = _shrink(alpha, texture_from_portrait, (side, side), border=cv2.BORDER_REPLICATE)[..., 0]
-    top = int(-low * SCALE + 0.2 * frame_side)
-    del top
+    colour, alpha = _portrait_plate(portrait, place, low, high)
+    points = (mesh[:, :2] - low) * np.float32(SCALE)
+    face, folds = _folds(rig, stills, meshes, points, colour)
+    gain = _skin_colour(colour, points) / _skin_colour(stills["neutral"].astype(np.float32) / 255, meshes["neutral"])
+    unit = rig.eye_distance * SCALE
+    plain = _without_eyes(colour, points, unit)
+    mouths = {channel: name for channel, (name, part) in CHANNELS.items() if part != UPPER_FACE}
     return Plates(
         rig=rig,
         low=low,
-        colour=_draw_out(whole, alpha),
+        colour=plain,
         alpha=alpha,
-        wrinkles=_wrinkles(rig, pictures.expressions, meshes, low, side),
-        eyes=(_eyeball(pictures.portrait, portrait_mesh, 0, frame_from_portrait), _eyeball(pictures.portrait, portrait_mesh, 1, frame_from_portrait)),
-        cavities={
-            channel: _cavity(pictures.expressions[name], meshes[name], whole, mesh, meshes["neutral"], pictures.expressions["neutral"], low)
-            for channel, (name, part) in CHANNELS.items()
-            if part in (FULL_FACE, LOWER_FACE)
-        },
+        face=face,
+        folds=folds,
+        lids=(_lid(plain, points, unit, 0), _lid(plain, points, unit, 1)),
+        eyes=(make_eyeball(portrait, measured, 0, place), make_eyeball(portrait, measured, 1, place)),
+        cavities={channel: _cavity(stills[name], meshes[name], gain) for channel, name in mouths.items()},
     )
 
 
@@ -112,7 +114,7 @@ def _measure(image: Image, landmarker: Mesh478) -> Float:
     """Mesh of the one face in a picture, found without a detector: the pictures are alike. [478, 3]"""
     height, width = image.shape[:2]
     window = Window(width / 2, height * 0.42, height * 0.85, 0.0)
-    for _ in range(4):
+    for _ in range(3):
         found = landmarker.landmarks(image, [window])[0]
         window = found.window
     assert found.mesh is not None
@@ -123,175 +125,145 @@ def _framing(mesh: Float, frame_side: int) -> NDArray[np.float64]:
     """`frame_from_portrait`: same size and place of the eyes for everyone. [2, 3]"""
     eyes = mesh[[33, 133, 362, 263], :2].mean(axis=0)
     scale = EYES_APART * frame_side / float(np.linalg.norm(mesh[263, :2] - mesh[33, :2]))
-    goal = np.array(EYES_AT) * frame_side
-    return np.column_stack([np.eye(2) * scale, goal - scale * eyes])
+    return np.column_stack([np.eye(2) * scale, np.array(EYES_AT) * frame_side - scale * eyes])
 
 
-def _shrink(image: NDArray, matrix: NDArray[np.float64], size: tuple[int, int], border: int = cv2.BORDER_REPLICATE) -> Float:
-    """Warps to `size` without aliasing, to float32 in [0, 1]. [H, W, C]"""
-    scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
-    source = image.astype(np.float32) / 255.0 if image.dtype == np.uint8 else image
-    if scale < 0.8:
-        source = cv2.GaussianBlur(source, (0, 0), 0.35 / scale)
-    out = cv2.warpAffine(source, matrix, size, flags=cv2.INTER_CUBIC, borderMode=border)
-    return np.clip(out.reshape(out.shape[0], out.shape[1], -1), 0.0, 1.0)
+def _portrait_plate(portrait: Image, place: NDArray[np.float64], low: float, high: float) -> tuple[Float, Float]:
+    """Colour and coverage of the portrait in texture space."""
+    picture = portrait.astype(np.float32) / 255
+    zoom = float(place[0, 0]) * SCALE
+    step = max(1.0, 0.8 / zoom)  # the cutting out need not be finer than the texture
+    if step > 1.0:
+        picture = cv2.resize(picture, None, fx=1 / step, fy=1 / step, interpolation=cv2.INTER_AREA)
+    colour, alpha = cut_out(picture)
+    matrix = place * SCALE
+    matrix[:, 2] += matrix[:, :2] @ np.full(2, (step - 1) / 2) - low * SCALE
+    matrix[:, :2] *= step
+    side = int(np.ceil((high - low) * SCALE)) + 1
+    layers = np.dstack([colour, alpha])
+    layers[0, :, 3] = 0.0  # nobody above the picture
+    warped = cv2.warpAffine(layers, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.ascontiguousarray(warped[..., :3]), np.ascontiguousarray(warped[..., 3])
 
 
-def _matte(image: Image) -> Float:
-    """The performer cut out of plain grey. [H, W] in [0, 1]"""
-    pixels = image.astype(np.float32) / 255.0
-    height, width = pixels.shape[:2]
-    y, x = np.mgrid[0:height:8, 0:width:8].astype(np.float32)
-    x, y = x / width - 0.5, y / height - 0.5
-    basis = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
-    thumb = cv2.GaussianBlur(pixels, (0, 0), 3.0)[::8, ::8]
-    sure = (y < 0.0) & (np.abs(x) > 0.35) | (y < -0.49)
-    for _ in range(4):  # grow the known background to wherever the fitted grey fits
-        fit = np.linalg.lstsq(basis[sure], thumb[sure], rcond=None)[0]
-        sure = (np.abs(thumb - basis @ fit).max(axis=-1) < 0.04) & ((np.abs(x) > 0.3) | (y < -0.45))
-    grey = cv2.resize((basis @ fit).astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
-    difference = np.abs(pixels - grey).max(axis=-1)
-    alpha = smooth_step(difference, 0.035, 0.16).astype(np.float32)
-    # inside the outline everything is solid, whatever its colour
-    solid = cv2.morphologyEx((alpha > 0.5).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
-    padded = cv2.copyMakeBorder(solid, 1, 0, 1, 1, cv2.BORDER_CONSTANT, value=0)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(padded)
-    biggest = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA])) if count > 1 else 0
-    outside = (labels != biggest).astype(np.uint8)
-    cv2.floodFill(outside, None, (0, 0), 2)
-    inside = (outside != 2)[1:, 1:-1].astype(np.uint8)
-    core = cv2.erode(inside, np.ones((15, 15), np.uint8)).astype(np.float32)
-    reach = cv2.dilate(inside, np.ones((25, 25), np.uint8)).astype(np.float32)
-    return np.maximum(alpha * cv2.GaussianBlur(reach, (0, 0), 4.0), cv2.GaussianBlur(core, (0, 0), 3.0))
-
-
-def _draw_out(colour: Float, alpha: Float) -> Float:
-    """Replaces the grey in and beyond the soft outline by the performer's nearest own colour."""
+def _without_eyes(colour: Float, points: Float, unit: float) -> Float:
+    """The skin plate with the eyes' openings filled by lid colour: what a closing lid must not show."""
     out = colour.copy()
-    known = (alpha > 0.97).astype(np.float32)
-    filled = np.zeros_like(colour)
-    weight = np.zeros_like(alpha)
-    for sigma in (1.5, 3.0, 6.0, 12.0, 24.0, 48.0):
-        w = cv2.GaussianBlur(known, (0, 0), sigma)
-        c = cv2.GaussianBlur(colour * known[..., None], (0, 0), sigma) / np.maximum(w, 1e-6)[..., None]
-        fresh = (weight == 0) & (w > 0.02)
-        filled[fresh] = c[fresh]
-        weight[fresh] = 1
-    keep = smooth_step(alpha, 0.6, 0.97)[..., None]
-    return np.where((weight > 0)[..., None], keep * out + (1 - keep) * filled, out).astype(np.float32)
-
-
-def _warp(source: Float, from_points: Float, to_points: Float, triangles: NDArray[np.int32], side: int) -> tuple[Float, NDArray[np.bool_]]:
-    """Piecewise affine warp of a picture into texture space, and where it has content."""
-    ids = triangle_ids(to_points, triangles, np.arange(len(triangles)), (side, side))
-    grid = evaluate(planes(to_points, triangles, from_points), ids)
-    return cv2.remap(source, grid[0], grid[1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), ids >= 0
-
-
-def _wrinkles(rig: Rig, images: dict[str, Image], meshes: dict[str, Float], low: float, side: int) -> dict[str, Float]:
-    """Expression minus neutral, both laid over the portrait: light and style of the small pictures cancel out."""
-    count = anatomy.NUM_SKIN
-    triangles = rig.triangles[(rig.triangles < count).all(axis=1)]
-    points = (rig.rest[:count, :2] - low) * SCALE
-    unit = rig.eye_distance * SCALE
-    allowed = _skin_only(points, unit, side)
-    neutral, _ = _warp(images["neutral"].astype(np.float32) / 255, meshes["neutral"][:count, :2], points, triangles, side)
-    nose_y = float(points[1, 1])
-    y = (np.arange(side, dtype=np.float32)[:, None] - nose_y) / unit
-    parts = {FULL_FACE: np.ones_like(y), LOWER_FACE: smooth_step(y, -0.30, 0.05), "upper": 1.0 - smooth_step(y, -0.45, -0.05)}
-    out = {}
-    for channel, (name, part) in CHANNELS.items():
-        image, _ = _warp(images[name].astype(np.float32) / 255, meshes[name][:count, :2], points, triangles, side)
-        weight = (allowed * parts[part])[..., None]
-        # normalised blur: what the eyes and the mouth hide does not leak out of their holes
-        difference = cv2.GaussianBlur((image - neutral) * weight, (0, 0), 0.008 * unit)
-        norm = cv2.GaussianBlur(weight[..., 0], (0, 0), 0.008 * unit)[..., None]
-        out[channel] = (difference / np.maximum(norm, 0.05) * weight).astype(np.float32)
+    for eye in (0, 1):
+        outline = lid_outline(points, eye)
+        place, local = _around(outline, 0.25 * unit, colour.shape[0])
+        patch = colour[place]
+        hole = polygon_mask(local, patch.shape[:2], 0.0)
+        opening = cv2.GaussianBlur(cv2.dilate(hole, disc(0.008 * unit)), (0, 0), 0.8)[..., None]
+        filled = push_pull(patch, (cv2.dilate(hole, disc(0.035 * unit)) < 0.5).astype(np.float32))
+        out[place] = patch + opening * (filled - patch)
     return out
 
 
-def _skin_only(points: Float, unit: float, side: int) -> Float:
-    """1 on skin, 0 in the eyes, between the lips and outside the face. [H, W]"""
-    face = polygon_mask(points[list(anatomy.OVAL)], (side, side), 0.0)
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * int(0.07 * unit) + 1,) * 2)
-    face = cv2.GaussianBlur(cv2.erode(face, kernel), (0, 0), 0.03 * unit)
-    for upper, lower in zip(anatomy.UPPER_LID, anatomy.LOWER_LID, strict=True):
-        face *= 1 - _grown(points[[*upper, *lower[::-1]]], side, 0.035 * unit)
-    return face * (1 - _grown(points[[*anatomy.INNER_LIPS_UPPER, *anatomy.INNER_LIPS_LOWER[::-1]]], side, 0.015 * unit))
+def _lid(colour: Float, points: Float, unit: float, eye: int) -> Lid:
+    """Smooth skin from the fold of the upper lid to the lashes of the lower one."""
+    fold = points[list(anatomy.UPPER_FOLD[eye])]
+    upper, lower = points[list(anatomy.UPPER_LID[eye])], points[list(anatomy.LOWER_LID[eye])]
+    top = upper.copy()
+    top[1:-1] += 0.55 * (fold - upper[1:-1])
+    outline = np.concatenate([smooth_curve(top), smooth_curve(lower)[-2:0:-1]])
+    place, local = _around(outline, 0.25 * unit, colour.shape[0])
+    hole = cv2.dilate(polygon_mask(local, colour[place].shape[:2], 0.0), disc(0.03 * unit))
+    filled = push_pull(colour[place], (cv2.dilate(hole, disc(0.02 * unit)) < 0.5).astype(np.float32))
+    soft = cv2.GaussianBlur(hole, (0, 0), 0.025 * unit)[..., None]
+    return Lid(place=place, colour=cv2.GaussianBlur(filled, (0, 0), 0.01 * unit), weight=0.5 * soft)
 
 
-def _grown(polygon: Float, side: int, by: float) -> Float:
-    mask = polygon_mask(polygon, (side, side), 0.0)
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * max(1, round(by)) + 1,) * 2)
-    return cv2.GaussianBlur(cv2.dilate(mask, kernel), (0, 0), max(0.6, 0.5 * by))
+def _around(outline: Float, margin: float, side: int) -> tuple[tuple[slice, slice], Float]:
+    """The part of a texture around an outline, and the outline in it."""
+    low = np.clip(np.floor(outline.min(axis=0) - margin), 0, side).astype(int)
+    high = np.clip(np.ceil(outline.max(axis=0) + margin), 0, side).astype(int)
+    return (slice(low[1], high[1]), slice(low[0], high[0])), outline - low.astype(np.float32)
 
 
-def _eyeball(portrait: Image, mesh: Float, eye: int, frame_from_portrait: NDArray[np.float64]) -> Eyeball:
-    """The eye of the portrait, completed under its lids."""
-    ring = mesh[[*anatomy.UPPER_LID[eye], *anatomy.LOWER_LID[eye][::-1]], :2]
-    iris = mesh[list(anatomy.IRIS[eye]), :2]
-    radius = float(np.linalg.norm(iris[1:] - iris[0], axis=1).mean())
-    width = float(np.ptp(ring[:, 0]))
-    half = int(0.75 * width)
-    centre = iris[0]
-    origin = np.round(centre).astype(int) - half
-    patch = portrait[origin[1] : origin[1] + 2 * half, origin[0] : origin[0] + 2 * half].astype(np.float32) / 255
-    local = ring - origin
-    hole = polygon_mask(local, patch.shape[:2], 0.0)
-    inset = max(1, round(0.035 * width))
-    known = cv2.erode(hole, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * inset + 1,) * 2)) > 0.5
-    patch = _complete_iris(patch, known, centre - origin, radius)
-    y, x = np.mgrid[0 : patch.shape[0], 0 : patch.shape[1]].astype(np.float32)
-    distance = np.hypot(x - (centre - origin)[0], y - (centre - origin)[1])
-    known |= distance < 1.04 * radius
-    # the white of the eye beyond the lids: what is known, drawn outwards
-    filled, have = patch * known[..., None], known.astype(np.float32)
-    out = patch.copy()
-    sclera = np.where((distance > 1.1 * radius) & known, 1.0, 0.0).astype(np.float32)
-    blurred = cv2.GaussianBlur(filled * sclera[..., None], (0, 0), 0.22 * width) / np.maximum(cv2.GaussianBlur(sclera, (0, 0), 0.22 * width), 1e-4)[..., None]
-    edge = cv2.GaussianBlur(have, (0, 0), 0.012 * width)[..., None]
-    out = np.where(known[..., None], patch, blurred) * 1.0
-    soft = smooth_step(edge, 0.5, 1.0)
-    out = soft * out + (1 - soft) * np.where(distance[..., None] < 1.04 * radius, patch, blurred)
-    scale = float(frame_from_portrait[0, 0])
-    at = (np.round(centre) - 0.5) * scale + frame_from_portrait[:, 2]
-    depth = float(mesh[[anatomy.UPPER_LID[eye][0], anatomy.UPPER_LID[eye][-1]], 2].mean()) * scale
-    shrink = min(1.0, 2.0 * scale)
-    texture = cv2.resize(out.astype(np.float32), None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
-    return Eyeball(texture=texture, centre=np.array([*at, depth], np.float32), scale=shrink / scale, iris_radius=radius * scale)
+def _folds(
+    rig: Rig, stills: Mapping[str, Image], meshes: Mapping[str, Float], points: Float, colour: Float
+) -> tuple[tuple[slice, slice], dict[str, Float]]:
+    """Expression over neutral, both laid over the portrait: light and style of the small pictures cancel out.
+
+    What is kept is a ratio per pixel, smooth in colour: the portrait's pores, moles and hairs stay where they are, and
+    nothing can ghost.
+    """
+    count, unit = anatomy.NUM_SKIN, rig.eye_distance * SCALE
+    low = np.maximum(np.floor(points[:count].min(axis=0) - 4), 0).astype(int)
+    high = np.ceil(points[:count].max(axis=0) + 4).astype(int)
+    face = (slice(low[1], high[1]), slice(low[0], high[0]))
+    local = points[:count] - low.astype(np.float32)
+    colour = colour[face]
+    shape = colour.shape[:2]
+    triangles = rig.triangles[(rig.triangles < count).all(axis=1)]
+    ids = triangle_ids(local, triangles, np.arange(len(triangles)), shape)
+
+    def logarithm(name: str) -> Float:
+        grid = evaluate(planes(local, triangles, meshes[name][:count, :2]), ids)
+        still = stills[name].astype(np.float32) / 255
+        return np.log(np.maximum(cv2.remap(still, *grid, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), 0.04))
+
+    allowed = _plain_skin(local, unit, shape) * _not_hair(colour, unit)
+    y = (np.arange(shape[0], dtype=np.float32)[:, None] - local[1, 1]) / unit
+    parts = {LOWER_FACE: smooth_step(y, -0.30, 0.05), UPPER_FACE: smooth_step(y, -0.05, -0.45)}
+    neutral = logarithm("neutral")
+    folds = {}
+    for channel, (name, part) in CHANNELS.items():
+        weight = (allowed * parts.get(part, np.float32(1))).astype(np.float32)
+        ratio = np.clip(logarithm(name) - neutral, -0.8, 0.5)
+        light = ratio.mean(axis=-1, keepdims=True)
+        light = np.where(light < 0, 0.65 * light, light)  # folds of a small sharp picture are too hard for a large one
+        # brightness in detail, colour only broadly: small pictures have blotches, and hairs that do not match
+        broad = _blurred(ratio - ratio.mean(axis=-1, keepdims=True), weight, 0.05 * unit)
+        folds[channel] = (_blurred(light, weight, max(0.8, 0.009 * unit)) + broad) * weight[..., None]
+    return face, folds
 
 
-def _complete_iris(patch: Float, known: NDArray[np.bool_], centre: Float, radius: float) -> Float:
-    """Fills the part of the iris that the lids hide by the mean colour at the same distance from the pupil."""
-    y, x = np.mgrid[0 : patch.shape[0], 0 : patch.shape[1]].astype(np.float32)
-    distance = np.hypot(x - centre[0], y - centre[1])
-    ring = np.clip(np.round(distance).astype(int), 0, int(1.6 * radius))
-    valid = known & (distance < 1.5 * radius) & (y > centre[1] - 0.2 * radius)
-    counts = np.bincount(ring[valid], minlength=ring.max() + 1)
-    profile = np.stack([np.bincount(ring[valid], patch[..., c][valid], ring.max() + 1) for c in range(3)], axis=1)
-    have = np.flatnonzero(counts > 3)
-    profile = np.stack([np.interp(np.arange(ring.max() + 1), have, profile[have, c] / counts[have]) for c in range(3)], axis=1)
-    soft = cv2.GaussianBlur(known.astype(np.float32), (0, 0), 0.06 * radius)[..., None]
-    soft = smooth_step(soft, 0.5, 1.0) * known[..., None]
-    inside = (distance < 1.05 * radius)[..., None]
-    return np.where(inside, soft * patch + (1 - soft) * profile[ring], patch).astype(np.float32)
+def _blurred(values: Float, weight: Float, sigma: float) -> Float:
+    """Normalised blur: what the eyes and the mouth hide does not leak out of their holes. [H, W, C]"""
+    total = np.maximum(cv2.GaussianBlur(weight, (0, 0), sigma), 0.05)[..., None]
+    out = cv2.GaussianBlur(values * weight[..., None], (0, 0), sigma)
+    return out.reshape(values.shape) / total
 
 
-def _cavity(image: Image, mesh: Float, portrait: Float, portrait_mesh: Float, neutral_mesh: Float, neutral: Image, low: float) -> Cavity:
+def _plain_skin(points: Float, unit: float, shape: tuple[int, int]) -> Float:
+    """1 on skin, 0 in the eyes, between the lips and outside the face, soft between. [H, W]"""
+    face = polygon_mask(points[list(anatomy.OVAL)], shape, 0.0)
+    mask = cv2.GaussianBlur(cv2.erode(face, disc(0.07 * unit)), (0, 0), 0.03 * unit)
+    lips = points[[*anatomy.INNER_LIPS_UPPER, *anatomy.INNER_LIPS_LOWER[::-1]]]
+    holes = [(lid_outline(points, 0), 0.03), (lid_outline(points, 1), 0.03), (lips, 0.015)]
+    for outline, margin in holes:
+        grown = cv2.dilate(polygon_mask(outline, shape, 0.0), disc(margin * unit))
+        mask = mask * (1 - cv2.GaussianBlur(grown, (0, 0), max(0.6, 0.5 * margin * unit)))
+    out: Float = mask
+    return out
+
+
+def _not_hair(colour: Float, unit: float) -> Float:
+    """0 in brows and beard, where the strands of two pictures never match. [H, W]"""
+    grey = cv2.GaussianBlur(colour.mean(axis=-1), (0, 0), 0.02 * unit)
+    skin = float(np.percentile(grey, 70))
+    return smooth_step(grey / skin, 0.30, 0.62).astype(np.float32)
+
+
+def _cavity(image: Image, mesh: Float, gain: Float) -> Cavity:
     """The mouth of one expression's picture in the portrait's light."""
-    cheeks = [50, 280, 205, 425, 4, 151]
-    ours = portrait_mesh[cheeks, :2] - low
-    gain = _sample(portrait, ours * SCALE) / np.maximum(_sample(neutral.astype(np.float32) / 255, neutral_mesh[cheeks, :2]), 0.02)
     ring = mesh[[*anatomy.INNER_LIPS_UPPER, *anatomy.INNER_LIPS_LOWER], :2]
     pad = 0.5 * float(np.ptp(ring[:, 0]))
     x0, y0 = np.maximum(np.floor(ring.min(axis=0) - pad).astype(int), 0)
     x1, y1 = np.ceil(ring.max(axis=0) + pad).astype(int)
     texture = np.clip(image[y0:y1, x0:x1].astype(np.float32) / 255 * gain, 0, 1).astype(np.float32)
-    return Cavity(texture=cv2.GaussianBlur(texture, (0, 0), 0.5), ring=(ring - (x0, y0)).astype(np.float32))
+    # a little inside the lips' edge, so that no lip is drawn twice
+    middle = (ring[:11] + ring[11:]) / 2
+    inner = np.concatenate([middle, middle])
+    distance = np.linalg.norm(ring - inner, axis=1, keepdims=True)
+    ring = ring + (inner - ring) * np.minimum(0.9, 0.10 + 1.1 / np.maximum(distance, 1e-3))
+    return Cavity(texture=texture, ring=(ring - (x0, y0)).astype(np.float32))
 
 
-def _sample(image: Float, points: Float) -> Float:
-    """Mean colour around points. [3]"""
+def _skin_colour(image: Float, points: Float) -> Float:
+    """Mean colour around the cheeks, nose and forehead. [3]"""
     blurred = cv2.GaussianBlur(image, (0, 0), 2.0)
-    x, y = np.clip(np.round(points).astype(int), 0, np.array(image.shape[1::-1]) - 1).T
-    return blurred[y, x].mean(axis=0)
+    x, y = np.clip(np.round(points[list(_CHEEKS), :2]).astype(int), 0, np.array(image.shape[1::-1]) - 1).T
+    return np.maximum(blurred[y, x].mean(axis=0), 0.02)

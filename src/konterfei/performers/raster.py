@@ -27,6 +27,25 @@ def triangle_ids(points: Float, triangles: NDArray[np.int32], order: NDArray[np.
     return ids
 
 
+def signed_areas(points: Float, triangles: NDArray[np.int32]) -> Float:
+    """Twice the area of each triangle in the image, negative when it is turned the other way round. [T]"""
+    a, b, c = (points[triangles[:, k], :2] for k in range(3))
+    e1, e2 = b - a, c - a
+    return e1[:, 0] * e2[:, 1] - e1[:, 1] * e2[:, 0]
+
+
+def paint_order(points: Float, triangles: NDArray[np.int32], turn: Float) -> NDArray[np.intp]:
+    """Far triangles first; those that show their back or their edge are left out. [<= T]
+
+    Args:
+        points: x, y in pixels and depth. [V, 3]
+        triangles: [T, 3]
+        turn: `signed_areas` of the triangles when all of them face the camera. [T]
+    """
+    facing = np.flatnonzero(signed_areas(points, triangles) * np.sign(turn) > 0.05)
+    return facing[np.argsort(-points[:, 2][triangles[facing]].mean(axis=1), kind="stable")]
+
+
 def planes(points: Float, triangles: NDArray[np.int32], values: Float) -> Float:
     """Per triangle the plane through its corners' values: value = a x + b y + c. [T, K, 3]
 
@@ -76,3 +95,25 @@ def polygon_mask(polygon: Float, shape: tuple[int, int], blur: float) -> Float:
     cv2.fillPoly(mask, [np.round(polygon * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
     out = mask.astype(np.float32) / 255.0
     return cv2.GaussianBlur(out, (0, 0), blur) if blur > 0 else out
+
+
+def smooth_step(x: NDArray, low: float, high: float) -> NDArray:
+    """0 below `low`, 1 above `high`, smooth between (works for low > high too)."""
+    t = np.clip((x - low) / (high - low), 0.0, 1.0)
+    return t * t * (3.0 - 2.0 * t)
+
+
+def smooth_curve(points: Float, fold: int = 4) -> Float:
+    """Catmull-Rom spline through points, ends included. [(N - 1) * fold + 1, 2]"""
+    ends = np.concatenate([2 * points[:1] - points[1:2], points, 2 * points[-1:] - points[-2:-1]])
+    a, b, c, d = ends[:-3, None], ends[1:-2, None], ends[2:-1, None], ends[3:, None]
+    t = (np.arange(fold, dtype=np.float32) / fold)[None, :, None]
+    curve = 0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3)
+    return np.concatenate([curve.reshape(-1, 2), points[-1:]]).astype(np.float32)
+
+
+def disc(radius: float) -> NDArray[np.uint8]:
+    """A round structuring element."""
+    size = 2 * max(1, round(radius)) + 1
+    out: NDArray[np.uint8] = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+    return out

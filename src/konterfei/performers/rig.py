@@ -12,13 +12,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.sparse.linalg import spsolve
+from scipy.sparse.linalg import splu
 from scipy.spatial import Delaunay
 
 from konterfei.performers import anatomy
 from konterfei.performers.motion import Pose
-
-Float = NDArray[np.float32]
+from konterfei.performers.raster import Float, smooth_step
 
 FULL_FACE, UPPER_FACE, LOWER_FACE = "full", "upper", "lower"
 
@@ -38,10 +37,14 @@ class Rig:
 
     rest: Float
     """Points of the portrait. [V, 3]"""
+    opened: Float
+    """Points with eyes and mouth open, where every triangle shows its face. [V, 3]"""
     triangles: NDArray[np.int32]
     """[T, 3]"""
     moves: dict[str, Float]
     """Channel -> displacement of every point at full weight. [V, 3]"""
+    glances: dict[str, Float]
+    """Channel -> displacement of the image-left and the image-right iris at full weight. [2, 3]"""
     closing: Float
     """Displacement that closes the lids of the face at rest. [V, 3]"""
     headness: Float
@@ -69,11 +72,25 @@ class Rig:
         opened = points - self.rest
         out = np.zeros_like(points)
         for upper, lower, fold in zip(anatomy.UPPER_LID, anatomy.LOWER_LID, anatomy.UPPER_FOLD, strict=True):
-            inner = list(upper[1:-1])
-            out[inner] = _along(opened[list(lower)], points[list(lower), 0], points[inner, 0]) - opened[inner]
-            out[list(fold)] = 0.4 * out[inner]
-        out[:, 0] = 0
+            top = list(upper[1:-1])
+            edge = np.interp(points[top, 0], points[list(lower), 0], opened[list(lower), 1])
+            out[top, 1] = edge - opened[top, 1]
+            out[list(fold), 1] = 0.42 * out[top, 1]
         return out
+
+    def iris(self, pose: Pose, eye: int, centre: Float, radius: float) -> Float:
+        """Where the middle of an iris is with the expression and the gaze of `pose`, head at rest. [3]
+
+        Args:
+            pose: what is done.
+            eye: 0 = image-left, 1 = image-right.
+            centre: at rest. [3]
+            radius: of the iris, pixels.
+        """
+        out = centre + np.array([*pose.gaze, 0.0], np.float32) * np.float32(radius)
+        for channel, glance in self.glances.items():
+            out = out + np.float32(getattr(pose, channel)) * glance[eye]
+        return out.astype(np.float32)
 
     def place(self, points: Float, pose: Pose, frame_side: int) -> Float:
         """Turns the head and moves it: from `shape` to pixels of the frame (and depth). [V, 3]"""
@@ -104,18 +121,6 @@ def _rotation(yaw: float, pitch: float) -> Float:
     return (nod @ turn).astype(np.float32)
 
 
-def _along(values: Float, x: Float, at: Float) -> Float:
-    """Values given along x, read at other x. [N, 3]"""
-    order = np.argsort(x)
-    return np.stack([np.interp(at, x[order], values[order, k]) for k in range(values.shape[1])], axis=1).astype(np.float32)
-
-
-def smooth_step(x: NDArray, low: float, high: float) -> NDArray:
-    """0 below `low`, 1 above `high`, smooth between (works for low > high too)."""
-    t = np.clip((x - low) / (high - low), 0.0, 1.0)
-    return t * t * (3.0 - 2.0 * t)
-
-
 def build_rig(portrait: Float, expressions: dict[str, Float], low: float, high: float) -> Rig:
     """The rig of one person.
 
@@ -127,15 +132,19 @@ def build_rig(portrait: Float, expressions: dict[str, Float], low: float, high: 
     """
     face = portrait[: anatomy.NUM_SKIN].astype(np.float32)
     eye_distance = float(np.linalg.norm(face[263, :2] - face[33, :2]))
-    aligned = {name: _align(mesh[: anatomy.NUM_SKIN], face) for name, mesh in expressions.items()}
+    aligned = {name: _align(mesh, portrait) for name, mesh in expressions.items()}
+    whole = {c: aligned[e] - aligned["neutral"] for c, (e, _) in CHANNELS.items()}
     part = _parts(face, eye_distance)
-    moves = {c: (aligned[e] - aligned["neutral"]) * part[p][:, None] for c, (e, p) in CHANNELS.items()}
+    moves = {c: whole[c][: len(face)] * part[p][:, None] for c, (_, p) in CHANNELS.items()}
+    glances = {c: whole[c][[468, 473]] * (p != LOWER_FACE) for c, (_, p) in CHANNELS.items()}
+    for channel in ("jaw", "wide"):
+        moves[channel] -= moves[channel][[1, 4, 5]].mean(axis=0) * part[LOWER_FACE][:, None]  # the nose does not chew
+        _drop_jaw(moves[channel], face, eye_distance)
     moves["pucker"] = _pucker(face, eye_distance)
 
     outer = _outer_points(face, eye_distance, low, high)
-    pivot_z = float(face[[234, 454], 2].mean())
-    face[:, 2] = _tamed(face[:, 2], pivot_z, eye_distance)
-    pivot_z = float(face[[234, 454], 2].mean())
+    face[:, 2] = _rounded(face, eye_distance)
+    pivot_z = float(face[[234, 454], 2].mean()) + 0.1 * eye_distance
     flat = np.concatenate([face[:, :2], outer])
     mesh = Delaunay(flat).simplices
     outer_z = pivot_z + _spread(flat, mesh, len(face), 0.45 * eye_distance) @ (face[:, 2] - pivot_z)
@@ -149,8 +158,10 @@ def build_rig(portrait: Float, expressions: dict[str, Float], low: float, high: 
     opened = rest + 0.8 * moves["jaw"] + 0.5 * moves["surprise"]
     return Rig(
         rest=rest,
+        opened=opened,
         triangles=_triangulate(opened[:, :2], len(face)),
         moves=moves,
+        glances=glances,
         closing=_closing(rest),
         headness=headness,
         pivot=np.array([face[[234, 454], 0].mean(), face[[234, 454], 1].mean(), pivot_z], np.float32),
@@ -168,15 +179,22 @@ def _triangulate(points: Float, num_face: int) -> NDArray[np.int32]:
     return triangles[(double_area > 0.02 * longest) | (triangles < num_face).any(axis=1)]
 
 
-def _tamed(z: Float, back: float, eye_distance: float) -> Float:
-    """Depth with its steep fall towards the rim of the face eased, so that a turn folds nothing over. [N]"""
-    knee = back - 0.62 * eye_distance
-    over = np.maximum(z - knee, 0.0)
-    return np.minimum(z, knee) + 0.45 * over
+def _rounded(face: Float, eye_distance: float) -> Float:
+    """Depth that becomes a plain round head towards the rim, so that a turn keeps the outline of cheek and jaw smooth.
+
+    The measured depth jumps from point to point there, and falls so steeply that the far cheek would fold over. [468]
+    """
+    x, y = ((face[:, :2] - face[:, :2].mean(axis=0)) / eye_distance).T
+    basis = np.stack([np.ones_like(x), y, x * x, y * y], axis=1)
+    head = basis @ np.linalg.lstsq(basis, face[:, 2], rcond=None)[0]
+    rim = np.ascontiguousarray(face[list(anatomy.OVAL), :2])
+    depth_inside = [cv2.pointPolygonTest(rim, (float(px), float(py)), True) / eye_distance for px, py in face[:, :2]]
+    inner = smooth_step(np.array(depth_inside, np.float32), 0.0, 0.42)
+    return (head + inner * (face[:, 2] - head)).astype(np.float32)
 
 
 def _align(mesh: Float, onto: Float) -> Float:
-    """Moves, turns and scales a mesh in space so that its rigid points fit (Umeyama 1991). [468, 3]"""
+    """Moves, turns and scales a mesh in space so that its rigid points fit (Umeyama 1991). [N, 3]"""
     rigid = list(anatomy.RIGID)
     a, b = mesh[rigid].astype(np.float64), onto[rigid].astype(np.float64)
     ma, mb = a.mean(axis=0), b.mean(axis=0)
@@ -188,11 +206,30 @@ def _align(mesh: Float, onto: Float) -> Float:
 
 
 def _parts(face: Float, eye_distance: float) -> dict[str, Float]:
-    """How much each skin point belongs to the upper, the lower and the whole face. [468] in [0, 1]"""
-    nose_y = float(face[1, 1])
-    y = (face[:, 1] - nose_y) / eye_distance
-    lower = smooth_step(y, -0.18, 0.12)
-    return {FULL_FACE: np.ones(len(face), np.float32), LOWER_FACE: lower, UPPER_FACE: 1.0 - smooth_step(y, -0.45, -0.1)}
+    """How much each skin point moves with the upper, the lower and the whole face. [468] in [0, 1]"""
+    y = (face[:, 1] - face[1, 1]) / eye_distance
+    ears = face[[132, 234, 361, 454], :2]
+    from_ears = np.sqrt(((face[:, None, :2] - ears) ** 2).sum(axis=-1).min(axis=1)) / eye_distance
+    free = 0.25 + 0.75 * smooth_step(from_ears, 0.05, 0.45)  # near the ears everything is held by the skull
+    return {
+        FULL_FACE: free.astype(np.float32),
+        LOWER_FACE: (free * smooth_step(y, -0.18, 0.12)).astype(np.float32),
+        UPPER_FACE: (free * smooth_step(y, -0.10, -0.45)).astype(np.float32),
+    }
+
+
+def _drop_jaw(move: Float, face: Float, eye_distance: float) -> None:
+    """Lets lower lip and chin follow the jaw as a whole; measured meshes squeeze the chin, more so under a beard."""
+    inner = list(anatomy.LOWER_LIP[0][1:-1])
+    for row in anatomy.LOWER_LIP[1:]:
+        outer = list(row[1:-1])
+        move[outer, 1] += 0.5 * (move[inner, 1] - move[outer, 1])
+    lip = face[17]
+    below = (face[:, 1] - lip[1]) / eye_distance
+    aside = (face[:, 0] - lip[0]) / eye_distance
+    chin = smooth_step(below, 0.0, 0.09) * np.exp(-0.5 * (aside / 0.36) ** 2)
+    goal = 0.86 * float(move[17, 1])
+    move[:, 1] += chin * np.maximum(goal - move[:, 1], 0.0)
 
 
 def _pucker(face: Float, eye_distance: float) -> Float:
@@ -243,9 +280,9 @@ def _spread(points: Float, triangles: NDArray[np.int32], num_face: int, reach: f
     weight = np.concatenate([1.0 / squared, 1.0 / squared])
     graph = sparse.csr_matrix((weight, (ends[:, 0], ends[:, 1])), shape=(count, count))
     degree = np.asarray((graph > 0).sum(axis=1)).ravel()
-    system = sparse.diags(np.asarray(graph.sum(axis=1)).ravel() + degree / (4.0 * reach**2)) - graph
-    outer = system[num_face:, num_face:].tocsc()
-    return np.asarray(spsolve(outer, -system[num_face:, :num_face].tocsc()).todense(), np.float32)
+    system = (sparse.diags(np.asarray(graph.sum(axis=1)).ravel() + degree / (4.0 * reach**2)) - graph).tocsr()
+    known = -system[num_face:, :num_face].toarray()
+    return splu(system[num_face:, num_face:].tocsc()).solve(known).astype(np.float32)
 
 
 def _closing(rest: Float) -> Float:
@@ -254,13 +291,14 @@ def _closing(rest: Float) -> Float:
     eyes = zip(anatomy.UPPER_LID, anatomy.LOWER_LID, anatomy.UPPER_FOLD, anatomy.LOWER_FOLD, strict=True)
     for upper, lower, fold, under in eyes:
         top, bottom = list(upper[1:-1]), list(lower[1:-1])
-        across = rest[list(lower)]
-        line = _along(across, across[:, 0], rest[top, 0])
-        gap = line[:, 1] - rest[top, 1]
-        rise = 0.16 * gap
-        move[top, 1] = gap - rise
-        move[bottom, 1] = -0.16 * (rest[bottom, 1] - _along(rest[list(upper)], rest[list(upper), 0], rest[bottom, 0])[:, 1])
-        move[top, 2] = move[top, 1] * 0.0
-        move[list(fold), 1] = 0.42 * (gap - rise)
-        move[list(under), 1] = -0.06 * gap
+        # closed lids meet in a smooth arc: a parabola through the corners, near the lower lid
+        left, right = rest[lower[0], :2], rest[lower[-1], :2]
+        along = (rest[:, 0] - left[0]) / (right[0] - left[0])
+        chord = left[1] + along * (right[1] - left[1])
+        sag = float(np.mean((rest[bottom, 1] - chord[bottom]) / (4 * along[bottom] * (1 - along[bottom]))))
+        line = chord + 0.80 * sag * 4 * along * (1 - along)
+        move[top, 1] = line[top] - rest[top, 1]
+        move[bottom, 1] = line[bottom] - rest[bottom, 1]
+        move[list(fold), 1] = 0.42 * move[top, 1]
+        move[list(under), 1] = 0.45 * move[bottom, 1]
     return move

@@ -1,4 +1,4 @@
-"""Backgrounds out of focus and the light of a room: drawn, not photographed."""
+"""Backgrounds out of focus, drawn by procedure: no photograph of any place is used."""
 
 from __future__ import annotations
 
@@ -7,81 +7,105 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from konterfei.performers.rig import Float
+from konterfei.performers.raster import Float, disc
+
+Colour = tuple[float, float, float]
 
 
-def _wall(side: int, top: tuple[float, float, float], bottom: tuple[float, float, float]) -> Float:
+def _wall(side: int, top: Colour, bottom: Colour) -> Float:
     t = np.linspace(0, 1, side, dtype=np.float32)[:, None, None]
-    wall = np.asarray(top, np.float32) * (1 - t) + np.asarray(bottom, np.float32) * t
-    return np.repeat(wall, side, axis=1)
+    return np.repeat(np.asarray(top, np.float32) * (1 - t) + np.asarray(bottom, np.float32) * t, side, axis=1)
 
 
-def _box(canvas: Float, x0: float, y0: float, x1: float, y1: float, colour: tuple[float, float, float]) -> None:
+def _box(canvas: Float, x0: float, y0: float, x1: float, y1: float, colour: Colour) -> None:
     side = len(canvas)
     cv2.rectangle(canvas, (int(x0 * side), int(y0 * side)), (int(x1 * side), int(y1 * side)), colour, -1)
 
 
-def _blob(canvas: Float, x: float, y: float, radius: float, colour: tuple[float, float, float]) -> None:
-    """A light out of focus: a disc that adds itself."""
+def _lamp(canvas: Float, x: float, y: float, radius: float, colour: Colour) -> None:
+    """A small light out of focus: a disc, brighter at its rim as fast lenses show it, that adds itself."""
     side = len(canvas)
     layer = np.zeros_like(canvas)
-    cv2.circle(layer, (int(x * side), int(y * side)), max(1, int(radius * side)), colour, -1, cv2.LINE_AA)
+    middle, size = (int(x * side), int(y * side)), max(1, int(radius * side))
+    cv2.circle(layer, middle, size, colour, -1, cv2.LINE_AA)
+    cv2.circle(layer, middle, size, tuple(1.25 * c for c in colour), max(1, size // 8), cv2.LINE_AA)
     canvas += layer
 
 
+def _glow(canvas: Float, x: float, y: float, spread: float, colour: Colour) -> None:
+    side = len(canvas)
+    v, u = np.mgrid[0:side, 0:side].astype(np.float32) / side
+    canvas += np.exp(-((u - x) ** 2 + (v - y) ** 2) / (2 * spread**2))[..., None] * np.asarray(colour, np.float32)
+
+
 def _defocus(canvas: Float, radius: float) -> Float:
-    """Blur with a disc, as a wide lens does, then a little gaussian."""
-    size = 2 * max(1, int(radius * len(canvas))) + 1
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)).astype(np.float32)
+    """Blur with a disc, as a wide open lens does."""
+    kernel = disc(radius * len(canvas)).astype(np.float32)
     out = cv2.filter2D(canvas, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REFLECT)
-    return cv2.GaussianBlur(out, (0, 0), 0.012 * len(canvas))
+    return cv2.GaussianBlur(out, (0, 0), 0.008 * len(canvas))
 
 
 def _office(side: int, rng: np.random.Generator) -> Float:
-    canvas = _wall(side, (0.50, 0.49, 0.47), (0.36, 0.34, 0.32))
-    _box(canvas, 0.02, 0.0, 0.33, 0.72, (0.92, 0.95, 1.0))  # a window
-    _box(canvas, 0.16, 0.0, 0.18, 0.72, (0.55, 0.56, 0.57))
-    _box(canvas, 0.02, 0.33, 0.33, 0.35, (0.55, 0.56, 0.57))
-    _box(canvas, 0.0, 0.72, 0.36, 1.0, (0.30, 0.27, 0.24))
-    _box(canvas, 0.66, 0.14, 1.0, 1.0, (0.27, 0.22, 0.18))  # shelves with books
+    """A window on the left, shelves on the right."""
+    canvas = _wall(side, (0.56, 0.55, 0.53), (0.40, 0.38, 0.36))
+    _box(canvas, 0.02, -0.1, 0.30, 0.70, (0.90, 0.94, 1.0))
+    _box(canvas, 0.02, 0.42, 0.30, 0.70, (0.74, 0.80, 0.80))  # houses opposite
+    for x0, y0, x1, y1 in ((0.15, -0.1, 0.165, 0.70), (0.02, 0.28, 0.30, 0.30), (0.02, 0.70, 0.31, 0.73)):
+        _box(canvas, x0, y0, x1, y1, (0.52, 0.52, 0.51))
+    _box(canvas, 0.68, 0.16, 1.1, 1.1, (0.33, 0.27, 0.21))
     for row in range(4):
-        y = 0.20 + 0.19 * row
-        x = 0.68
-        while x < 0.99:
-            w = rng.uniform(0.012, 0.035)
-            colour = tuple(float(v) for v in rng.uniform(0.12, 0.55, 3) * (1.0, 0.9, 0.8))
-            _box(canvas, x, y + rng.uniform(0, 0.04), x + w, y + 0.15, colour)
-            x += w + 0.004
-    return _defocus(canvas, 0.022)
+        y, x = 0.20 + 0.20 * row, 0.70
+        _box(canvas, 0.70, y, 1.1, y + 0.16, (0.20, 0.16, 0.13))
+        while x < 1.05:
+            width = rng.uniform(0.012, 0.035)
+            grey = rng.uniform(0.15, 0.62)
+            red, green, blue = (float(v) for v in grey * rng.uniform(0.8, 1.15, 3) * (1.06, 0.98, 0.88))
+            if rng.random() < 0.8:
+                _box(canvas, x, y + rng.uniform(0.01, 0.05), x + width, y + 0.16, (red, green, blue))
+            x += width + 0.003
+    _glow(canvas, 0.16, 0.3, 0.22, (0.10, 0.11, 0.13))
+    return _defocus(canvas, 0.020)
 
 
 def _evening(side: int, rng: np.random.Generator) -> Float:
-    canvas = _wall(side, (0.07, 0.09, 0.15), (0.15, 0.12, 0.12))
-    _box(canvas, 0.0, 0.62, 1.0, 1.0, (0.10, 0.085, 0.08))
-    canvas = _defocus(canvas, 0.05)
-    for _ in range(26):  # lamps of a street behind glass
-        warm = rng.random() < 0.7
-        tone = np.array((1.0, 0.62, 0.28) if warm else (0.45, 0.62, 0.95)) * rng.uniform(0.12, 0.5)
-        _blob(canvas, rng.uniform(0, 1), rng.uniform(0.08, 0.75), rng.uniform(0.015, 0.045), tuple(float(v) for v in tone))
-    return _defocus(canvas, 0.006)
+    """A room at night: a lamp, a dark window with the lights of a street."""
+    canvas = _wall(side, (0.20, 0.165, 0.135), (0.14, 0.11, 0.095))
+    _box(canvas, -0.1, 0.02, 0.36, 0.66, (0.045, 0.055, 0.085))
+    for x in (0.36, -0.02):
+        _box(canvas, x, 0.0, x + 0.03, 0.68, (0.12, 0.095, 0.08))
+    _box(canvas, -0.1, 0.66, 0.39, 0.69, (0.13, 0.10, 0.085))
+    canvas = _defocus(canvas, 0.022)
+    for _ in range(13):
+        tone = np.array((0.85, 0.52, 0.25) if rng.random() < 0.7 else (0.40, 0.52, 0.72)) * rng.uniform(0.15, 0.5)
+        at = (rng.uniform(0.02, 0.31), rng.uniform(0.12, 0.60))
+        _lamp(canvas, *at, rng.uniform(0.014, 0.030), (float(tone[0]), float(tone[1]), float(tone[2])))
+    shade = np.zeros_like(canvas)
+    _box(shade, 0.80, 0.30, 0.95, 0.46, (0.95, 0.66, 0.38))
+    _box(shade, 0.868, 0.46, 0.882, 0.70, (0.10, 0.08, 0.06))
+    canvas += 0.8 * _defocus(shade, 0.024)
+    _glow(canvas, 0.875, 0.38, 0.17, (0.30, 0.19, 0.09))
+    return _defocus(canvas, 0.005)
 
 
 def _garden(side: int, rng: np.random.Generator) -> Float:
-    canvas = _wall(side, (0.66, 0.74, 0.80), (0.20, 0.30, 0.14))
-    for _ in range(160):
-        green = np.array((0.25, 0.42, 0.13)) * rng.uniform(0.4, 1.5) + rng.uniform(0, 0.1)
-        y = rng.beta(2.2, 1.6)
-        cv2.circle(canvas, (int(rng.uniform(0, side)), int(y * side)), int(rng.uniform(0.02, 0.09) * side), tuple(float(v) for v in green), -1)
-    for _ in range(30):
-        _blob(canvas, rng.uniform(0, 1), rng.uniform(0, 0.6), rng.uniform(0.008, 0.02), (0.3, 0.33, 0.2))
-    return _defocus(canvas, 0.02)
+    """Leaves in the sun."""
+    canvas = _wall(side, (0.62, 0.70, 0.74), (0.22, 0.30, 0.16))
+    for _ in range(220):
+        green = np.array((0.24, 0.36, 0.14)) * rng.uniform(0.4, 1.5) + rng.uniform(0, 0.08)
+        at = (int(rng.uniform(0, side)), int(rng.beta(2.0, 1.5) * side))
+        cv2.circle(canvas, at, int(rng.uniform(0.01, 0.06) * side), tuple(float(v) for v in green), -1)
+    for _ in range(26):
+        _lamp(canvas, rng.uniform(0, 1), rng.uniform(0, 0.55), rng.uniform(0.008, 0.018), (0.22, 0.25, 0.15))
+    return _defocus(canvas, 0.022)
 
 
 def _studio(side: int, rng: np.random.Generator) -> Float:
-    canvas = _wall(side, (0.33, 0.30, 0.30), (0.24, 0.21, 0.21))
-    y, x = np.mgrid[0:side, 0:side].astype(np.float32) / side
-    glow = np.exp(-(((x - 0.7) / 0.45) ** 2 + ((y - 0.4) / 0.5) ** 2))
-    return _defocus(canvas + glow[..., None] * np.array((0.25, 0.2, 0.17), np.float32), 0.02)
+    """A painted backdrop with a light on it."""
+    canvas = _wall(side, (0.30, 0.28, 0.285), (0.21, 0.19, 0.195))
+    clouds = rng.standard_normal((12, 12)).astype(np.float32)
+    canvas += 0.02 * cv2.resize(clouds, (side, side), interpolation=cv2.INTER_CUBIC)[..., None]
+    _glow(canvas, 0.7, 0.38, 0.33, (0.25, 0.20, 0.17))
+    return _defocus(canvas, 0.02)
 
 
 SCENES: dict[str, Callable[[int, np.random.Generator], Float]] = {
@@ -90,9 +114,11 @@ SCENES: dict[str, Callable[[int, np.random.Generator], Float]] = {
     "garden": _garden,
     "studio": _studio,
 }
-"""Scene -> picture of a given side, RGB in [0, 1]."""
+"""Scene -> function (side, random numbers) -> RGB picture. A scene is the same at every call."""
 
 
 def scene(name: str, side: int) -> Float:
-    """The background, the same at every call. [side, side, 3]"""
-    return np.clip(SCENES[name](side, np.random.default_rng(len(name))), 0.0, 1.0).astype(np.float32)
+    """The background `name`. [side, side, 3] in [0, 1]"""
+    drawn = SCENES[name](512, np.random.default_rng(7))  # always drawn at one size: the same objects at every size
+    how = cv2.INTER_AREA if side < 512 else cv2.INTER_CUBIC
+    return np.clip(cv2.resize(drawn, (side, side), interpolation=how), 0.0, 1.0).astype(np.float32)
