@@ -10,7 +10,7 @@ from decoding errors only, and starting in the middle decodes from the beginning
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
@@ -155,8 +155,8 @@ class VideoReader:
 
     def close(self) -> None:
         """Let go of the file. Happens by itself at the end of the video."""
-        if self._frames is not None:
-            self._frames.close()  # type: ignore[attr-defined]
+        if isinstance(self._frames, Generator):  # closing twice is harmless
+            self._frames.close()
         self._frames = iter(())
 
     def __iter__(self) -> Iterator[Frame]:
