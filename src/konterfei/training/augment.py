@@ -37,6 +37,8 @@ class AugmentSettings:
     """Share of samples that are mirrored."""
     warp: float = 1.0
     """Strength of the warp; 1 = DeepFaceLab's, 0 = none."""
+    straight: float = 0.0
+    """Share of samples that are placed but not warped. Quick96 shows a third straight (dfl-spec 7.4)."""
 
 
 @dataclass(frozen=True)

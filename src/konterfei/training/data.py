@@ -134,7 +134,7 @@ class Sampler:
                 placement = draw_placement(rng, side, self.augment, flips)
                 straight = place(faces.pixels[index], placement, side)
                 target[row], mask[row] = straight[..., :3], straight[..., 3]
-                if self.augment.warp:
+                if self.augment.warp and rng.random_sample() >= self.augment.straight:
                     bent = place_warped(faces.pixels[index], placement, draw_warp(rng, side, self.augment.warp))
                     warped[row] = bent[..., :3]
                 else:

@@ -75,7 +75,7 @@ def train_loop(run: Run, model: SwapModel, sampler: Sampler, settings: LoopSetti
     is_stopped = False
     session_step, session_s = progress.step, progress.trained_s
     next_save, next_preview = session_s + min(_FIRST_CHECKPOINT_S, settings.checkpoint_s), session_s
-    reporter.start("training", progress.total, "steps")
+    _start(progress, reporter)
     while not progress.is_done and not is_stopped:
         salted = replace(sampler, seed=sampler.seed + 1_000_003 * progress.salt)
         losses: list[torch.Tensor] = []
@@ -94,10 +94,9 @@ def train_loop(run: Run, model: SwapModel, sampler: Sampler, settings: LoopSetti
                         break
                     speed = (progress.step - session_step) / (progress.trained_s - session_s)
                     _report(run, progress, src, dst, rate, speed, reporter)
-                if progress.trained_s >= next_save and progress.loss <= 1.5 * progress.best:
+                if progress.trained_s >= next_save and (not progress.best or progress.loss <= 1.5 * progress.best):
                     speed = (progress.step - session_step) / max(1e-6, progress.trained_s - session_s)
                     progress.estimate(speed, settings.schedule.hold)
-                    reporter.start("training", progress.total, "steps") if progress.budget[1] is not None else None
                     save(run, flat, optimizer, progress, settings)
                     next_save = progress.trained_s + settings.checkpoint_s
                 if progress.trained_s >= next_preview:
@@ -227,12 +226,24 @@ def _roll_back(
 # --- telling
 
 
+def _start(progress: Progress, reporter: Reporter) -> None:
+    """The bar counts what the budget counts: steps, or seconds."""
+    minutes = progress.budget[1]
+    if minutes is None:
+        reporter.start("training", progress.total, "steps")
+    else:
+        reporter.start("training", round(60 * minutes), "s")
+
+
 def _report(
     run: Run, progress: Progress, src: float, dst: float, rate: float, speed: float, reporter: Reporter
 ) -> None:
     figures = {"src": round(src, 4), "dst": round(dst, 4), "it/s": round(speed, 2)}
     run.log({"step": progress.step, "trained_s": round(progress.trained_s, 1), **figures, "rate": rate})
-    reporter.advance(progress.step, **figures)
+    if progress.budget[1] is None:
+        reporter.advance(progress.step, **figures)
+    else:
+        reporter.advance(round(progress.trained_s), step=progress.step, **figures)
 
 
 @contextmanager
