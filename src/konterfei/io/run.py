@@ -5,10 +5,11 @@
       metrics.jsonl      one line per report: step, losses, speed
       checkpoints/       00012000/ holds tensors.safetensors and state.json (checksum, counters): full state to resume
       snapshots/         00012000.safetensors: smoothed weights with their description, for use
-      previews/          preview.jpg (newest) and preview_00012000.jpg (history)
+      previews/          preview.jpg (newest) and preview_00012000.jpg (history, thinned evenly)
 
 A checkpoint or snapshot is written under a temporary name, flushed and renamed: it is there whole or not at all.
-Several are kept; a damaged one is passed over and named. No torch here: tensors are numpy arrays.
+Several are kept; a damaged one is passed over and named. One process at a time may write (`Run.writing`); any number
+may read meanwhile. No torch here: tensors are numpy arrays.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,10 +31,30 @@ from safetensors.numpy import load as parse_tensors
 from safetensors.numpy import save as pack_tensors
 
 from konterfei.errors import DamagedFileError, StoreError
-from konterfei.io.atomic import make_folder, sha256, sync, translated, write_bytes, write_json
+from konterfei.io.atomic import (
+    make_folder,
+    output_error,
+    remove_leftovers,
+    sha256,
+    sync,
+    translated,
+    write_bytes,
+    write_json,
+)
+from konterfei.io.images import write_image
+
+try:
+    import fcntl
+except ImportError:  # Windows: no advisory locks; two trainings in one folder are then not noticed
+    fcntl = None  # type: ignore[assignment]
 
 RUN_VERSION = 1
 """Version of the folder's layout and of config.json."""
+
+PREVIEWS = 60
+"""Pictures of the history that are kept: a film of the training, at 50 kB each some 3 MB."""
+
+_TEMPORARY = ".tmp-"
 
 Tensors = Mapping[str, NDArray[Any]]
 
@@ -120,28 +142,67 @@ class Run:
             raise StoreError(f"'{folder}' is a run of version {version}; this konterfei reads version {RUN_VERSION}.")
         return cls(folder, config)
 
+    @property
+    def is_untrained(self) -> bool:
+        """Whether nothing was learned yet: no checkpoint and no snapshot, whole or damaged."""
+        return not self._checkpoint_folders() and not self.snapshot_paths()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """The right to write, held until the block ends or the process does, however it ends.
+
+        Removes what a killed writer left unfinished.
+
+        Raises:
+            StoreError: another process is training this run.
+            OutputError: the folder cannot be written.
+        """
+        path = self.folder / ".writer.lock"
+        try:
+            lock = path.open("ab")
+        except OSError as error:
+            raise output_error(path, error) from error
+        with lock:
+            if fcntl is not None:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    raise StoreError(
+                        f"'{self.folder}' is being trained by another process. Wait for it, stop it, or choose "
+                        "another folder."
+                    ) from None
+                except OSError:
+                    pass  # a disk without locks
+            for part in ("checkpoints", "snapshots", "previews"):
+                remove_leftovers(make_folder(self.folder / part))
+            for unfinished in (self.folder / "checkpoints").glob(f"{_TEMPORARY}*"):
+                shutil.rmtree(unfinished, ignore_errors=True)
+            yield
+
     # --- checkpoints
 
     def save_checkpoint(self, checkpoint: Checkpoint, keep: int = 3) -> Path:
         """Write a checkpoint and remove all but the newest `keep`. Raises OutputError when the disk is full."""
-        target = self.folder / "checkpoints" / f"{checkpoint.step:08d}"
-        temporary = target.with_name(f".tmp-{target.name}-{os.getpid()}")
-        shutil.rmtree(temporary, ignore_errors=True)
+        folders = self._checkpoint_folders()
+        same = [folder for folder in folders if _order(folder)[0] == checkpoint.step]
+        # A checkpoint of this step is not touched until the new one is there: nothing is ever overwritten.
+        suffix = f".{_order(same[-1])[1] + 1}" if same else ""
+        target = self.folder / "checkpoints" / f"{checkpoint.step:08d}{suffix}"
+        temporary = target.with_name(f"{_TEMPORARY}{target.name}-{os.getpid()}")
         make_folder(temporary)
         try:
             with translated(target, temporary, temporary / "tensors.safetensors"):
                 tensors = temporary / "tensors.safetensors"
                 tensors.write_bytes(pack_tensors(_contiguous(checkpoint.tensors)))
                 sync(tensors)
-                digest = sha256(tensors)
-                write_json(temporary / "state.json", {**checkpoint.state, "step": checkpoint.step, "sha256": digest})
-                shutil.rmtree(target, ignore_errors=True)  # a damaged one of the same step
+                state = {**checkpoint.state, "step": checkpoint.step, "sha256": sha256(tensors)}
+                write_json(temporary / "state.json", {**state, "state_sha256": _digest(state)})
                 temporary.replace(target)
                 sync(target.parent)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
-        for old in self._checkpoint_folders()[:-keep]:
+        for old in (*same, *_surplus([f for f in folders if f not in same], checkpoint.step, keep - 1)):
             shutil.rmtree(old, ignore_errors=True)
         return target
 
@@ -156,7 +217,7 @@ class Run:
 
     def _checkpoint_folders(self) -> list[Path]:
         there = (self.folder / "checkpoints").glob("[0-9]*")
-        return sorted(path for path in there if path.is_dir())
+        return sorted((path for path in there if path.is_dir()), key=_order)
 
     # --- snapshots
 
@@ -165,27 +226,23 @@ class Run:
         target = self.folder / "snapshots" / f"{step:08d}.safetensors"
         make_folder(target.parent)
         arrays = _contiguous(tensors)
-        digest = hashlib.sha256(_split(pack_tensors(arrays))[1]).hexdigest()
-        about = {**info, "step": step, "data_sha256": digest}
+        header, body = _split(pack_tensors(arrays))
+        about = {**info, "step": step, "data_sha256": hashlib.sha256(body).hexdigest()}
+        about["info_sha256"] = _digest([header, about])
         write_bytes(target, pack_tensors(arrays, metadata={"konterfei": json.dumps(about)}))
-        for old in self.snapshot_paths()[:-keep]:
+        for old in _surplus([path for path in self.snapshot_paths() if path != target], step, keep - 1):
             old.unlink(missing_ok=True)
         return target
 
     def snapshot_paths(self) -> list[Path]:
         """All snapshots, oldest first."""
-        return sorted((self.folder / "snapshots").glob("[0-9]*.safetensors"))
+        return sorted((self.folder / "snapshots").glob("[0-9]*.safetensors"), key=_order)
 
     def newest_snapshot(self) -> Snapshot:
-        """The newest whole snapshot. Raises StoreError when there is none."""
+        """The newest whole snapshot. Raises StoreError when there is none. Damaged ones are listed in `passed_over`."""
         for path in reversed(self.snapshot_paths()):
             try:
-                data = path.read_bytes()
-                header, body = _split(data)
-                info = json.loads(header["__metadata__"]["konterfei"])
-                if hashlib.sha256(body).hexdigest() != info.pop("data_sha256"):
-                    raise ValueError("the checksum does not fit")
-                return Snapshot(path, parse_tensors(data), info, sha256(path))
+                return _read_snapshot(path)
             except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
                 self.passed_over[path.name] = str(error)
         damaged = f" ({len(self.passed_over)} damaged)" if self.passed_over else ""
@@ -196,25 +253,71 @@ class Run:
     def log(self, figures: Mapping[str, Any]) -> None:
         """Append one line to metrics.jsonl."""
         path = self.folder / "metrics.jsonl"
-        with translated(path), path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(figures) + "\n")
+        with translated(path), path.open("ab+") as file:
+            if file.tell():
+                file.seek(-1, os.SEEK_END)
+                if file.read(1) != b"\n":  # a killed writer left half a line
+                    file.write(b"\n")
+            file.write(json.dumps(figures).encode() + b"\n")
 
     def metrics(self) -> list[dict[str, Any]]:
-        """All lines of metrics.jsonl; a torn last line is left out."""
+        """The course of the run from metrics.jsonl, steps rising.
+
+        Torn lines are left out, and so are steps that were trained again after a kill or a rollback.
+        """
         path = self.folder / "metrics.jsonl"
-        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-        figures = []
+        lines = path.read_bytes().splitlines() if path.is_file() else []
+        figures: list[dict[str, Any]] = []
         for line in lines:
             try:
-                figures.append(json.loads(line))
-            except ValueError:
+                entry = json.loads(line)
+                step = entry["step"]
+            except (ValueError, KeyError, TypeError):
                 continue
+            while figures and figures[-1]["step"] >= step:
+                figures.pop()
+            figures.append(entry)
         return figures
 
     def preview_path(self, step: int | None = None) -> Path:
         """Where the preview of `step` goes; None = the newest one."""
         name = "preview.jpg" if step is None else f"preview_{step:08d}.jpg"
         return make_folder(self.folder / "previews") / name
+
+    def save_preview(self, step: int, image: NDArray[Any], keep: int = PREVIEWS) -> Path:
+        """Write the preview of `step`, as the newest one too; thin the history evenly to at most `keep` pictures.
+
+        Args:
+            step: optimiser steps done.
+            image: RGB. [H, W, 3] uint8
+            keep: at least 2; the first and the last are always among them.
+        """
+        write_image(self.preview_path(), image)
+        write_image(self.preview_path(step), image)
+        paths = sorted(self.preview_path().parent.glob("preview_[0-9]*.jpg"), key=_order)
+        steps = [_order(path)[0] for path in paths]
+        while len(paths) > max(2, keep):
+            dullest = min(range(1, len(paths) - 1), key=lambda i: steps[i + 1] - steps[i - 1])
+            paths.pop(dullest).unlink(missing_ok=True)
+            del steps[dullest]
+        return self.preview_path()
+
+
+def _order(path: Path) -> tuple[int, int]:
+    """Step and repetition in a name: 00012000 -> (12000, 0), 00012000.2 -> (12000, 2), preview_00012000.jpg."""
+    step, _, again = path.name.removeprefix("preview_").partition(".")
+    return (int(step) if step.isdigit() else -1, int(again) if again.isdigit() else 0)
+
+
+def _surplus(paths: list[Path], step: int, keep: int) -> list[Path]:
+    """Which of `paths` to remove so that `keep` stay: first those beyond `step`, which were passed over as damaged."""
+    wanted = sorted(paths, key=lambda path: (_order(path)[0] <= step, _order(path)))
+    return wanted[: max(0, len(wanted) - keep)]
+
+
+def _digest(values: Any) -> str:
+    """SHA-256 of plain JSON values."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def _contiguous(tensors: Tensors) -> dict[str, NDArray[Any]]:
@@ -223,10 +326,25 @@ def _contiguous(tensors: Tensors) -> dict[str, NDArray[Any]]:
 
 def _read_checkpoint(folder: Path) -> Checkpoint:
     state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-    path = folder / "tensors.safetensors"
-    if sha256(path) != state["sha256"]:
+    expected = state.pop("state_sha256", None)  # runs before it was written have none
+    if expected is not None and expected != _digest(state):
+        raise ValueError("the checksum of state.json does not fit")
+    data = (folder / "tensors.safetensors").read_bytes()
+    if hashlib.sha256(data).hexdigest() != state["sha256"]:
+        raise ValueError("the checksum of tensors.safetensors does not fit")
+    return Checkpoint(int(state["step"]), parse_tensors(data), state)
+
+
+def _read_snapshot(path: Path) -> Snapshot:
+    data = path.read_bytes()
+    header, body = _split(data)
+    info = json.loads(header.pop("__metadata__")["konterfei"])
+    expected = info.pop("info_sha256", None)  # runs before it was written have none
+    if expected is not None and expected != _digest([header, info]):
+        raise ValueError("the checksum of its description does not fit")
+    if hashlib.sha256(body).hexdigest() != info.pop("data_sha256"):
         raise ValueError("the checksum does not fit")
-    return Checkpoint(int(state["step"]), parse_tensors(path.read_bytes()), state)
+    return Snapshot(path, parse_tensors(data), info, hashlib.sha256(data).hexdigest())
 
 
 def _split(data: bytes) -> tuple[dict[str, Any], bytes]:
