@@ -203,10 +203,10 @@ def test_a_writer_killed_at_any_moment_leaves_the_newest_whole(run):
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True, bufsize=1
     ) as parent:
-        for _ in range(25):
+        for _ in range(20):
             print("go", file=parent.stdin, flush=True)
             assert parent.stdout.readline() == "ready\n"
-            time.sleep(chance.uniform(0.0, 0.06))
+            time.sleep(chance.uniform(0.0, 0.12))
             os.kill(child_of(parent.pid), signal.SIGKILL)
             said = [int(line) for line in iter(parent.stdout.readline, "dead\n")]
             logged |= set(said)
@@ -217,8 +217,8 @@ def test_a_writer_killed_at_any_moment_leaves_the_newest_whole(run):
             if finished or newest:
                 assert newest.step in (finished, finished + 1)
                 np.testing.assert_array_equal(newest.tensors["w"], np.full(200_000, newest.step, np.float32))
-                if finished:
-                    assert fresh.newest_snapshot().info["steps"] in (finished, finished + 1)
+                if logged:
+                    assert fresh.newest_snapshot().info["steps"] in (max(logged), newest.step - 1, newest.step)
                     assert fresh.passed_over == {}
                 steps = [line["step"] for line in fresh.metrics()]
                 assert steps == sorted(set(steps))
@@ -227,7 +227,8 @@ def test_a_writer_killed_at_any_moment_leaves_the_newest_whole(run):
         parent.stdin.close()
     assert done > 5
     with run.writing():  # the next writer tidies up
-        assert len(names(run)) <= 3
+        run.save_checkpoint(checkpoint(done + 1))
+        assert len(names(run)) == 3
         assert not [p for p in run.folder.rglob("*tmp*") if p != run.folder]
 
 
