@@ -1,0 +1,60 @@
+"""merge is killed again and again at random moments, and ends with the frames of an uninterrupted run."""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import merge_material
+from merge_material import FRAMES, Painter, config_for, decode, make_consent, make_faces, make_plate, sound_packets
+
+from konterfei.provenance.verification import verify
+from konterfei.reporting import Silent
+from konterfei.stages.merge import merge
+
+
+def run(folder, output, frames, milliseconds):
+    told = {"folder": str(folder), "output": str(output), "frames": frames, "milliseconds": milliseconds}
+    return subprocess.run(
+        [sys.executable, str(Path(merge_material.__file__)), json.dumps(told)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_killed_at_random_moments_it_ends_with_the_same_frames(tmp_path):
+    plate = make_plate(tmp_path / "plate.mp4", vfr=True)
+    faces = make_faces(tmp_path / "faces", plate, vfr=True)
+    make_consent(tmp_path / "consent.toml")
+    whole = config_for(tmp_path, plate, faces, output=tmp_path / "whole.mp4")
+    merge(whole, Silent(), Painter())
+
+    output, parts = tmp_path / "out.mp4", tmp_path / "out.mp4.parts"
+    chance = random.Random(5)
+    kills, frames, kept = 0, 3, []
+    while frames < FRAMES:
+        died = run(tmp_path, output, frames, chance.uniform(1, 60))
+        assert died.returncode == -signal.SIGKILL, died.stderr
+        assert not output.exists()  # nothing unmarked, nothing half-written
+        kills += 1
+        kept.append(len(list(parts.glob("part_*.json"))))
+        # one part (7 frames) at most is lost, besides the few frames that are waiting to be encoded
+        assert kept[-1] >= (frames - 4) // 7 - 1
+        frames += chance.choice([4, 9, 14])
+    assert kills >= 3 and kept == sorted(kept) and kept[-1] >= 3
+
+    for milliseconds in (1, 40, 90):  # while parts are joined and the result is signed
+        run(tmp_path, output, FRAMES, milliseconds)
+        assert not output.exists() or verify(output).untouched
+
+    last = run(tmp_path, output, -1, 0)
+    assert last.returncode == 0, last.stderr
+    assert (decode(output)[0] == decode(whole.output)[0]).all()
+    assert decode(output)[1] == decode(whole.output)[1] == decode(plate)[1]
+    assert sound_packets(output) == sound_packets(whole.output)
+    assert verify(output).untouched
+    assert not parts.exists() and not list(tmp_path.glob(".*"))
