@@ -22,6 +22,8 @@ LOWER_LIP = (
 """Rows of the lower lip from its inner to its outer edge, corner to corner, image-left first."""
 OUTER_LIPS = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146)
 """Outline of the lips."""
+AROUND_LIPS = (57, 186, 92, 165, 167, 164, 393, 391, 322, 410, 287, 273, 335, 406, 313, 18, 83, 182, 106, 43)
+"""First row of skin around the lips, clockwise in the image from the image-left corner."""
 
 UPPER_LID = ((33, 246, 161, 160, 159, 158, 157, 173, 133), (362, 398, 384, 385, 386, 387, 388, 466, 263))
 """Edge of the upper lid, corner to corner from image-left, for the image-left and the image-right eye."""

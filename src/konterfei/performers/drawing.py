@@ -124,7 +124,7 @@ class Artist:
             inside += (weight / total) * still
         inside *= self._shade(outline, shape, 0.05, 0.40)[..., None]
         deep = cv2.GaussianBlur(mask, (0, 0), 0.025 * self.plates.rig.eye_distance)
-        inside *= (0.30 + 0.70 * np.minimum(1.0, deep**2 * 1.15))[..., None]  # little light gets in along the lips
+        inside *= (0.55 + 0.45 * np.minimum(1.0, 1.1 * deep))[..., None]  # little light gets in along the lips
         mask = (mask * (ids >= 0))[..., None]
         region = picture[y0:y1, x0:x1]
         region += mask * (inside - region)

@@ -103,7 +103,7 @@ class Motion:
         return Pose(
             yaw=yaw,
             pitch=float(pitch),
-            roll=roll,
+            roll=float(roll),
             shift=(float(shift[0]), float(shift[1])),
             sway=(float(sway[0]), float(sway[1])),
             zoom=1.0 + 0.012 * self._drift(6, time_s),
@@ -144,8 +144,8 @@ class _Script:
             time_s = begin
             while time_s < end:
                 vowel = rng.integers(4)
-                loud = rng.uniform(0.55, 1.0)
-                jaw, wide, pucker = ((0.62, 0.1, 0.0), (0.25, 0.6, 0.0), (0.28, 0.0, 0.8), (0.4, 0.25, 0.15))[vowel]
+                loud = rng.uniform(0.45, 1.0)
+                jaw, wide, pucker = ((0.52, 0.1, 0.0), (0.16, 0.6, 0.0), (0.20, 0.0, 0.8), (0.32, 0.25, 0.15))[vowel]
                 half = rng.uniform(0.10, 0.15)
                 syllables.append((time_s + half, half, jaw * loud, wide * loud, pucker * loud))
                 time_s += 1.55 * half + (rng.uniform(0.2, 0.4) if rng.random() < 0.12 else 0.0)

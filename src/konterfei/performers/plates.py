@@ -216,7 +216,8 @@ def _folds(
         light = np.where(light < 0, 0.65 * light, light)  # folds of a small sharp picture are too hard for a large one
         # brightness in detail, colour only broadly: small pictures have blotches, and hairs that do not match
         broad = _blurred(ratio - ratio.mean(axis=-1, keepdims=True), weight, 0.05 * unit)
-        folds[channel] = (_blurred(light, weight, max(0.8, 0.009 * unit)) + broad) * weight[..., None]
+        tone = 0.0 if part == LOWER_FACE else 0.7  # an open mouth's lips would redden the chin
+        folds[channel] = (_blurred(light, weight, max(0.8, 0.009 * unit)) + tone * broad) * weight[..., None]
     return face, folds
 
 

@@ -35,15 +35,15 @@ def signed_areas(points: Float, triangles: NDArray[np.int32]) -> Float:
 
 
 def paint_order(points: Float, triangles: NDArray[np.int32], turn: Float) -> NDArray[np.intp]:
-    """Far triangles first; those that show their back or their edge are left out. [<= T]
+    """Which triangles to paint first: those that show their back or edge, then the others from far to near. [T]
 
     Args:
         points: x, y in pixels and depth. [V, 3]
         triangles: [T, 3]
         turn: `signed_areas` of the triangles when all of them face the camera. [T]
     """
-    facing = np.flatnonzero(signed_areas(points, triangles) * np.sign(turn) > 0.05)
-    return facing[np.argsort(-points[:, 2][triangles[facing]].mean(axis=1), kind="stable")]
+    faces = signed_areas(points, triangles) * np.sign(turn) > 0.2
+    return np.lexsort((-points[:, 2][triangles].mean(axis=1), faces))
 
 
 def planes(points: Float, triangles: NDArray[np.int32], values: Float) -> Float:
@@ -60,7 +60,7 @@ def planes(points: Float, triangles: NDArray[np.int32], values: Float) -> Float:
     d1, d2 = v[:, 1] - v[:, 0], v[:, 2] - v[:, 0]
     det = e1[:, 0] * e2[:, 1] - e1[:, 1] * e2[:, 0]
     # a triangle seen edge-on has no plane; it covers no pixel worth speaking of, so its value is held constant
-    det = np.where(np.abs(det) < 1e-3, np.inf, det)[:, None]
+    det = np.where(np.abs(det) < 0.2, np.inf, det)[:, None]
     a = (d1 * e2[:, 1:2] - d2 * e1[:, 1:2]) / det
     b = (d2 * e1[:, 0:1] - d1 * e2[:, 0:1]) / det
     c = v[:, 0] - a * p[:, 0, 0:1] - b * p[:, 0, 1:2]

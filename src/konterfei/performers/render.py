@@ -8,13 +8,13 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from fractions import Fraction
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from konterfei import __version__
 from konterfei.errors import ConfigError, DamagedFileError, OutputError
 from konterfei.io.atomic import ensure_writable, sha256, write_bytes
 from konterfei.io.manifest import Manifest
@@ -25,7 +25,7 @@ from konterfei.reporting import Reporter, check
 if TYPE_CHECKING:
     from konterfei.performers.cast import Performer
 
-LOOK_VERSION = 1
+LOOK_VERSION = 2
 """Goes up when the same settings give other pixels, so that older clips are rendered anew."""
 MIN_SIZE, MAX_SIZE = 64, 2048
 """Pixels: below, lids are thinner than a pixel; above, the source pictures have no more detail."""
@@ -123,7 +123,7 @@ def render_performer(config: PerformerConfig, reporter: Reporter) -> Path:
     manifest = Manifest(
         stage="performer",
         settings={f.name: getattr(config, f.name) for f in fields(config) if f.name != "output"} | {"look": LOOK_VERSION},
-        versions={"konterfei": __version__},
+        versions={"konterfei": version("konterfei")},
     )
     if _is_done(manifest, output, reporter):
         return output

@@ -140,6 +140,8 @@ def build_rig(portrait: Float, expressions: dict[str, Float], low: float, high: 
     for channel in ("jaw", "wide"):
         moves[channel] -= moves[channel][[1, 4, 5]].mean(axis=0) * part[LOWER_FACE][:, None]  # the nose does not chew
         _drop_jaw(moves[channel], face, eye_distance)
+    for move in moves.values():
+        _follow_lips(move, face)
     moves["pucker"] = _pucker(face, eye_distance)
 
     outer = _outer_points(face, eye_distance, low, high)
@@ -155,7 +157,7 @@ def build_rig(portrait: Float, expressions: dict[str, Float], low: float, high: 
     chin_y = float(face[152, 1])
     headness = np.ones(len(rest), np.float32)
     headness[len(face) :] = smooth_step(outer[:, 1], chin_y + 0.95 * eye_distance, chin_y - 0.35 * eye_distance)
-    opened = rest + 0.8 * moves["jaw"] + 0.5 * moves["surprise"]
+    opened = rest + 0.4 * moves["jaw"] + 0.3 * moves["surprise"]
     return Rig(
         rest=rest,
         opened=opened,
@@ -224,12 +226,24 @@ def _drop_jaw(move: Float, face: Float, eye_distance: float) -> None:
     for row in anatomy.LOWER_LIP[1:]:
         outer = list(row[1:-1])
         move[outer, 1] += 0.5 * (move[inner, 1] - move[outer, 1])
-    lip = face[17]
-    below = (face[:, 1] - lip[1]) / eye_distance
-    aside = (face[:, 0] - lip[0]) / eye_distance
-    chin = smooth_step(below, 0.0, 0.09) * np.exp(-0.5 * (aside / 0.36) ** 2)
-    goal = 0.86 * float(move[17, 1])
-    move[:, 1] += chin * np.maximum(goal - move[:, 1], 0.0)
+    rim = list(anatomy.LOWER_LIP[-1])
+    lip_y = np.interp(face[:, 0], face[rim, 0], face[rim, 1])
+    below = (face[:, 1] - lip_y) / eye_distance
+    aside = (face[:, 0] - face[17, 0]) / eye_distance
+    chin = smooth_step(below, -0.03, 0.03) * np.exp(-0.5 * (aside / 0.62) ** 2)
+    goal = np.interp(face[:, 0], face[rim, 0], move[rim, 1]) * (1.0 - 0.24 * smooth_step(below, 0.0, 0.4))
+    chin[list(anatomy.AROUND_LIPS)] = 1.0
+    for row in anatomy.LOWER_LIP:
+        chin[list(row)] = 0.0
+    move[:, 1] += chin * np.maximum(goal - move[:, 1], 0.0) * (below > -0.03)
+
+
+def _follow_lips(move: Float, face: Float) -> None:
+    """Takes the skin next to the lips along, so that moving corners do not run over it."""
+    lips = np.array(anatomy.OUTER_LIPS)
+    around = np.array(anatomy.AROUND_LIPS)
+    nearest = lips[((face[around, None, :2] - face[lips, :2]) ** 2).sum(axis=-1).argmin(axis=1)]
+    move[around] += 0.55 * (move[nearest] - move[around])
 
 
 def _pucker(face: Float, eye_distance: float) -> Float:

@@ -80,10 +80,12 @@ def _evening(side: int, rng: np.random.Generator) -> Float:
         at = (rng.uniform(0.02, 0.31), rng.uniform(0.12, 0.60))
         _lamp(canvas, *at, rng.uniform(0.014, 0.030), (float(tone[0]), float(tone[1]), float(tone[2])))
     shade = np.zeros_like(canvas)
-    _box(shade, 0.80, 0.30, 0.95, 0.46, (0.95, 0.66, 0.38))
-    _box(shade, 0.868, 0.46, 0.882, 0.70, (0.10, 0.08, 0.06))
-    canvas += 0.8 * _defocus(shade, 0.024)
-    _glow(canvas, 0.875, 0.38, 0.17, (0.30, 0.19, 0.09))
+    corners = np.array([(0.845, 0.30), (0.925, 0.30), (0.965, 0.44), (0.805, 0.44)]) * side
+    cv2.fillPoly(shade, [corners.astype(np.int32)], (0.66, 0.43, 0.23))
+    _box(shade, 0.876, 0.44, 0.894, 0.52, (0.16, 0.12, 0.09))
+    _glow(shade, 0.885, 0.37, 0.035, (0.45, 0.36, 0.22))
+    canvas += 0.8 * _defocus(shade, 0.030)
+    _glow(canvas, 0.885, 0.36, 0.17, (0.25, 0.155, 0.075))
     return _defocus(canvas, 0.005)
 
 
