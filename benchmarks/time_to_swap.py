@@ -33,12 +33,21 @@ CANDIDATES: dict[str, dict] = {
     "df-ud 96 d24 adam 5e-4": {"rate": 5e-4},
     "df-ud 96 d24 adabelief 2e-4": {"rate": 2e-4, "optimizer": "adabelief"},
     "df-ud 96 d24 adam 1e-3, third straight": {"rate": 1e-3, "straight": 1 / 3},
+    "df-ud 96 d24 adam 1e-3, gentle": {"rate": 1e-3, "gentle": True},
+    "df-ud 96 d24 adam 2e-3, gentle": {"rate": 2e-3, "gentle": True},
     "df-ud 64 d32 adam 1e-3": {"rate": 1e-3, "resolution": 64, "d_dims": 32, "batch": 8},
     "df-ud 96 d16 adam 1e-3 b8": {"rate": 1e-3, "d_dims": 16, "batch": 8},
     "df-ud 128 d32 adam 1e-3": {"rate": 1e-3, "resolution": 128, "d_dims": 32, "e_dims": 48},
     "liae-ud 96 d24 adam 1e-3": {"rate": 1e-3, "architecture": "liae-ud", "ae_dims": 64},
-    "liae-ud 96 28M adamw 3e-4 b8": {"rate": 3e-4, "architecture": "liae-ud", "ae_dims": 128, "d_dims": 48,
-                                     "e_dims": 48, "d_mask_dims": 16, "batch": 8},
+    "liae-ud 96 28M adamw 3e-4 b8": {
+        "rate": 3e-4,
+        "architecture": "liae-ud",
+        "ae_dims": 128,
+        "d_dims": 48,
+        "e_dims": 48,
+        "d_mask_dims": 16,
+        "batch": 8,
+    },
 }
 
 
@@ -63,29 +72,33 @@ class Judge:
         self.images = [dst.image(r.name) for r in self.records]
         self.landmarks = [r.crop.crop_from_frame @ r.face.landmarks for r in self.records]
         self.src, self.dst = src.identity(), dst.identity()
-        self.plate = np.stack([self.look(i, p) for i, p in zip(self.images, self.landmarks)])
+        self.plate = np.stack([self.look(i, p) for i, p in zip(self.images, self.landmarks, strict=False)])
 
     def look(self, image, points):
         centre, side = points.mean(axis=0), 1.5 * np.ptp(points, axis=0).max()
-        return self.landmarker.landmarks(image, [Window(float(centre[0]), float(centre[1]), float(side), 0.0)])[0].points
+        return self.landmarker.landmarks(image, [Window(float(centre[0]), float(centre[1]), float(side), 0.0)])[
+            0
+        ].points
 
     def __call__(self, run: Path) -> tuple[dict, np.ndarray]:
         swapper = load_swapper(run)
         merged, seen, sharp = [], [], []
-        for image, points in zip(self.images, self.landmarks):
+        for image, points in zip(self.images, self.landmarks, strict=False):
             crop = Crop.fit(points, swapper.face_type, swapper.resolution)
             faces, masks = swapper.swap(crop.cut(image)[None])
             flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
             size = image.shape[1::-1]
             face = cv2.warpAffine(faces[0], crop.crop_from_frame.matrix, size, flags=flags)
-            mask = cv2.warpAffine(masks[0], crop.crop_from_frame.matrix, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+            mask = cv2.warpAffine(
+                masks[0], crop.crop_from_frame.matrix, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+            )
             out = (face * 255).clip(0, 255) * mask[..., None] + image * (1 - mask[..., None])
             out = out.round().astype(np.uint8)
             merged.append(out)
             seen.append(self.look(out, points))
             sharp.append(detail(out, mask) / max(1e-6, detail(image, mask)))
         seen = np.stack(seen)
-        embeddings = np.concatenate([self.recognizer.embed(m, [p]) for m, p in zip(merged, seen)])
+        embeddings = np.concatenate([self.recognizer.embed(m, [p]) for m, p in zip(merged, seen, strict=False)])
         eyes = np.linalg.norm(self.plate[:, 36] - self.plate[:, 45], axis=1)
         ours, theirs = signals(seen), signals(self.plate)
         figures = {
@@ -97,21 +110,36 @@ class Judge:
             "distance": float((np.linalg.norm(seen[:, 17:] - self.plate[:, 17:], axis=2).mean(axis=1) / eyes).mean()),
             "sharpness": float(np.median(sharp)),
         }
-        return figures, np.hstack([np.vstack(pair) for pair in list(zip(self.images, merged))[:: len(merged) // 8][:8]])
+        return figures, np.hstack(
+            [np.vstack(pair) for pair in list(zip(self.images, merged, strict=False))[:: len(merged) // 8][:8]]
+        )
 
 
 def config_of(name: str, args: argparse.Namespace) -> TrainConfig:
-    import konterfei.training.presets as presets
     from dataclasses import replace
+
+    import konterfei.training.presets as presets
 
     settings = dict(CANDIDATES[name])
     base = presets.PRESETS["quick"]
     augment = replace(base.augment, straight=settings.pop("straight", 0.0))
-    presets.PRESETS["bench"] = replace(base, optimizer=settings.pop("optimizer", "adam"), augment=augment,
-                                       schedule=replace(base.schedule, hold=1.0))
+    if settings.pop("gentle", False):
+        augment = replace(augment, rotation_deg=4.0, scale=0.05, shift=0.02)
+    presets.PRESETS["bench"] = replace(
+        base, optimizer=settings.pop("optimizer", "adam"), augment=augment, schedule=replace(base.schedule, hold=1.0)
+    )
     folder = args.out / name.replace(" ", "_").replace(",", "").replace("/", "-")
-    return TrainConfig(src=args.src, dst=args.dst, output=folder, preset="bench", steps=10**7, threads=1,
-                       preview_seconds=1e6, checkpoint_seconds=1e6, **settings)
+    return TrainConfig(
+        src=args.src,
+        dst=args.dst,
+        output=folder,
+        preset="bench",
+        steps=10**7,
+        threads=1,
+        preview_seconds=1e6,
+        checkpoint_seconds=1e6,
+        **settings,
+    )
 
 
 def main() -> None:
@@ -133,7 +161,12 @@ def main() -> None:
             result = train(config, Clock(60 * args.slice))
             used += args.slice
             figures, sheet = judge(config.output)
-            line = {"name": name, "cpu_minutes": used, "steps": result.steps, **{k: round(v, 4) for k, v in figures.items()}}
+            line = {
+                "name": name,
+                "cpu_minutes": used,
+                "steps": result.steps,
+                **{k: round(v, 4) for k, v in figures.items()},
+            }
             print(json.dumps(line), flush=True)
             with log.open("a") as file:
                 file.write(json.dumps(line) + "\n")
@@ -152,7 +185,7 @@ def plot(log: Path, target: Path) -> None:
     figure, axes = pyplot.subplots(1, len(panels), figsize=(4 * len(panels), 4))
     for name in dict.fromkeys(line["name"] for line in lines):
         own = [line for line in lines if line["name"] == name]
-        for axis, panel in zip(axes, panels):
+        for axis, panel in zip(axes, panels, strict=False):
             axis.plot([line["cpu_minutes"] for line in own], [line[panel] for line in own], label=name, marker=".")
             axis.set_title(panel)
             axis.set_xlabel("processor minutes (1 thread)")
