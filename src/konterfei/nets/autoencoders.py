@@ -7,54 +7,13 @@ RGB here (an importer flips the first and last kernels).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
 from konterfei.nets.blocks import Downscale, Residual, Upscale, depth_to_space, initialise, pixel_norm
-
-
-@dataclass(frozen=True, kw_only=True)
-class Dims:
-    """Size and options of the networks. Letters in brackets are those of dfl-spec 7.2."""
-
-    resolution: int
-    """Side of input and output in pixels [R]; a multiple of 16, of 32 with `double` or `deep`."""
-    ae: int
-    """Length of the code between encoder and decoder [A]."""
-    encoder: int
-    """Width of the encoder's first layer [E]."""
-    decoder: int
-    """Width of the decoder's image branch [D]."""
-    mask: int
-    """Width of the decoder's mask branch [M]."""
-    unit: bool = False
-    """Option u: the encoder's output is normalised to unit mean square."""
-    double: bool = False
-    """Option d: the decoder works at half resolution and writes four interleaved sub-images."""
-    deep: bool = False
-    """Option t: deeper encoder with residual blocks, four-stage decoder."""
-    cosine: bool = False
-    """Option c: activation x cos x instead of leaky ReLU."""
-
-    def __post_init__(self) -> None:
-        step = 32 if self.double or self.deep else 16
-        if self.resolution % step or self.resolution < step:
-            raise ValueError(f"expected resolution to be a multiple of {step}, got {self.resolution}")
-        if min(self.ae, self.encoder, self.decoder, self.mask) < 1:
-            raise ValueError(f"expected widths of at least 1, got {self}")
-
-    @property
-    def code_side(self) -> int:
-        """Side of the smallest map between inter and decoder [L]."""
-        return self.resolution // (32 if self.double else 16)
-
-    @property
-    def features(self) -> int:
-        """Length of the flattened encoder output [F]."""
-        return 8 * self.encoder * (self.resolution // (32 if self.deep else 16)) ** 2
+from konterfei.nets.dims import Dims
 
 
 class Encoder(nn.Module):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from konterfei.errors import ConfigError, UnknownNameError
 from konterfei.geometry import FaceType
-from konterfei.nets.autoencoders import Dims
+from konterfei.nets.dims import Dims
 from konterfei.training.augment import AugmentSettings
 from konterfei.training.plan import Schedule
 
