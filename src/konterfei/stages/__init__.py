@@ -108,6 +108,13 @@ STAGES: Mapping[str, Stage] = _Stages(
             examples=("konterfei evaluate out.mp4 --faces dst_faces --src src_faces -o report.jpg",),
             positional=("video",),
         ),
+        "performers render": Stage(
+            run="konterfei.performers:render_performer",
+            config="konterfei.performers:PerformerConfig",
+            about="Render a clip of a synthetic person, with exact landmarks: material for tries and tests.",
+            examples=("konterfei performers render P006 -o p006.mp4",),
+            positional=("person",),
+        ),
         "demo": Stage(
             run="konterfei.stages.demo:demo",
             config="konterfei.stages.demo:DemoConfig",
