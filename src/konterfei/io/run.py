@@ -179,6 +179,13 @@ class Run:
                 shutil.rmtree(unfinished, ignore_errors=True)
             yield
 
+    def replaced(self, config: Mapping[str, Any]) -> Run:
+        """This run with another config: only while nothing was learned."""
+        assert self.is_untrained
+        data = {"run_version": RUN_VERSION, **config}
+        write_json(self.folder / "config.json", data)
+        return Run(self.folder, data)
+
     # --- checkpoints
 
     def save_checkpoint(self, checkpoint: Checkpoint, keep: int = 3) -> Path:
@@ -237,6 +244,10 @@ class Run:
     def snapshot_paths(self) -> list[Path]:
         """All snapshots, oldest first."""
         return sorted((self.folder / "snapshots").glob("[0-9]*.safetensors"), key=_order)
+
+    def has_snapshot(self, step: int) -> bool:
+        """Whether weights of that step lie ready for use."""
+        return any(_order(path)[0] == step for path in self.snapshot_paths())
 
     def newest_snapshot(self) -> Snapshot:
         """The newest whole snapshot. Raises StoreError when there is none. Damaged ones are listed in `passed_over`."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from konterfei.errors import CheckpointMismatchError, ConfigError
+from konterfei.errors import CheckpointMismatchError, ConfigError, FacesetError
 from konterfei.geometry import FaceType
 from konterfei.io.faceset import Faceset
 from konterfei.io.run import Run
@@ -76,8 +77,10 @@ class TrainConfig:
             ("preview-seconds", self.preview_seconds),
             ("checkpoint-seconds", self.checkpoint_seconds),
         ):
-            if value is not None and not value > 0:
-                raise ConfigError(f"--{flag} {value}: must be more than 0.")
+            if value is not None and not 0 < value < math.inf:
+                raise ConfigError(f"--{flag} {value}: must be a number above 0.")
+        if self.seed < 0:
+            raise ConfigError(f"--seed {self.seed}: must be 0 or more.")
         if self.threads < 0:
             raise ConfigError(f"--threads {self.threads}: must be 0 (one per core) or more.")
         resolved(self)
@@ -151,16 +154,25 @@ def train(config: TrainConfig, reporter: Reporter) -> TrainResult:
     chosen = resolved(config)
     src, dst = Faceset.open(config.src), Faceset.open(config.dst)
     _warn_of_oddities(src, dst, reporter)
+    _check_device(config)
     run = _open_run(config, chosen, src, dst, reporter)
-    result = _run_loop(config, chosen, run, src, dst, reporter)
+    with run.writing():
+        result = _run_loop(config, chosen, run, src, dst, reporter)
     progress = result.progress
     minutes = progress.trained_s / 60
     is_preview = progress.step < chosen.usable_steps
-    state = "stopped" if result.is_stopped else "finished"
-    reporter.note(
-        f"Training {state} at step {progress.step} after {minutes:.1f} minutes, loss {progress.loss:.3f}. "
-        f"Preview: {run.preview_path()}"
-    )
+    if result.was_done:
+        more = f"--minutes {config.minutes:g}" if config.minutes else f"--steps {progress.total}"
+        reporter.note(
+            f"'{run.folder}' is already trained: {progress.step} steps in {minutes:.1f} minutes. "
+            f"To go on, give it more than {more}."
+        )
+    else:
+        state = "stopped" if result.is_stopped else "finished"
+        reporter.note(
+            f"Training {state} at step {progress.step} after {minutes:.1f} minutes, loss {progress.loss:.3f}. "
+            f"Preview: {run.preview_path()}"
+        )
     if is_preview:
         reporter.note(f"Fewer than {chosen.usable_steps} steps: what is merged with it is called a preview.")
     return TrainResult(
@@ -179,12 +191,25 @@ def _warn_of_oddities(src: Faceset, dst: Faceset, reporter: Reporter) -> None:
             reporter.warn(f"'{faceset.folder / name}' is not used: {reason}")
         if len(faceset.damaged) > 5:
             reporter.warn(f"... and {len(faceset.damaged) - 5} more damaged crops in '{faceset.folder}'.")
-    ours, theirs = src.identity(), dst.identity()
-    if ours is not None and theirs is not None and float(ours @ theirs) > SAME_PERSON:
+    try:
+        ours, theirs = src.identity(), dst.identity()
+    except FacesetError as error:
+        reporter.note(f"Whether src and dst are two people was not checked. {error}")
+        return
+    if len(ours) != len(theirs):
+        reporter.note("Whether src and dst are two people was not checked: their recognizers differ.")
+    elif float(ours @ theirs) > SAME_PERSON:
         reporter.warn(
             f"src and dst look like the same person (similarity {float(ours @ theirs):.2f}, different people "
             f"are below {SAME_PERSON}). Swapping will change little."
         )
+
+
+def _check_device(config: TrainConfig) -> None:
+    """Refuse a processor that is not there before anything is written."""
+    from konterfei.models.devices import choose_device, choose_precision  # here, as below: torch is slow to load
+
+    choose_precision(config.precision, choose_device(config.device))
 
 
 def _open_run(config: TrainConfig, chosen: Preset, src: Faceset, dst: Faceset, reporter: Reporter) -> Run:
@@ -200,9 +225,13 @@ def _open_run(config: TrainConfig, chosen: Preset, src: Faceset, dst: Faceset, r
         "src": {"faces": str(config.src), "hash": src.content_hash()},
         "dst": {"faces": str(config.dst), "hash": dst.content_hash()},
     }
+    settings = {**fixed, "preset": config.preset, **people}
     if not Run.exists(config.output):
-        return Run.create(config.output, {**fixed, "preset": config.preset, **people})
+        return Run.create(config.output, settings)
     run = Run.open(config.output)
+    if run.is_untrained:
+        with run.writing():
+            return run.replaced(settings)
     changed = [f"{k}: there {run.config.get(k)!r}, asked for {v!r}" for k, v in fixed.items() if run.config.get(k) != v]
     if changed:
         raise CheckpointMismatchError(
@@ -225,22 +254,14 @@ def _run_loop(config: TrainConfig, chosen: Preset, run: Run, src: Faceset, dst: 
 
     device = choose_device(config.device)
     precision = choose_precision(config.precision, device)
-    threads = use_threads(config.threads)
+    use_threads(config.threads)
     torch.manual_seed(config.seed)
     model = MODELS.load(chosen.model)(chosen.dims).to(device, memory_format=torch.channels_last)
-    count = sum(p.numel() for p in model.parameters())
     resolution = chosen.dims.resolution
     faces = {
         name: load_faces(faceset, chosen.face_type, resolution, memory_for_faces(), reporter, name)
         for name, faceset in (("src", src), ("dst", dst))
     }
-    where = f"{device}, {threads} threads" if device.type == "cpu" else str(device)
-    done = run.newest_checkpoint()
-    begun = f"goes on from step {done.step}" if done else "begins"
-    reporter.note(
-        f"Training {begun}: {chosen.model}, {resolution} px, {count / 1e6:.1f} M parameters, {precision} on "
-        f"{where}; {len(faces['src'])} src and {len(faces['dst'])} dst faces."
-    )
     sampler = Sampler(
         src=faces["src"],
         dst=faces["dst"],

@@ -13,8 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from konterfei.errors import CheckpointMismatchError, TrainingError, UnknownNameError
-from konterfei.io.images import write_image
+from konterfei.errors import CheckpointMismatchError, StoreError, TrainingError, UnknownNameError
 from konterfei.io.run import Checkpoint, Run
 from konterfei.models.base import Batch, SwapModel
 from konterfei.models.devices import autocast
@@ -51,10 +50,11 @@ class LoopSettings:
 
 @dataclass(frozen=True)
 class LoopResult:
-    """How the loop ended: where it stands, and whether a person stopped it."""
+    """How the loop ended: where it stands, whether a person stopped it, whether there was nothing to do."""
 
     progress: Progress
     is_stopped: bool
+    was_done: bool = False
 
 
 def train_loop(run: Run, model: SwapModel, sampler: Sampler, settings: LoopSettings, reporter: Reporter) -> LoopResult:
@@ -72,16 +72,17 @@ def train_loop(run: Run, model: SwapModel, sampler: Sampler, settings: LoopSetti
     fresh = flat.weights.clone()
     progress = restore(run, flat, optimizer, reporter) or Progress()
     progress.adopt(settings.budget)
-    is_stopped = False
-    session_step, session_s = progress.step, progress.trained_s
-    next_save, next_preview = session_s + min(_FIRST_CHECKPOINT_S, settings.checkpoint_s), session_s
-    _start(progress, reporter)
+    if progress.is_done and run.has_snapshot(progress.step):
+        return LoopResult(progress, is_stopped=False, was_done=True)
+    is_stopped, next_preview = False, progress.trained_s
+    next_save = progress.trained_s + min(_FIRST_CHECKPOINT_S, settings.checkpoint_s)
+    _start(model, sampler, settings, progress, reporter)
     while not progress.is_done and not is_stopped:
         salted = replace(sampler, seed=sampler.seed + 1_000_003 * progress.salt)
-        losses: list[torch.Tensor] = []
+        losses = [torch.tensor(pair, device=settings.device) for pair in progress.pending]
         with closing(batches(salted, progress.step)) as source:
-            started, before = time.monotonic(), progress.trained_s
-            while not progress.is_done:
+            started, before, first = time.monotonic(), progress.trained_s, progress.step
+            while not progress.is_done and not is_stopped:
                 rate = progress.rate_scale * settings.schedule.at(progress.step, progress.total)
                 losses.append(train_step(model, optimizer, next(source), rate, progress.step, settings))
                 progress.step += 1
@@ -90,21 +91,25 @@ def train_loop(run: Run, model: SwapModel, sampler: Sampler, settings: LoopSetti
                     src, dst = torch.stack(losses).mean(dim=0).tolist()
                     losses.clear()
                     if _fell_apart(progress, src + dst):
-                        _roll_back(run, flat, optimizer, progress, fresh, reporter)
+                        _roll_back(run, flat, optimizer, progress, fresh, settings, reporter)
                         break
-                    speed = (progress.step - session_step) / (progress.trained_s - session_s)
-                    _report(run, progress, src, dst, rate, speed, reporter)
-                if progress.trained_s >= next_save and (not progress.best or progress.loss <= 1.5 * progress.best):
-                    speed = (progress.step - session_step) / max(1e-6, progress.trained_s - session_s)
+                    speed = (progress.step - first) / (progress.trained_s - before)
                     progress.estimate(speed, settings.schedule.hold)
-                    save(run, flat, optimizer, progress, settings)
+                    _report(run, progress, src, dst, rate, speed, reporter)
+                is_stopped = reporter.take_stop()
+                is_last = is_stopped or progress.is_done
+                is_calm = not progress.best or progress.loss <= 1.5 * progress.best
+                if is_last or (progress.trained_s >= next_save and is_calm):
+                    progress.pending = torch.stack(losses).tolist() if losses else []
+                    if not _is_sound(progress, flat):  # between two reports
+                        _roll_back(run, flat, optimizer, progress, fresh, settings, reporter)
+                        break
+                    if not is_last:
+                        save(run, flat, optimizer, progress, settings)
                     next_save = progress.trained_s + settings.checkpoint_s
-                if progress.trained_s >= next_preview:
+                if progress.trained_s >= next_preview and not is_last:
                     draw_preview(run, model, flat, sampler, settings, progress.step, reporter)
                     next_preview = progress.trained_s + settings.preview_s
-                is_stopped = reporter.take_stop()
-                if is_stopped:
-                    break
     reporter.finish()
     save(run, flat, optimizer, progress, settings)
     draw_preview(run, model, flat, sampler, settings, progress.step, reporter)
@@ -161,11 +166,14 @@ def restore(run: Run, flat: FlatParameters, optimizer: Optimizer, reporter: Repo
     Raises:
         CheckpointMismatchError: it is of another model.
     """
+    run.passed_over.clear()
     checkpoint = run.newest_checkpoint()
-    for name, reason in run.passed_over.items():
-        reporter.warn(f"Checkpoint {name} of '{run.folder}' is damaged ({reason}); the one before it is used.")
+    if run.passed_over:
+        damaged = "; ".join(f"{name}: {reason}" for name, reason in run.passed_over.items())
+        used = f"Checkpoint {checkpoint.step} is used instead." if checkpoint else "There is no other."
+        reporter.warn(f"Checkpoints of '{run.folder}' are damaged ({damaged}). {used}")
     if checkpoint is None:
-        return None
+        return _salvage(run, flat, reporter) if run.passed_over else None
     arrays = {"weights": flat.weights, "ema": flat.ema, **optimizer.state}
     with torch.no_grad():
         for kind, array in arrays.items():
@@ -179,7 +187,39 @@ def restore(run: Run, flat: FlatParameters, optimizer: Optimizer, reporter: Repo
                     )
                 view.copy_(torch.from_numpy(np.array(tensor)))
     flat.gradients.zero_()
-    return Progress(**checkpoint.state["progress"])
+    try:
+        return Progress(**checkpoint.state["progress"])
+    except (KeyError, TypeError) as error:
+        raise CheckpointMismatchError(
+            f"Checkpoint {checkpoint.step} of '{run.folder}' was made by another version of konterfei ({error}). "
+            "Go on with that version, or train in another folder."
+        ) from error
+
+
+def _salvage(run: Run, flat: FlatParameters, reporter: Reporter) -> Progress | None:
+    """Go on from the newest snapshot's smoothed weights, where every checkpoint is damaged; None without one."""
+    try:
+        snapshot = run.newest_snapshot()
+        own = flat.by_name(flat.weights)
+        if {name: tuple(array.shape) for name, array in snapshot.tensors.items()} != {
+            name: tuple(view.shape) for name, view in own.items()
+        }:
+            raise StoreError(f"'{snapshot.path}' is of another model.")
+    except StoreError as error:
+        reporter.warn(f"Training begins anew: no snapshot can be used either ({error})")
+        return None
+    with torch.no_grad():
+        for name, view in own.items():
+            view.copy_(torch.from_numpy(np.array(snapshot.tensors[name])))
+        flat.ema.copy_(flat.weights)
+    progress = Progress(step=int(snapshot.info["steps"]), trained_s=60.0 * snapshot.info["minutes"])
+    reporter.warn(f"Training goes on from the snapshot of step {progress.step}; the optimiser begins anew.")
+    return progress
+
+
+def _is_sound(progress: Progress, flat: FlatParameters) -> bool:
+    """Whether weights and losses are numbers: what is saved can be gone back to."""
+    return bool(torch.isfinite(flat.weights.sum())) and bool(np.isfinite(progress.pending).all())
 
 
 def _fell_apart(progress: Progress, loss: float) -> bool:
@@ -195,7 +235,13 @@ def _fell_apart(progress: Progress, loss: float) -> bool:
 
 
 def _roll_back(
-    run: Run, flat: FlatParameters, optimizer: Optimizer, progress: Progress, fresh: torch.Tensor, reporter: Reporter
+    run: Run,
+    flat: FlatParameters,
+    optimizer: Optimizer,
+    progress: Progress,
+    fresh: torch.Tensor,
+    settings: LoopSettings,
+    reporter: Reporter,
 ) -> None:
     """Back to the last checkpoint (or to the start), with half the learning rate and other batches."""
     broken, salt, scale = progress.step, progress.salt + 1, progress.rate_scale / 2
@@ -217,6 +263,7 @@ def _roll_back(
     for name, value in asdict(old).items():
         setattr(progress, name, value)
     progress.salt, progress.rate_scale, progress.trained_s = salt, scale, trained_s
+    progress.adopt(settings.budget)  # the checkpoint may be older than the budget
     reporter.warn(
         f"Training fell apart at step {broken} (the loss rose sharply or was no number). It goes on from step "
         f"{progress.step} with {scale:.3g} times the learning rate and other samples."
@@ -226,8 +273,16 @@ def _roll_back(
 # --- telling
 
 
-def _start(progress: Progress, reporter: Reporter) -> None:
-    """The bar counts what the budget counts: steps, or seconds."""
+def _start(model: SwapModel, sampler: Sampler, settings: LoopSettings, progress: Progress, reporter: Reporter) -> None:
+    """Say what is trained, and start the bar: it counts what the budget counts, steps or seconds."""
+    device = settings.device
+    where = f"{device}, {torch.get_num_threads()} threads" if device.type == "cpu" else str(device)
+    begun = f"goes on from step {progress.step}" if progress.step else "begins"
+    count = sum(p.numel() for p in model.parameters())
+    reporter.note(
+        f"Training {begun}: {type(model).__name__.lower()}, {model.dims.resolution} px, {count / 1e6:.1f} M "
+        f"parameters, {settings.precision} on {where}; {len(sampler.src)} src and {len(sampler.dst)} dst faces."
+    )
     minutes = progress.budget[1]
     if minutes is None:
         reporter.start("training", progress.total, "steps")
@@ -271,6 +326,4 @@ def draw_preview(
     with smoothed(flat):
         grid = preview_grid(model, sampler.src, sampler.dst, settings.device, settings.precision)
     model.train()
-    write_image(run.preview_path(), grid)
-    write_image(run.preview_path(step), grid)
-    reporter.preview(run.preview_path())
+    reporter.preview(run.save_preview(step, grid))

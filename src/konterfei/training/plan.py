@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +53,7 @@ class Progress:
         salt: number of rollbacks; part of the seed, so that the batch that broke the run does not come again.
         loss: mean of the last report.
         best: lowest such mean so far; 0 = none yet.
+        pending: losses of src and dst of the steps since the last report.
     """
 
     step: int = 0
@@ -64,6 +65,7 @@ class Progress:
     salt: int = 0
     loss: float = 0.0
     best: float = 0.0
+    pending: list[list[float]] = field(default_factory=list)
 
     def adopt(self, budget: Budget) -> None:
         """Take over a budget; one that differs from the last makes the run longer or shorter."""
