@@ -73,7 +73,8 @@ class ConsoleReporter:
         pace, self._pace = self._pace, None
         self._close_bar()
         if pace and pace.elapsed_s >= QUIET_S:
-            self._say(f"{self._task}: {pace.done} {self._unit} in {clock(pace.elapsed_s)}")
+            done = clock(pace.done) if self._unit == "s" else f"{pace.done} {self._unit} in {clock(pace.elapsed_s)}"
+            self._say(f"{self._task}: {done}")
 
     def note(self, text: str) -> None:
         """See `Reporter`."""
@@ -101,13 +102,18 @@ class ConsoleReporter:
         self._is_stop_asked = True
         return True
 
-    def _how_far(self, pace: Pace) -> str:
-        parts = [f"{pace.done}/{pace.total} {self._unit}" if pace.total else f"{pace.done} {self._unit}"]
+    def _how_far(self, pace: Pace, is_short: bool = False) -> str:
+        is_time = self._unit == "s"  # a task that lasts as long as it was given
+        if is_time and pace.total:
+            parts = [f"{clock(pace.done)} of {clock(pace.total)}"]
+        else:
+            parts = [f"{pace.done}/{pace.total} {self._unit}" if pace.total else f"{pace.done} {self._unit}"]
         if pace.total:
             parts.append(f"{100 * pace.done / pace.total:.0f}%")
-        if pace.rate:
+        if pace.rate and not is_time:
             parts.append(f"{pace.rate:.3g} {self._unit}/s")
-        parts.append(clock(pace.elapsed_s))
+        if (pace.remaining_s is None or not is_short) and not is_time:
+            parts.append(clock(pace.elapsed_s))
         if pace.remaining_s is not None:
             parts.append(f"{clock(pace.remaining_s)} to go")
         return "  ".join(parts)
@@ -116,14 +122,14 @@ class ConsoleReporter:
         if self._bar is None:
             self._bar = Progress(
                 TextColumn("{task.description}", markup=False),
-                BarColumn(),
+                BarColumn(bar_width=40 if self._console.width >= 120 else 10),
                 TextColumn("{task.fields[told]}", markup=False),
                 console=self._console,
                 transient=True,
             )
             self._bar.add_task(self._task, total=pace.total, told="")
             self._bar.start()
-        told = "  ".join(filter(None, [self._how_far(pace), figures]))
+        told = "  ".join(filter(None, [self._how_far(pace, is_short=True), figures]))
         self._bar.update(self._bar.task_ids[0], completed=pace.done, told=told)
 
     def _close_bar(self) -> None:

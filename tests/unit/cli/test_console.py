@@ -66,6 +66,17 @@ def test_an_unknown_total_promises_no_end():
     assert out.getvalue() == "reading: 1 frames  0:02\n"
 
 
+def test_a_task_of_given_length_counts_in_minutes():
+    told, ticking, out = reporter()
+    told.start("training", 600, "s")
+    for second in range(0, 14, 2):
+        ticking.now = float(second)
+        told.advance(100 + second, loss=1.5)
+    told.finish()
+    assert out.getvalue().splitlines()[1] == "training: 1:52 of 10:00  19%  8:08 to go  loss 1.5"
+    assert out.getvalue().splitlines()[-1] == "training: 1:52"
+
+
 def test_notes_and_warnings_are_whole_lines_whatever_they_hold():
     told, _, out = reporter()
     told.note("[bold]not markup[/bold] " + "x" * 300)
