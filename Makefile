@@ -1,6 +1,7 @@
-# Two commands do everything on a fresh machine:
+# The first two do everything on a fresh machine:
 #   make demo   installs into .venv, renders two synthetic performers, swaps one onto the other
 #   make test   installs, then ruff, mypy, the import contracts and pytest
+#   make docs   writes the tables of settings in docs/stages anew
 # PYTHON=/path/to/python3.12 make ...   uses that interpreter for .venv
 
 VENV := .venv
@@ -8,7 +9,7 @@ BIN := $(VENV)/bin
 DEMO ?= demo
 DEMO_ARGS ?=
 
-.PHONY: help demo test clean
+.PHONY: help demo test docs clean
 
 help:
 	@sed -n 's/^#  *make \([a-z]*\)   *\(.*\)/make \1  \2/p' Makefile
@@ -36,6 +37,10 @@ test: $(VENV)/.installed-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest
+
+# Writes the tables of settings in docs/stages anew.
+docs: $(VENV)/.installed-test
+	$(BIN)/python tools/stage_docs.py
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

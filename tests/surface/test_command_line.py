@@ -104,10 +104,10 @@ def test_every_command_is_documented_as_it_is(name: str):
     tool = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tool)
     page = tool.page_of(name)
-    assert page.exists(), f"write {page.relative_to(ROOT)} (python tools/stage_docs.py begins one)"
+    assert page.exists(), f"write {page.relative_to(ROOT)} (make docs begins one)"
     text = page.read_text(encoding="utf-8")
     assert f"konterfei {name}" in text.splitlines()[0]
-    assert tool.updated(name, text) == text, "run python tools/stage_docs.py"
+    assert tool.updated(name, text) == text, "run make docs"
 
 
 @pytest.mark.parametrize(
