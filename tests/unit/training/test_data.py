@@ -1,0 +1,201 @@
+"""What a step sees follows from (seed, step) alone; every face gets its turn; masks stay with their pictures."""
+
+import threading
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from drawn_faces import ANNA, faceset
+from konterfei.errors import Cancelled, FacesetError
+from konterfei.geometry import FaceType
+from konterfei.io.faceset import Faceset
+from konterfei.reporting import Recorder
+from konterfei.training import data
+from konterfei.training.augment import AugmentSettings
+from konterfei.training.data import Sampler, TrainingFaces, batches, load_faces
+
+STILL = AugmentSettings(rotation_deg=0, scale=0, shift=0, flip=0, warp=0)
+
+
+@pytest.fixture
+def sampler(make_faces):
+    return Sampler(
+        src=make_faces(7, 48), dst=make_faces(5, 48, seed=1), resolution=32, batch=3, seed=11, augment=AugmentSettings()
+    )
+
+
+def equal(a, b):
+    return all(np.array_equal(getattr(a, name), getattr(b, name)) for name in ("warped", "target", "mask"))
+
+
+def who(batch):
+    """Which faces of `make_faces` were dealt, by their level in the blue channel: src, dst."""
+    levels = batch.target[:, 16, 16, 2].astype(int)
+    half = len(levels) // 2
+    return (levels[:half] // 7).tolist(), ((levels[half:] - 1) // 7).tolist()
+
+
+def test_a_batch_has_both_people_in_equal_numbers(sampler):
+    batch = sampler.batch_at(0)
+    assert batch.warped.shape == batch.target.shape == (6, 32, 32, 3)
+    assert batch.mask.shape == (6, 32, 32)
+    assert {a.dtype for a in (batch.warped, batch.target, batch.mask)} == {np.dtype(np.uint8)}
+
+
+def test_samples_follow_from_seed_and_step_alone(sampler):
+    wanted = {step: sampler.batch_at(step) for step in range(12)}
+    fresh = replace(sampler)
+    for step in (11, 3, 0, 7):  # any order, as after a resume
+        assert equal(fresh.batch_at(step), wanted[step])
+    assert not equal(wanted[0], wanted[1])
+    assert not equal(replace(sampler, seed=12).batch_at(0), wanted[0])
+
+
+def test_samples_do_not_touch_the_global_chance(sampler):
+    np.random.seed(5)
+    before = np.random.get_state()[1].copy()
+    sampler.batch_at(0)
+    assert np.array_equal(before, np.random.get_state()[1])
+
+
+def test_faces_are_dealt_from_a_pack_without_replacement(make_faces):
+    still = Sampler(src=make_faces(7, 32), dst=make_faces(5, 32, seed=1), resolution=32, batch=3, seed=1, augment=STILL)
+    src, dst = [], []
+    for step in range(35):
+        a, b = who(still.batch_at(step))
+        src += a
+        dst += b
+    packs = {"src": [src[i : i + 7] for i in range(0, 105, 7)], "dst": [dst[i : i + 5] for i in range(0, 105, 5)]}
+    assert all(sorted(pack) == list(range(7)) for pack in packs["src"])
+    assert all(sorted(pack) == list(range(5)) for pack in packs["dst"])
+    assert len({tuple(pack) for pack in packs["src"]}) > 10  # shuffled anew
+
+
+def test_one_face_is_enough(make_faces):
+    lonely = Sampler(src=make_faces(1, 32), dst=make_faces(1, 32), resolution=32, batch=4, seed=1, augment=STILL)
+    assert lonely.batch_at(3).target.shape == (8, 32, 32, 3)
+
+
+def test_without_augmentation_a_sample_is_the_face(make_faces):
+    faces = make_faces(3, 32)
+    batch = Sampler(src=faces, dst=faces, resolution=32, batch=3, seed=1, augment=STILL).batch_at(0)
+    order = who(batch)[0]
+    np.testing.assert_array_equal(batch.target[:3], faces.pixels[order, ..., :3])
+    np.testing.assert_array_equal(batch.mask[:3], faces.pixels[order, ..., 3])
+    np.testing.assert_array_equal(batch.warped, batch.target)
+
+
+def test_masks_travel_with_their_pictures(sampler, make_faces):
+    """Where the mask says face, the picture shows face: a face as bright as its mask comes out so after placement."""
+    pixels = sampler.src.pixels.copy()
+    pixels[..., :3] = pixels[..., 3:]
+    ours = replace(sampler, src=TrainingFaces(pixels), flip_src=True)
+    moved = 0
+    for step in range(6):
+        batch = ours.batch_at(step)
+        np.testing.assert_array_equal(batch.target[:3, ..., 0], batch.mask[:3])
+        moved += int((batch.mask[:3] != cv2.resize(pixels[0, ..., 3], (32, 32))).any())
+    assert moved == 6
+
+
+def test_only_who_may_is_mirrored(make_faces):
+    """src keeps its sides (a parting, a mole), dst may be mirrored."""
+    side = 32
+    ramp = np.zeros((1, side, side, 4), np.uint8)
+    ramp[..., :3] = (np.arange(side) * 8)[None, None, :, None]
+    faces = TrainingFaces(ramp)
+    still = Sampler(src=faces, dst=faces, resolution=side, batch=8, seed=1, augment=replace(STILL, flip=0.4))
+    rows = np.concatenate([still.batch_at(step).target[:, 16, :, 0] for step in range(8)]).astype(int)
+    rises = (rows[:, -1] > rows[:, 0]).reshape(8, 2, 8)
+    assert rises[:, 0].all()
+    assert 0.2 < 1 - rises[:, 1].mean() < 0.6
+    both = replace(still, flip_src=True, flip_dst=False).batch_at(0).target[:, 16, :, 0].astype(int)
+    assert (both[8:, -1] > both[8:, 0]).all()
+    assert not (both[:8, -1] > both[:8, 0]).all()
+
+
+def test_the_warped_face_differs_and_the_straight_share_does_not(sampler):
+    def straight_share(straight):
+        ours = replace(sampler, augment=AugmentSettings(straight=straight))
+        rows = [(b.warped == b.target).all(axis=(1, 2, 3)) for b in map(ours.batch_at, range(20))]
+        return np.mean(rows)
+
+    assert straight_share(0.0) == 0
+    assert straight_share(1.0) == 1
+    assert 0.15 < straight_share(1 / 3) < 0.55
+
+
+def test_faces_kept_larger_are_shown_at_the_size_of_the_network(make_faces):
+    faces = make_faces(2, 48)
+    assert faces.straight(1, 32).shape == (32, 32, 3)
+    large = Sampler(src=faces, dst=faces, resolution=32, batch=1, seed=1, augment=STILL).batch_at(0).target[0]
+    index = who_is(large)
+    small = cv2.resize(faces.pixels[index, ..., :3], (32, 32), interpolation=cv2.INTER_AREA)
+    assert np.abs(large.astype(int) - small).max() <= 6
+
+
+def who_is(image):
+    return int(image[16, 16, 2]) // 7
+
+
+# --- the thread
+
+
+def test_batches_come_in_order_from_any_step(sampler):
+    source = batches(sampler, 4)
+    for step in range(4, 9):
+        assert equal(next(source), sampler.batch_at(step))
+    source.close()
+    assert not [t for t in threading.enumerate() if t.name == "konterfei-samples"]
+
+
+def test_an_error_of_the_thread_is_raised_where_it_is_waited_for(sampler, monkeypatch):
+    def fail(self, step):
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr(Sampler, "batch_at", fail)
+    with pytest.raises(OSError, match="the disk is gone"):
+        next(batches(sampler, 0))
+
+
+# --- reading
+
+
+def test_faces_are_cut_to_the_type_of_the_model(tmp_path):
+    opened = Faceset.open(faceset(tmp_path / "anna", ANNA, 4))
+    faces = load_faces(opened, FaceType.FULL, 64, 1 << 30, Recorder(), "src")
+    assert faces.pixels.shape == (4, 96, 96, 4)
+    for pixels in faces.pixels:
+        mask = pixels[..., 3] > 128
+        assert 0.2 < mask.mean() < 0.7
+        skin = np.abs(pixels[..., :3].astype(int) - ANNA).max(axis=-1) < 40
+        assert skin[mask].mean() > 0.6  # the rest is eyes and mouth
+        assert skin[~mask].mean() < 0.1
+
+
+def test_a_faceset_that_does_not_fit_into_memory_is_thinned_evenly(tmp_path):
+    opened = Faceset.open(faceset(tmp_path / "anna", ANNA, 9))
+    reporter = Recorder()
+    faces = load_faces(opened, FaceType.FULL, 64, 3 * 96 * 96 * 4, reporter, "src")
+    assert len(faces) == 3
+    assert "src: 9 faces do not fit into memory at 64 px; every 3.0th is used." in reporter.notes
+    whole = load_faces(opened, FaceType.FULL, 64, 1 << 30, reporter, "src")
+    np.testing.assert_array_equal(faces.pixels, whole.pixels[[0, 4, 8]])
+
+
+def test_reading_can_be_stopped_and_needs_a_face(tmp_path):
+    folder = faceset(tmp_path / "anna", ANNA, 2)
+    reporter = Recorder()
+    reporter.stop = True
+    with pytest.raises(Cancelled):
+        load_faces(Faceset.open(folder), FaceType.FULL, 64, 1 << 30, reporter, "src")
+    for crop in folder.glob("*.jpg"):
+        crop.unlink()
+    with pytest.raises(FacesetError, match="holds no face"):
+        load_faces(Faceset.open(folder, allow_empty=True), FaceType.FULL, 64, 1 << 30, Recorder(), "src")
+
+
+def test_memory_for_faces_is_a_share_of_the_machine():
+    assert 1 << 26 < data.memory_for_faces() < 1 << 44
