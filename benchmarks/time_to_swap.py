@@ -35,6 +35,28 @@ CANDIDATES: dict[str, dict] = {
     "df-ud 96 d24 adam 1e-3, third straight": {"rate": 1e-3, "straight": 1 / 3},
     "df-ud 96 d24 adam 1e-3, gentle": {"rate": 1e-3, "gentle": True},
     "df-ud 96 d24 adam 2e-3, gentle": {"rate": 2e-3, "gentle": True},
+    "df-ud 96 d24 adam 1e-3, gentle, third straight": {"rate": 1e-3, "gentle": True, "straight": 1 / 3},
+    "df-ud 96 d16 adam 1e-3 b8, gentle, third straight": {
+        "rate": 1e-3,
+        "gentle": True,
+        "straight": 1 / 3,
+        "d_dims": 16,
+        "batch": 8,
+    },
+    "liae-ud 96 d24 adam 1e-3, gentle, third straight": {
+        "rate": 1e-3,
+        "gentle": True,
+        "straight": 1 / 3,
+        "architecture": "liae-ud",
+        "ae_dims": 64,
+    },
+    "df-ud 64 d32 adam 1e-3, gentle, third straight": {
+        "rate": 1e-3,
+        "gentle": True,
+        "straight": 1 / 3,
+        "resolution": 64,
+        "d_dims": 32,
+    },
     "df-ud 64 d32 adam 1e-3": {"rate": 1e-3, "resolution": 64, "d_dims": 32, "batch": 8},
     "df-ud 96 d16 adam 1e-3 b8": {"rate": 1e-3, "d_dims": 16, "batch": 8},
     "df-ud 128 d32 adam 1e-3": {"rate": 1e-3, "resolution": 128, "d_dims": 32, "e_dims": 48},
@@ -72,7 +94,7 @@ class Judge:
         self.images = [dst.image(r.name) for r in self.records]
         self.landmarks = [r.crop.crop_from_frame @ r.face.landmarks for r in self.records]
         self.src, self.dst = src.identity(), dst.identity()
-        self.plate = np.stack([self.look(i, p) for i, p in zip(self.images, self.landmarks, strict=False)])
+        self.plate = np.stack([self.look(i, p) for i, p in zip(self.images, self.landmarks, strict=True)])
 
     def look(self, image, points):
         centre, side = points.mean(axis=0), 1.5 * np.ptp(points, axis=0).max()
@@ -83,7 +105,7 @@ class Judge:
     def __call__(self, run: Path) -> tuple[dict, np.ndarray]:
         swapper = load_swapper(run)
         merged, seen, sharp = [], [], []
-        for image, points in zip(self.images, self.landmarks, strict=False):
+        for image, points in zip(self.images, self.landmarks, strict=True):
             crop = Crop.fit(points, swapper.face_type, swapper.resolution)
             faces, masks = swapper.swap(crop.cut(image)[None])
             flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
@@ -98,7 +120,7 @@ class Judge:
             seen.append(self.look(out, points))
             sharp.append(detail(out, mask) / max(1e-6, detail(image, mask)))
         seen = np.stack(seen)
-        embeddings = np.concatenate([self.recognizer.embed(m, [p]) for m, p in zip(merged, seen, strict=False)])
+        embeddings = np.concatenate([self.recognizer.embed(m, [p]) for m, p in zip(merged, seen, strict=True)])
         eyes = np.linalg.norm(self.plate[:, 36] - self.plate[:, 45], axis=1)
         ours, theirs = signals(seen), signals(self.plate)
         figures = {
@@ -111,7 +133,7 @@ class Judge:
             "sharpness": float(np.median(sharp)),
         }
         return figures, np.hstack(
-            [np.vstack(pair) for pair in list(zip(self.images, merged, strict=False))[:: len(merged) // 8][:8]]
+            [np.vstack(pair) for pair in list(zip(self.images, merged, strict=True))[:: len(merged) // 8][:8]]
         )
 
 
@@ -185,7 +207,7 @@ def plot(log: Path, target: Path) -> None:
     figure, axes = pyplot.subplots(1, len(panels), figsize=(4 * len(panels), 4))
     for name in dict.fromkeys(line["name"] for line in lines):
         own = [line for line in lines if line["name"] == name]
-        for axis, panel in zip(axes, panels, strict=False):
+        for axis, panel in zip(axes, panels, strict=True):
             axis.plot([line["cpu_minutes"] for line in own], [line[panel] for line in own], label=name, marker=".")
             axis.set_title(panel)
             axis.set_xlabel("processor minutes (1 thread)")
