@@ -38,7 +38,9 @@ class Camera:
         rng = np.random.default_rng([seed, 0x63616D])
         self._phases = rng.uniform(0, 2 * np.pi, 3)
         y, x = np.mgrid[0:side, 0:side].astype(np.float32) / side - 0.5
-        self._vignette = ((1.0 - 0.22 * (x * x + y * y))[..., None] * np.asarray(look.tint, np.float32)).astype(np.float32)
+        self._vignette = ((1.0 - 0.22 * (x * x + y * y))[..., None] * np.asarray(look.tint, np.float32)).astype(
+            np.float32
+        )
         grain = rng.standard_normal((side + 64, side + 64, 3)).astype(np.float32)
         grain = 0.8 * grain + 0.9 * cv2.GaussianBlur(grain, (0, 0), 0.8)  # debayering makes noise clump
         self._grain = grain / grain.std()

@@ -14,10 +14,14 @@ from konterfei.errors import ConfigError
 
 Image = NDArray[np.uint8]
 
+# fmt: off
 EXPRESSIONS = (
-    "neutral happy sad angry surprised disgusted scared confused "
-    "smug flirty thoughtful pensive exhausted shocked playful determined"
-).split()
+    "neutral", "happy", "sad", "angry",
+    "surprised", "disgusted", "scared", "confused",
+    "smug", "flirty", "thoughtful", "pensive",
+    "exhausted", "shocked", "playful", "determined",
+)
+# fmt: on
 """Names of the sixteen pictures on openpeople's sheet of expressions, row by row."""
 
 
@@ -50,27 +54,18 @@ class Performer:
 
 P005 = Performer(
     name="P005",
-    look=Look(
-        scene="office", light=(-0.8, -0.5, -0.6), contrast=0.30, key=(0.98, 0.99, 1.0), tint=(1.03, 1.0, 0.96)
-    ),
+    look=Look(scene="office", light=(-0.8, -0.5, -0.6), contrast=0.30, key=(0.98, 0.99, 1.0), tint=(1.03, 1.0, 0.96)),
     voice_hz=112.0,
 )
 P006 = Performer(
     name="P006",
-    look=Look(
-        scene="evening", light=(0.75, -0.5, -0.6), contrast=0.36, key=(0.95, 0.86, 0.77), tint=(0.99, 1.0, 1.03)
-    ),
+    look=Look(scene="evening", light=(0.75, -0.5, -0.6), contrast=0.36, key=(0.95, 0.86, 0.77), tint=(0.99, 1.0, 1.03)),
     voice_hz=196.0,
 )
 P007 = Performer(
     name="P007",
-    look=Look(scene="garden", light=(-0.5, -0.9, -0.5), contrast=0.24, key=(1.0, 1.0, 0.97), tint=(1.0, 1.01, 0.98)),
+    look=Look(scene="studio", light=(0.6, -0.7, -0.6), contrast=0.28, key=(1.0, 0.97, 0.94), tint=(1.02, 1.0, 0.98)),
     voice_hz=124.0,
-)
-P009 = Performer(
-    name="P009",
-    look=Look(scene="studio", light=(0.6, -0.5, -0.8), contrast=0.28, key=(1.0, 0.96, 0.93), tint=(1.02, 1.0, 0.97)),
-    voice_hz=208.0,
 )
 
 

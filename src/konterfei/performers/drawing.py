@@ -12,7 +12,17 @@ from konterfei.performers.cast import Look
 from konterfei.performers.eyes import lid_outline
 from konterfei.performers.motion import Pose
 from konterfei.performers.plates import SCALE, Plates
-from konterfei.performers.raster import Float, evaluate, paint_order, planes, polygon_mask, signed_areas, smooth_curve, smooth_step, triangle_ids
+from konterfei.performers.raster import (
+    Float,
+    evaluate,
+    paint_order,
+    planes,
+    polygon_mask,
+    signed_areas,
+    smooth_curve,
+    smooth_step,
+    triangle_ids,
+)
 
 _STRIP = np.array(
     [t for i in range(10) for t in ((i, i + 1, 11 + i), (i + 1, 12 + i, 11 + i))],
@@ -144,7 +154,9 @@ class Artist:
         half = (np.array(ball.texture.shape[1::-1], np.float32) - 1) / 2
         there = half + np.array([[0, 0], [unit, 0], [0, unit]], np.float32) * np.float32(ball.scale)
         matrix = cv2.getAffineTransform(there.astype(np.float32), (placed - origin).astype(np.float32))
-        inside = cv2.warpAffine(ball.texture, matrix, shape[::-1], flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE)
+        inside = cv2.warpAffine(
+            ball.texture, matrix, shape[::-1], flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE
+        )
         outline = outline - origin
         mask = polygon_mask(outline, shape, 0.0014 * self.side) * float(smooth_step(np.float32(pose.blink), 0.97, 0.86))
         inside *= self._shade(outline, shape, 0.035, 0.42)[..., None]
@@ -176,9 +188,16 @@ class Artist:
             outward = 1 - (k + 0.5) / steps if eye == 0 else (k + 0.5) / steps  # 1 at the temple
             shade = int(255 * (0.35 + 0.65 * min(1.0, 1.6 * outward)) * (1 - 0.5 * outward**6))
             a, b = np.round(curve[k : k + 2] * 16).astype(int)
-            cv2.line(weight, (int(a[0]), int(a[1])), (int(b[0]), int(b[1])), shade, max(1, round(0.012 * unit)), cv2.LINE_AA, 4)
-        soft = cv2.GaussianBlur(weight.astype(np.float32) / 255, (0, 0), max(0.5, 0.006 * unit))
-        soft *= 0.35 + 0.4 * blink
+            cv2.line(
+                weight,
+                (int(a[0]), int(a[1])),
+                (int(b[0]), int(b[1])),
+                shade,
+                max(1, round(0.012 * unit)),
+                cv2.LINE_AA,
+                4,
+            )
+        soft = cv2.GaussianBlur(weight.astype(np.float32) / 255, (0, 0), max(0.5, 0.006 * unit)) * (0.35 + 0.4 * blink)
         region *= (1 - soft)[..., None]
         region += soft[..., None] * np.array((0.07, 0.05, 0.045), np.float32)
 

@@ -38,9 +38,11 @@ def cut_out(picture: Float) -> tuple[Float, Float]:
         picture: one person, head and shoulders, in front of plain grey; RGB in [0, 1]. [H, W, 3]
     """
     grey = _backdrop(picture)
-    inside = _inside(np.abs(picture - grey).max(axis=-1))
     unit = len(picture) / 2048.0
-    core = _eroded(inside, 9 * unit)
+    difference = np.abs(picture - grey).max(axis=-1)
+    inside = _inside(difference)
+    inside *= 1.0 - _gaps(difference, inside)
+    core = _eroded(inside * (difference > 0.08), 9 * unit)
     foreground = push_pull(picture, core)
     # coverage: how far the pixel's colour has gone from the backdrop's to the person's
     way = foreground - grey
@@ -71,8 +73,7 @@ def _backdrop(picture: Float) -> Float:
     for _ in range(4):  # the known part grows to wherever the fitted grey fits
         fit = np.linalg.lstsq(basis[sure], thumb[sure], rcond=None)[0]
         sure = (np.abs(thumb - basis @ fit).max(axis=-1) < 0.04) & ((np.abs(x) > 0.3) | (y < -0.45))
-    grey: Float = cv2.resize((basis @ fit).astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
-    return grey
+    return cv2.resize((basis @ fit).astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
 
 
 def _inside(difference: Float) -> Float:
@@ -89,11 +90,18 @@ def _inside(difference: Float) -> Float:
     return (outside != 2)[1:, 1:-1].astype(np.float32)
 
 
+def _gaps(difference: Float, inside: Float) -> Float:
+    """1 where the backdrop shows between locks of hair: its colour, near the outline, above the shoulders. [H, W]"""
+    unit = len(difference) / 2048.0
+    same = _eroded((difference < 0.06).astype(np.float32), 2 * unit)
+    same[round(0.6 * len(same)) :] = 0.0
+    near_outline = 1.0 - _eroded(inside, 70 * unit)
+    return _dilated(same * near_outline, 3 * unit)
+
+
 def _eroded(mask: Float, radius: float) -> Float:
-    out: Float = cv2.erode(mask, disc(radius), borderType=cv2.BORDER_REPLICATE)
-    return out
+    return cv2.erode(mask, disc(radius), borderType=cv2.BORDER_REPLICATE)
 
 
 def _dilated(mask: Float, radius: float) -> Float:
-    out: Float = cv2.dilate(mask, disc(radius), borderType=cv2.BORDER_REPLICATE)
-    return out
+    return cv2.dilate(mask, disc(radius), borderType=cv2.BORDER_REPLICATE)

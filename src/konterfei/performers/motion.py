@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 YAW_LIMIT = 0.27
-"""Largest turn of the head in radians (15.5 degrees): beyond about 18 the far cheek of a warped portrait looks false."""
+"""Largest turn of the head in radians (15.5 degrees): beyond about 18 a warped portrait looks false."""
 PITCH_LIMIT = 0.13
 """Largest nod in radians (7.5 degrees)."""
 ROLL_LIMIT = 0.09

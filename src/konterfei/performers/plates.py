@@ -13,13 +13,21 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from konterfei.landmarkers import Window
-from konterfei.landmarkers.mesh478 import Mesh478
 from konterfei.performers import anatomy
-from konterfei.performers.cast import Image, Pictures
+from konterfei.performers.cast import Image
 from konterfei.performers.eyes import Eyeball, lid_outline, make_eyeball
 from konterfei.performers.matting import cut_out, push_pull
-from konterfei.performers.raster import Float, disc, evaluate, planes, polygon_mask, smooth_curve, smooth_step, triangle_ids
+from konterfei.performers.measuring import Measured
+from konterfei.performers.raster import (
+    Float,
+    disc,
+    evaluate,
+    planes,
+    polygon_mask,
+    smooth_curve,
+    smooth_step,
+    triangle_ids,
+)
 from konterfei.performers.rig import CHANNELS, LOWER_FACE, UPPER_FACE, Rig, build_rig
 
 EYES_APART = 0.27
@@ -79,11 +87,10 @@ class Plates:
     """Channel -> mouth."""
 
 
-def make_plates(pictures: Pictures, frame_side: int, landmarker: Mesh478) -> Plates:
-    """Measures a person's pictures and prepares them for frames of `frame_side` pixels."""
-    portrait, stills = pictures.portrait, pictures.expressions
-    measured = _measure(portrait, landmarker)
-    meshes = {name: _measure(stills[name], landmarker) for name in {"neutral", *(name for name, _ in CHANNELS.values())}}
+def make_plates(source: Measured, frame_side: int) -> Plates:
+    """Prepares a person's pictures for frames of `frame_side` pixels."""
+    portrait, stills = source.pictures.portrait, source.pictures.expressions
+    measured, meshes = source.portrait, source.expressions
     place = _framing(measured, frame_side)
     mesh = measured * np.float32(place[0, 0])
     mesh[:, :2] += place[:, 2].astype(np.float32)
@@ -110,17 +117,6 @@ def make_plates(pictures: Pictures, frame_side: int, landmarker: Mesh478) -> Pla
     )
 
 
-def _measure(image: Image, landmarker: Mesh478) -> Float:
-    """Mesh of the one face in a picture, found without a detector: the pictures are alike. [478, 3]"""
-    height, width = image.shape[:2]
-    window = Window(width / 2, height * 0.42, height * 0.85, 0.0)
-    for _ in range(3):
-        found = landmarker.landmarks(image, [window])[0]
-        window = found.window
-    assert found.mesh is not None
-    return found.mesh.astype(np.float32)
-
-
 def _framing(mesh: Float, frame_side: int) -> NDArray[np.float64]:
     """`frame_from_portrait`: same size and place of the eyes for everyone. [2, 3]"""
     eyes = mesh[[33, 133, 362, 263], :2].mean(axis=0)
@@ -130,7 +126,7 @@ def _framing(mesh: Float, frame_side: int) -> NDArray[np.float64]:
 
 def _portrait_plate(portrait: Image, place: NDArray[np.float64], low: float, high: float) -> tuple[Float, Float]:
     """Colour and coverage of the portrait in texture space."""
-    picture = portrait.astype(np.float32) / 255
+    picture: Float = portrait.astype(np.float32) / 255
     zoom = float(place[0, 0]) * SCALE
     step = max(1.0, 0.8 / zoom)  # the cutting out need not be finer than the texture
     if step > 1.0:
@@ -201,8 +197,9 @@ def _folds(
 
     def logarithm(name: str) -> Float:
         grid = evaluate(planes(local, triangles, meshes[name][:count, :2]), ids)
-        still = stills[name].astype(np.float32) / 255
-        return np.log(np.maximum(cv2.remap(still, *grid, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), 0.04))
+        still: Float = stills[name].astype(np.float32) / 255
+        laid = cv2.remap(still, grid[0], grid[1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        return np.log(np.maximum(laid, 0.04))
 
     allowed = _plain_skin(local, unit, shape) * _not_hair(colour, unit)
     y = (np.arange(shape[0], dtype=np.float32)[:, None] - local[1, 1]) / unit
@@ -237,8 +234,7 @@ def _plain_skin(points: Float, unit: float, shape: tuple[int, int]) -> Float:
     for outline, margin in holes:
         grown = cv2.dilate(polygon_mask(outline, shape, 0.0), disc(margin * unit))
         mask = mask * (1 - cv2.GaussianBlur(grown, (0, 0), max(0.6, 0.5 * margin * unit)))
-    out: Float = mask
-    return out
+    return mask
 
 
 def _not_hair(colour: Float, unit: float) -> Float:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Float = NDArray[np.float32]
+Float = NDArray[Any]
+"""A float32 array. The stubs of cv2 give unions of types for every result, so the type checker is told no more."""
 _SHIFT = 4  # fractional bits of cv2's polygon coordinates
 
 
-def triangle_ids(points: Float, triangles: NDArray[np.int32], order: NDArray[np.intp], shape: tuple[int, int]) -> NDArray[np.int32]:
+def triangle_ids(
+    points: Float, triangles: NDArray[np.int32], order: NDArray[np.intp], shape: tuple[int, int]
+) -> NDArray[np.int32]:
     """Which triangle is seen at each pixel, -1 for none.
 
     Args:
@@ -97,7 +102,7 @@ def polygon_mask(polygon: Float, shape: tuple[int, int], blur: float) -> Float:
     return cv2.GaussianBlur(out, (0, 0), blur) if blur > 0 else out
 
 
-def smooth_step(x: NDArray, low: float, high: float) -> NDArray:
+def smooth_step(x: Any, low: float, high: float) -> Any:
     """0 below `low`, 1 above `high`, smooth between (works for low > high too)."""
     t = np.clip((x - low) / (high - low), 0.0, 1.0)
     return t * t * (3.0 - 2.0 * t)
@@ -115,5 +120,4 @@ def smooth_curve(points: Float, fold: int = 4) -> Float:
 def disc(radius: float) -> NDArray[np.uint8]:
     """A round structuring element."""
     size = 2 * max(1, round(radius)) + 1
-    out: NDArray[np.uint8] = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
-    return out
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)), np.uint8)

@@ -25,8 +25,10 @@ from konterfei.reporting import Reporter, check
 if TYPE_CHECKING:
     from konterfei.performers.cast import Performer
 
-LOOK_VERSION = 2
+LOOK_VERSION = 3
 """Goes up when the same settings give other pixels, so that older clips are rendered anew."""
+STAGE = "performer"
+"""Name in manifests."""
 MIN_SIZE, MAX_SIZE = 64, 2048
 """Pixels: below, lids are thinner than a pixel; above, the source pictures have no more detail."""
 
@@ -117,20 +119,31 @@ def render_performer(config: PerformerConfig, reporter: Reporter) -> Path:
     Raises:
         ConfigError: the pictures of `openpeople` are not installed.
         OutputError: not writable, or a file that is not a rendering is in the way.
-        Cancelled: on request; nothing is left behind.
+        Cancelled: on request; nothing is left behind, and an earlier clip stays as it was.
     """
     output = config.output
     manifest = Manifest(
-        stage="performer",
-        settings={f.name: getattr(config, f.name) for f in fields(config) if f.name != "output"} | {"look": LOOK_VERSION},
+        stage=STAGE,
+        settings={f.name: getattr(config, f.name) for f in fields(config) if f.name != "output"}
+        | {"look": LOOK_VERSION},
         versions={"konterfei": version("konterfei")},
     )
-    if _is_done(manifest, output, reporter):
+    earlier = _earlier(output)
+    if earlier is not None and _is_done(manifest, earlier, output, reporter):
         return output
     ensure_writable(output)
+    check(reporter)
     performer: Performer = PERFORMERS.load(config.person)
     reporter.start(f"rendering {config.person}", config.num_frames)
-    truth = _write_clip(config, performer, reporter)
+    manifest.save(output)  # not yet complete: after a crash the next run knows that the file is ours
+    try:
+        truth = _write_clip(config, performer, reporter)
+    except BaseException:
+        if earlier is not None:
+            earlier.save(output)
+        else:
+            Manifest.file_for(output).unlink(missing_ok=True)
+        raise
     write_bytes(truth_path(output), _packed(truth))
     manifest.output = {"clip": sha256(output), "truth": sha256(truth_path(output))}
     manifest.results = {"frames": config.num_frames}
@@ -140,13 +153,18 @@ def render_performer(config: PerformerConfig, reporter: Reporter) -> Path:
     return output
 
 
-def _is_done(manifest: Manifest, output: Path, reporter: Reporter) -> bool:
-    """Whether the same clip is there, whole. Raises OutputError when something else is."""
+def _earlier(output: Path) -> Manifest | None:
+    """What is known of an earlier rendering. Raises OutputError when the file there is something else."""
+    earlier = Manifest.load(output)
+    if output.exists() and (earlier is None or earlier.stage != STAGE):
+        raise OutputError(f"'{output}' exists and is not a rendered performer. Choose another output, or remove it.")
+    return earlier
+
+
+def _is_done(manifest: Manifest, earlier: Manifest, output: Path, reporter: Reporter) -> bool:
+    """Whether the same clip is there, whole."""
     if not output.exists():
         return False
-    earlier = Manifest.load(output)
-    if earlier is None or earlier.stage != manifest.stage:
-        raise OutputError(f"'{output}' exists and is not a rendered performer. Choose another output, or remove it.")
     changes = manifest.differs_from(earlier)
     if changes:
         reporter.note(f"{output.name} is rendered anew: {'; '.join(changes)}.")
@@ -187,14 +205,13 @@ def _frames(
     config: PerformerConfig, performer: Performer, motion: Motion, times: list[Fraction]
 ) -> Iterator[tuple[NDArray[np.uint8], tuple[NDArray[np.float32], ...], Pose]]:
     """Frame, (landmarks, iris, mesh) and pose, one after the other."""
-    from konterfei.landmarkers.mesh478 import MESH_TO_68, Mesh478
+    from konterfei.landmarkers.mesh478 import MESH_TO_68
     from konterfei.performers.camera import Camera
-    from konterfei.performers.cast import load_pictures
     from konterfei.performers.drawing import Artist
+    from konterfei.performers.measuring import measured
     from konterfei.performers.plates import make_plates
 
-    plates = make_plates(load_pictures(performer.name), config.size, Mesh478(threads=1))
-    artist = Artist(plates, config.size, performer.look)
+    artist = Artist(make_plates(measured(performer.name), config.size), config.size, performer.look)
     camera = Camera(config.size, config.seed, performer.look)
     for index, time in enumerate(times):
         pose = motion.at(float(time))

@@ -287,7 +287,9 @@ def _spread(points: Float, triangles: NDArray[np.int32], num_face: int, reach: f
         num_face: number of points that are given.
         reach: distance in pixels over which the influence falls to 1/e.
     """
-    edges = np.unique(np.sort(np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]]), axis=1), axis=0)
+    edges = np.unique(
+        np.sort(np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]]), axis=1), axis=0
+    )
     squared = ((points[edges[:, 0]] - points[edges[:, 1]]) ** 2).sum(axis=1)
     ends = np.concatenate([edges, edges[:, ::-1]])
     count = len(points)

@@ -89,18 +89,6 @@ def _evening(side: int, rng: np.random.Generator) -> Float:
     return _defocus(canvas, 0.005)
 
 
-def _garden(side: int, rng: np.random.Generator) -> Float:
-    """Leaves in the sun."""
-    canvas = _wall(side, (0.62, 0.70, 0.74), (0.22, 0.30, 0.16))
-    for _ in range(220):
-        green = np.array((0.24, 0.36, 0.14)) * rng.uniform(0.4, 1.5) + rng.uniform(0, 0.08)
-        at = (int(rng.uniform(0, side)), int(rng.beta(2.0, 1.5) * side))
-        cv2.circle(canvas, at, int(rng.uniform(0.01, 0.06) * side), tuple(float(v) for v in green), -1)
-    for _ in range(26):
-        _lamp(canvas, rng.uniform(0, 1), rng.uniform(0, 0.55), rng.uniform(0.008, 0.018), (0.22, 0.25, 0.15))
-    return _defocus(canvas, 0.022)
-
-
 def _studio(side: int, rng: np.random.Generator) -> Float:
     """A painted backdrop with a light on it."""
     canvas = _wall(side, (0.30, 0.28, 0.285), (0.21, 0.19, 0.195))
@@ -113,7 +101,6 @@ def _studio(side: int, rng: np.random.Generator) -> Float:
 SCENES: dict[str, Callable[[int, np.random.Generator], Float]] = {
     "office": _office,
     "evening": _evening,
-    "garden": _garden,
     "studio": _studio,
 }
 """Scene -> function (side, random numbers) -> RGB picture. A scene is the same at every call."""

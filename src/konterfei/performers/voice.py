@@ -12,7 +12,9 @@ RATE = 48_000
 """Samples per second."""
 _BLOCK = 240
 """Samples between changes of the voice: 5 ms."""
-_REST, _OPEN, _WIDE, _ROUND = (np.array(f) for f in ((500, 1500, 2500), (800, 1250, 2550), (320, 2300, 3000), (340, 820, 2300)))
+_REST, _OPEN, _WIDE, _ROUND = (
+    np.array(f) for f in ((500, 1500, 2500), (800, 1250, 2550), (320, 2300, 3000), (340, 820, 2300))
+)
 """Formants in Hz of a neutral vowel, "ah", "ee" and "oo" (after Peterson and Barney 1952)."""
 
 
@@ -31,7 +33,9 @@ def babble(motion: Motion, seconds: float, pitch_hz: float) -> NDArray[np.float3
     jaw, wide, pucker, smile = (np.array([getattr(p, n) for p in poses]) for n in ("jaw", "wide", "pucker", "smile"))
     loud = np.clip(1.6 * (jaw + 0.8 * wide + 0.8 * pucker), 0, 1) * (1 - smile)
     rng = np.random.default_rng([motion.seed, 0x766F78])
-    tune = pitch_hz * (1 + 0.10 * np.sin(2 * np.pi * 0.31 * times + 1) + 0.05 * np.sin(2 * np.pi * 1.1 * times) + 0.08 * jaw)
+    tune = pitch_hz * (
+        1 + 0.10 * np.sin(2 * np.pi * 0.31 * times + 1) + 0.05 * np.sin(2 * np.pi * 1.1 * times) + 0.08 * jaw
+    )
     phase = np.cumsum(np.repeat(tune, _BLOCK)) / RATE
     wave = phase % 1.0
     source = np.where(wave < 0.6, np.sin(np.pi * wave / 0.6) ** 2, 0.0)
