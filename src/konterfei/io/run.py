@@ -109,6 +109,7 @@ class Run:
         """A new run. Raises StoreError where one is already."""
         if cls.exists(folder):
             raise StoreError(f"'{folder}' already holds a run. Open it to go on, or choose another folder.")
+        remove_leftovers(make_folder(folder))  # of a run that was killed while it was made
         for part in ("checkpoints", "snapshots", "previews"):
             make_folder(folder / part)
         data = {"run_version": RUN_VERSION, **config}
