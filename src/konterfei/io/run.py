@@ -233,11 +233,10 @@ class Run:
         """Write weights for use and remove all but the newest `keep`."""
         target = self.folder / "snapshots" / f"{step:08d}.safetensors"
         make_folder(target.parent)
-        arrays = _contiguous(tensors)
-        header, body = _split(pack_tensors(arrays))
+        header, body = _split(pack_tensors(_contiguous(tensors)))
         about = {**info, "step": step, "data_sha256": hashlib.sha256(body).hexdigest()}
         about["info_sha256"] = _digest([header, about])
-        write_bytes(target, pack_tensors(arrays, metadata={"konterfei": json.dumps(about)}))
+        write_bytes(target, _joined({**header, "__metadata__": {"konterfei": json.dumps(about)}}, body))
         for old in _surplus([path for path in self.snapshot_paths() if path != target], step, keep - 1):
             old.unlink(missing_ok=True)
         return target
@@ -359,7 +358,14 @@ def _read_snapshot(path: Path) -> Snapshot:
     return Snapshot(path, parse_tensors(data), info, hashlib.sha256(data).hexdigest())
 
 
-def _split(data: bytes) -> tuple[dict[str, Any], bytes]:
+def _split(data: bytes) -> tuple[dict[str, Any], memoryview]:
     """Header and tensor bytes of a safetensors file."""
     length = int.from_bytes(data[:8], "little")
-    return json.loads(data[8 : 8 + length]), data[8 + length :]
+    return json.loads(data[8 : 8 + length]), memoryview(data)[8 + length :]
+
+
+def _joined(header: Mapping[str, Any], body: memoryview) -> bytes:
+    """A safetensors file: length of the header, header padded to 8 bytes, tensors."""
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return b"".join([len(text).to_bytes(8, "little"), text, body])

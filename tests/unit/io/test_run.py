@@ -1,4 +1,4 @@
-"""A run on disk: whole or not at all, several generations, damage passed over with a word, a history that stays small."""
+"""A run on disk: whole or not at all, several generations, damage passed over with a word, a small history."""
 
 import json
 import os
@@ -7,11 +7,12 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from konterfei.errors import CheckpointMismatchError, DamagedFileError, OutputError, StoreError
+from konterfei.errors import DamagedFileError, OutputError, StoreError
 from konterfei.io import run as run_module
 from konterfei.io.run import Checkpoint, Run
 
@@ -57,9 +58,8 @@ def test_what_is_no_run_says_so(run, tmp_path):
         Run.open(run.folder)
     for text in ("{", "[]", "{}"):
         path.write_text(text)
-        with pytest.raises(DamagedFileError, match="config.json"):
+        with pytest.raises(DamagedFileError, match="cannot be read"):
             Run.open(run.folder)
-    assert not issubclass(DamagedFileError, CheckpointMismatchError)
 
 
 # --- checkpoints
@@ -191,10 +191,10 @@ for line in sys.stdin:
     os.wait()
     print("dead", flush=True)
 """
-"""Forks a writer for each line it reads, so that a round costs no start of an interpreter; says what the writer says."""
+"""Forks a writer for each line it reads, so that a round costs no start of an interpreter."""
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs /proc and fork")
 def test_a_writer_killed_at_any_moment_leaves_the_newest_whole(run):
     chance = random.Random(3)
     command = [sys.executable, "-c", WRITER, str(run.folder)]
@@ -237,8 +237,7 @@ def test_a_writer_killed_at_any_moment_leaves_the_newest_whole(run):
 
 def child_of(pid):
     """The only child of a process."""
-    with open(f"/proc/{pid}/task/{pid}/children") as file:
-        return int(file.read().split()[0])
+    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
 
 
 def test_one_trains_and_others_may_look(run):
@@ -293,7 +292,7 @@ def test_any_flipped_bit_of_a_snapshot_is_noticed(run):
 
 
 def test_no_snapshot_says_what_to_do(run):
-    with pytest.raises(StoreError, match="holds no snapshot yet.*konterfei train"):
+    with pytest.raises(StoreError, match=r"holds no snapshot yet.*konterfei train"):
         run.newest_snapshot()
     flip(snapshot(run, 1), -1)
     with pytest.raises(StoreError, match="1 damaged"):

@@ -1,0 +1,540 @@
+"""Training as a person meets it: it goes on where it was, notices what is wrong, and says so."""
+
+import json
+import math
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from drawn_faces import ANNA, BERT, faceset
+from konterfei.errors import (
+    CheckpointMismatchError,
+    ConfigError,
+    FacesetError,
+    OutputError,
+    StoreError,
+    TrainingError,
+    UnknownNameError,
+)
+from konterfei.io import run as run_module
+from konterfei.io.images import read_image
+from konterfei.io.run import Checkpoint, Run
+from konterfei.models import MODELS
+from konterfei.models.swapper import load_swapper
+from konterfei.reporting import Recorder
+from konterfei.stages.train import TrainConfig, resolved, train
+from konterfei.training import loop
+from konterfei.training.plan import Progress
+from konterfei.training.presets import PRESETS, parse_architecture
+
+SMALL = {
+    "preset": "tiny",
+    "resolution": 32,
+    "ae_dims": 8,
+    "e_dims": 4,
+    "d_dims": 4,
+    "d_mask_dims": 2,
+    "batch": 2,
+    "threads": 1,
+    "device": "cpu",
+    "precision": "fp32",
+}
+"""Some milliseconds a step."""
+
+STEPS = 44
+
+
+class StopAt(Recorder):
+    """Asks to stop after so many steps of this session."""
+
+    def __init__(self, steps):
+        super().__init__()
+        self.left = steps
+
+    def take_stop(self):
+        if self.tasks[-1:] != ["training"]:
+            return False
+        self.left -= 1
+        return self.left == 0
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("faces")
+    return {"src": faceset(folder / "anna", ANNA), "dst": faceset(folder / "bert", BERT)}
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(faces, tmp_path_factory):
+    """The run of STEPS steps that nothing disturbed."""
+    output = tmp_path_factory.mktemp("whole") / "run"
+    train(TrainConfig(**faces, **SMALL, output=output, steps=STEPS), Recorder())
+    return output
+
+
+@pytest.fixture
+def again(faces, tmp_path):
+    """again(steps=..., reporter=...) trains the run of this test; gives the result and the reporter."""
+
+    def go(reporter=None, **changes):
+        reporter = reporter or Recorder()
+        config = TrainConfig(**{**faces, **SMALL, "output": tmp_path / "run", "steps": STEPS, **changes})
+        return train(config, reporter), reporter
+
+    return go
+
+
+def state_of(run):
+    """What must not depend on interruptions: tensors, counters, figures, the picture."""
+    opened = Run.open(run)
+    checkpoint = opened.newest_checkpoint()
+    assert opened.passed_over == {}
+    progress = {k: v for k, v in checkpoint.state["progress"].items() if k != "trained_s"}
+    figures = [(m["step"], m["src"], m["dst"], m["rate"]) for m in opened.metrics()]
+    snapshot = {name: array.tobytes() for name, array in opened.newest_snapshot().tensors.items()}
+    tensors = {name: array.tobytes() for name, array in checkpoint.tensors.items()}
+    return tensors, progress, figures, snapshot, opened.preview_path().read_bytes()
+
+
+def assert_equal_runs(one, other):
+    for a, b in zip(state_of(one), state_of(other), strict=True):
+        assert a == b
+
+
+# --- going on
+
+
+def test_a_run_is_complete(uninterrupted):
+    names = {path.relative_to(uninterrupted).as_posix() for path in uninterrupted.rglob("*")}
+    assert {
+        "config.json",
+        "metrics.jsonl",
+        f"checkpoints/{STEPS:08d}/state.json",
+        f"checkpoints/{STEPS:08d}/tensors.safetensors",
+        f"snapshots/{STEPS:08d}.safetensors",
+        "previews/preview.jpg",
+        f"previews/preview_{STEPS:08d}.jpg",
+    } <= names
+    config = json.loads((uninterrupted / "config.json").read_text())
+    assert (config["model"], config["preset"], config["dims"]["resolution"]) == ("df", "tiny", 32)
+    figures = Run.open(uninterrupted).metrics()
+    assert [line["step"] for line in figures] == [20, 40]
+    assert figures[1]["src"] + figures[1]["dst"] < figures[0]["src"] + figures[0]["dst"]
+    assert read_image(uninterrupted / "previews" / "preview.jpg").shape == (5 * 128, 6 * 128, 3)
+
+
+def test_the_snapshot_holds_smoothed_weights(uninterrupted):
+    run = Run.open(uninterrupted)
+    checkpoint, snapshot = run.newest_checkpoint(), run.newest_snapshot()
+    for name, array in snapshot.tensors.items():
+        np.testing.assert_array_equal(array, checkpoint.tensors[f"ema/{name}"])
+    assert any((array != checkpoint.tensors[f"weights/{name}"]).any() for name, array in snapshot.tensors.items())
+    swapper = load_swapper(uninterrupted, device="cpu")
+    assert (swapper.info["steps"], swapper.info["is_preview"], swapper.info["preset"]) == (STEPS, True, "tiny")
+
+
+@pytest.mark.parametrize("stops", [(23,), (1, 20, 7)], ids=str)
+def test_resumed_equals_uninterrupted_bit_for_bit(again, uninterrupted, stops):
+    done = 0
+    for steps in stops:
+        result, reporter = again(StopAt(steps))
+        done += steps
+        assert (result.steps, result.is_stopped) == (done, True)
+        assert f"Training stopped at step {done}" in " ".join(reporter.notes)
+        assert Run.open(result.run).newest_checkpoint().step == done
+    result, reporter = again()
+    assert (result.steps, result.is_stopped) == (STEPS, False)
+    assert f"Training goes on from step {done}" in " ".join(reporter.notes)
+    assert_equal_runs(result.run, uninterrupted)
+
+
+TRAINER = """
+import json, os, sys
+from pathlib import Path
+from konterfei.reporting import Silent
+from konterfei.stages.train import TrainConfig, train
+import konterfei.training.loop, konterfei.models.df, torch
+
+class Steps(Silent):
+    def take_stop(self):
+        print("step", flush=True)
+        return False
+
+for line in sys.stdin:
+    if os.fork() == 0:
+        given = json.loads(line)
+        train(TrainConfig(**{k: Path(v) if k in ("src", "dst", "output") else v for k, v in given.items()}), Steps())
+        print("finished", flush=True)
+        os._exit(0)
+    os.wait()
+    print("over", flush=True)
+"""
+"""Forks a training for each line it reads: torch is loaded once and has no threads yet when a child begins."""
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs /proc and fork")
+def test_killed_and_run_again_equals_uninterrupted(faces, uninterrupted, tmp_path):
+    chance = random.Random(5)
+    output = tmp_path / "run"
+    config = json.dumps(
+        {**{k: str(v) for k, v in faces.items()}, **SMALL, "output": str(output), "steps": STEPS}
+        | {"checkpoint_seconds": 0.02}
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    kills = 0
+    with subprocess.Popen(
+        [sys.executable, "-c", TRAINER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True
+    ) as parent:
+        while True:
+            print(config, file=parent.stdin, flush=True)
+            said = [parent.stdout.readline() for _ in range(chance.randrange(4, 16))] if kills < 4 else []
+            if said and "finished\n" not in said and "over\n" not in said:
+                time.sleep(chance.uniform(0, 0.03))
+                children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()
+                os.kill(int(children[0]), signal.SIGKILL)
+                kills += 1
+            if "over\n" not in said:
+                said += iter(parent.stdout.readline, "over\n")
+            if "finished\n" in said:
+                break
+            assert parent.poll() is None
+        parent.stdin.close()
+    assert kills >= 3
+    assert_equal_runs(output, uninterrupted)
+    assert not [path for path in output.rglob(".*") if path.name != ".writer.lock"]
+
+
+def test_a_finished_run_does_nothing_and_says_so(again):
+    result, _ = again(steps=5)
+    before = {path: path.stat().st_mtime_ns for path in result.run.rglob("*") if path.name != ".writer.lock"}
+    result, reporter = again(steps=5)
+    assert {path: path.stat().st_mtime_ns for path in result.run.rglob("*") if path.name != ".writer.lock"} == before
+    assert (result.steps, result.is_stopped) == (5, False)
+    assert "is already trained: 5 steps" in " ".join(reporter.notes)
+    assert "give it more than --steps 5" in " ".join(reporter.notes)
+    assert "training" not in reporter.tasks
+
+
+def test_more_steps_make_a_finished_run_longer(again):
+    again(steps=5)
+    result, reporter = again(steps=12)
+    assert result.steps == 12
+    assert "Training goes on from step 5" in " ".join(reporter.notes)
+    assert Run.open(result.run).newest_snapshot().info["steps"] == 12
+
+
+def test_minutes_end_a_run_and_more_of_them_go_on(again):
+    result, _ = again(steps=None, minutes=0.01)
+    assert 0.01 <= result.minutes < 0.2
+    again_result, reporter = again(steps=None, minutes=0.01)
+    assert again_result.steps == result.steps
+    assert "more than --minutes 0.01" in " ".join(reporter.notes)
+    longer, _ = again(steps=None, minutes=result.minutes + 0.01)
+    assert longer.steps > result.steps
+    assert longer.minutes >= result.minutes + 0.01
+
+
+def test_a_lost_snapshot_of_a_finished_run_is_written_again(again):
+    result, _ = again(steps=5)
+    path = Run.open(result.run).snapshot_paths()[-1]
+    whole = path.read_bytes()
+    path.unlink()
+    again(steps=5)
+    assert path.read_bytes() == whole
+
+
+# --- what goes wrong
+
+
+def flip(path):
+    data = bytearray(path.read_bytes())
+    data[-3] ^= 0x20
+    path.write_bytes(data)
+
+
+def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(again, uninterrupted):
+    result, _ = again(StopAt(10))
+    older = result.run / "checkpoints" / f"{10:08d}"
+    again(StopAt(9))
+    flip(older.with_name(f"{19:08d}") / "tensors.safetensors")
+    result, reporter = again()
+    assert len(reporter.warnings) == 1
+    assert "00000019" in reporter.warnings[0]
+    assert "Checkpoint 10 is used instead" in reporter.warnings[0]
+    assert state_of(result.run)[0] == state_of(uninterrupted)[0]
+
+
+def test_without_any_whole_checkpoint_the_snapshot_is_gone_on_from(again):
+    result, _ = again(StopAt(10))
+    flip(result.run / "checkpoints" / f"{10:08d}" / "tensors.safetensors")
+    smooth = Run.open(result.run).newest_snapshot().tensors
+    result, reporter = again(StopAt(1))
+    assert any("There is no other" in warning for warning in reporter.warnings)
+    assert any("goes on from the snapshot of step 10" in warning for warning in reporter.warnings)
+    assert result.steps == 11
+    now = Run.open(result.run).newest_checkpoint().tensors
+    for name, array in smooth.items():
+        np.testing.assert_allclose(now[f"weights/{name}"], array, atol=0.02)
+    flip(result.run / "checkpoints" / f"{11:08d}" / "tensors.safetensors")
+    for path in Run.open(result.run).snapshot_paths():
+        flip(path)
+    result, reporter = again(StopAt(1))
+    assert result.steps == 1
+    assert any("Training begins anew" in warning for warning in reporter.warnings)
+
+
+@pytest.fixture
+def poison(monkeypatch):
+    """poison(steps, times): after these steps, so many times, a weight is no number."""
+    real = loop.train_step
+
+    def install(steps, times=1):
+        left = [times]
+
+        def step_and_poison(model, optimizer, raw, rate, step, settings):
+            losses = real(model, optimizer, raw, rate, step, settings)
+            if step in steps and left[0]:
+                left[0] -= 1
+                with torch.no_grad():
+                    weight = next(model.parameters())
+                    weight[(0,) * weight.dim()] = math.nan
+            return losses
+
+        monkeypatch.setattr(loop, "train_step", step_and_poison)
+
+    return install
+
+
+@pytest.mark.parametrize(
+    ("step", "checkpoint_seconds", "since"),
+    [
+        pytest.param(30, 1000.0, 0, id="seen-in-the-losses"),
+        pytest.param(30, 0.001, 30, id="seen-before-saving"),
+        pytest.param(STEPS - 1, 1000.0, 0, id="at-the-very-end"),
+    ],
+)
+def test_a_run_that_falls_apart_goes_back(again, poison, step, checkpoint_seconds, since):
+    poison([step])
+    result, reporter = again(checkpoint_seconds=checkpoint_seconds)
+    assert result.steps == STEPS
+    assert len(reporter.warnings) == 1
+    assert "Training fell apart at step" in reporter.warnings[0]
+    assert f"goes on from step {since} with 0.5 times the learning rate" in reporter.warnings[0]
+    checkpoint = Run.open(result.run).newest_checkpoint()
+    assert all(np.isfinite(array).all() for array in checkpoint.tensors.values())
+    assert (checkpoint.state["progress"]["rate_scale"], checkpoint.state["progress"]["salt"]) == (0.5, 1)
+    rates = [line["rate"] for line in Run.open(result.run).metrics()]
+    assert rates[-1] < PRESETS["tiny"].schedule.rate / 2
+
+
+def test_a_rollback_keeps_the_budget_of_today(again, poison):
+    """The checkpoint that it goes back to was made under a smaller one."""
+    again(steps=10)
+    poison([15])
+    result, _ = again(steps=30)
+    assert result.steps == 30
+
+
+def test_a_run_that_falls_apart_again_and_again_gives_up(again, poison, tmp_path):
+    again(StopAt(10))
+    poison(range(100), times=100)
+    with pytest.raises(TrainingError, match=r"fell apart 6 times.*facesets.*another preset"):
+        again()
+    assert Run.open(tmp_path / "run").newest_checkpoint().step == 10
+
+
+def test_a_loss_that_rises_sharply_is_a_collapse():
+    progress = Progress(step=100)
+    assert not loop._fell_apart(progress, 5.0)
+    assert not loop._fell_apart(progress, 50.0)  # early losses may jump
+    assert loop._fell_apart(progress, math.nan)
+    assert loop._fell_apart(progress, math.inf)
+    progress = Progress(step=1000)
+    for loss in (1.0, 0.9, 1.3, 0.8, 1.1):  # noise
+        assert not loop._fell_apart(progress, loss)
+    verdicts = [loop._fell_apart(progress, 4.0) for _ in range(3)]
+    assert verdicts == [False, True, True]
+
+
+def test_a_full_disk_keeps_the_last_checkpoint(again, monkeypatch):
+    again(StopAt(10))
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(run_module, "pack_tensors", full)
+    with pytest.raises(OutputError, match="no space is left"):
+        again()
+    monkeypatch.undo()
+    assert again(StopAt(1))[0].steps == 11
+
+
+def test_two_trainings_of_one_run_are_refused(again):
+    result, _ = again(StopAt(2))
+    with Run.open(result.run).writing(), pytest.raises(StoreError, match="being trained by another process"):
+        again()
+
+
+# --- settings
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        pytest.param({"preset": "quick", "resolution": None}, "dims", id="preset"),
+        pytest.param({"architecture": "liae-ud"}, "model", id="architecture"),
+        pytest.param({"seed": 2}, "seed", id="seed"),
+        pytest.param({"face_type": "head"}, "face_type", id="face-type"),
+    ],
+)
+def test_other_settings_on_a_run_that_is_there_are_refused(again, changes, named):
+    again(StopAt(1))
+    with pytest.raises(CheckpointMismatchError, match=named) as caught:
+        again(**changes)
+    assert caught.value.exit_code == 2
+    assert "train in another folder" in str(caught.value)
+
+
+def test_a_run_that_learned_nothing_yet_takes_other_settings(again, tmp_path):
+    Run.create(tmp_path / "run", {"model": "liae", "src": {}, "dst": {}})
+    result, _ = again(StopAt(1))
+    assert result.steps == 1
+    assert Run.open(result.run).config["model"] == "df"
+
+
+@pytest.mark.parametrize(
+    ("tensors", "state"),
+    [
+        pytest.param({"weights/other": np.zeros(3, np.float32)}, {"progress": {"step": 5}}, id="tensors"),
+        pytest.param(None, {"progress": {"step": 5, "of_the_future": 1}}, id="progress"),
+    ],
+)
+def test_a_checkpoint_of_another_version_is_refused(again, tensors, state):
+    result, _ = again(StopAt(2))
+    run = Run.open(result.run)
+    tensors = tensors or run.newest_checkpoint().tensors
+    run.save_checkpoint(Checkpoint(5, tensors, state))
+    with pytest.raises(CheckpointMismatchError, match="another version"):
+        again()
+
+
+def test_an_unknown_preset_names_the_nearest(faces, tmp_path):
+    with pytest.raises(UnknownNameError, match="Did you mean quick") as caught:
+        TrainConfig(**faces, output=tmp_path, preset="quik")
+    assert caught.value.nearest[0] == "quick"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        pytest.param({"minutes": 3, "steps": 3}, "--minutes and --steps exclude each other", id="two-budgets"),
+        pytest.param({"minutes": 0}, "--minutes 0", id="no-minutes"),
+        pytest.param({"minutes": math.nan}, "--minutes nan", id="nan"),
+        pytest.param({"minutes": math.inf}, "--minutes inf", id="inf"),
+        pytest.param({"steps": 0}, "--steps 0", id="no-steps"),
+        pytest.param({"batch": -1}, "--batch -1", id="batch"),
+        pytest.param({"rate": 0.0}, "--rate 0", id="rate"),
+        pytest.param({"seed": -1}, "--seed -1", id="seed"),
+        pytest.param({"threads": -1}, "--threads -1", id="threads"),
+        pytest.param({"resolution": 100}, "multiple of 32, got 100", id="resolution"),
+        pytest.param({"ae_dims": 0}, "widths of at least 1", id="width"),
+        pytest.param({"architecture": "df-x"}, "only the letters u, d, t, c", id="letters"),
+        pytest.param({"face_type": "nose"}, "--face-type nose: known are half", id="face-type"),
+    ],
+)
+def test_nonsense_is_refused_by_the_flags_name(faces, tmp_path, changes, message):
+    with pytest.raises(ConfigError, match=message):
+        TrainConfig(**faces, output=tmp_path, **changes)
+
+
+def test_an_unknown_model_names_the_nearest(faces, tmp_path):
+    with pytest.raises(UnknownNameError, match="liae"):
+        TrainConfig(**faces, output=tmp_path, architecture="lia-ud")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        pytest.param({"device": "gpu9"}, "--device gpu9: known are auto", id="device"),
+        pytest.param({"precision": "fp8"}, "--precision fp8: known are", id="precision"),
+    ],
+)
+def test_a_missing_processor_is_refused_before_anything_is_written(again, tmp_path, changes, message):
+    with pytest.raises(ConfigError, match=message):
+        again(**changes)
+    assert not (tmp_path / "run").exists()
+
+
+def test_missing_facesets_are_refused(again, tmp_path):
+    with pytest.raises(FacesetError, match="There is no folder"):
+        again(src=tmp_path / "nobody")
+    assert not (tmp_path / "run").exists()
+
+
+def test_architectures_are_read_as_the_field_writes_them():
+    assert parse_architecture("liae-ud") == ("liae", {"u", "d"})
+    assert parse_architecture("df") == ("df", frozenset())
+
+
+def test_single_settings_override_the_preset(faces, tmp_path):
+    config = TrainConfig(
+        **faces, output=tmp_path, preset="standard", architecture="df-t", resolution=160, d_dims=48, batch=3, rate=1e-4
+    )
+    chosen = resolved(config)
+    assert (chosen.model, chosen.batch, chosen.schedule.rate) == ("df", 3, 1e-4)
+    dims = chosen.dims
+    assert (dims.resolution, dims.decoder, dims.deep, dims.double, dims.unit) == (160, 48, True, False, False)
+    assert (dims.ae, chosen.schedule.hold) == (PRESETS["standard"].dims.ae, PRESETS["standard"].schedule.hold)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_trains(again, name):
+    """Its own model, optimiser, face type and resolution; the widths reduced."""
+    chosen = PRESETS[name]
+    with torch.device("meta"):
+        MODELS.load(chosen.model)(chosen.dims)
+    result, reporter = again(preset=name, resolution=None, steps=2, batch=1, e_dims=4, d_dims=4, ae_dims=8)
+    assert result.steps == 2
+    assert result.is_preview
+    assert any("is called a preview" in note for note in reporter.notes)
+    assert load_swapper(result.run, device="cpu").resolution == chosen.dims.resolution
+
+
+# --- people
+
+
+def test_one_person_twice_is_warned_of(again, faces, tmp_path):
+    _, reporter = again(StopAt(1))
+    assert reporter.warnings == []
+    _, reporter = again(StopAt(1), dst=faceset(tmp_path / "also-anna", ANNA, 4), output=tmp_path / "other")
+    assert "src and dst look like the same person (similarity 1.00" in reporter.warnings[0]
+
+
+def test_faces_without_embeddings_can_be_trained(again, tmp_path):
+    result, reporter = again(StopAt(1), dst=faceset(tmp_path / "bert", BERT, 4, with_embedding=False))
+    assert result.steps == 1
+    assert "two people was not checked" in reporter.notes[0]
+
+
+def test_a_faceset_that_was_edited_is_used_as_it_is_now(again, tmp_path):
+    folder = faceset(tmp_path / "bert", BERT, 4)
+    again(StopAt(1), dst=folder)
+    sorted(folder.glob("*.jpg"))[0].unlink()
+    _, reporter = again(StopAt(1), dst=folder)
+    assert any("dst faceset has changed" in note for note in reporter.notes)
+    assert any("8 src and 3 dst faces" in note for note in reporter.notes)
+
+
+def test_damaged_crops_are_named_and_left_out(again, tmp_path):
+    folder = faceset(tmp_path / "bert", BERT, 4)
+    (folder / "000009_0.jpg").write_bytes(b"no picture")
+    _, reporter = again(StopAt(1), dst=folder)
+    assert any("000009_0.jpg' is not used" in warning for warning in reporter.warnings)
