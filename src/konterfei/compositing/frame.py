@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -14,7 +15,7 @@ from konterfei.color_transfers import COLOR_TRANSFERS, ColorTransfer
 from konterfei.compositing.colors import FaceColors, skin_weights, smooth_colors
 from konterfei.compositing.settings import MergeSettings
 from konterfei.geometry import Crop, Face, FaceType, Region, Similarity
-from konterfei.imaging import alpha_blend, erode, feather, sharpen, support, to_float, to_uint8
+from konterfei.imaging import alpha_blend, erode, feather, laplacian_blend, sharpen, support, to_float, to_uint8
 from konterfei.maskers import MASKERS
 
 Array = NDArray[Any]
@@ -22,8 +23,13 @@ Array = NDArray[Any]
 MASK_SIZE: Final = 256
 """Least side of the mask, px: its edge is drawn finer than a small model draws faces."""
 _RIM: Final = 0.04
-"""Part of the crop on each side that is never pasted: cubic kernels reach two pixels (of 64, in the smallest model), and
-a model knows least about the rim of what it was shown."""
+"""Part of the crop on each side that is never pasted: cubic kernels reach two pixels (of 64, in the smallest model),
+and a model knows least about the rim of what it was shown."""
+_BROADEST: Final = 1.0 / 24.0
+"""Grain of the broadest band that a multiband blend evens out, as a fraction of the crop side. Looked at on real clips:
+half of it leaves a rim of light above the brows, twice of it lets the plate's own brows shine through."""
+_STEEPEST: Final = 10.0
+"""How much light may be added where the mask is faint: `laplacian_blend` fades over the outermost tenth of the ramp."""
 _FAINT: Final = 1.0 / 512.0
 """Coverage that cannot change an 8-bit pixel, even from black to white."""
 
@@ -36,6 +42,7 @@ class Swapped:
         crop: what the model was shown, at its own resolution S.
         image: RGB. [S, S, 3] float32 in [0, 1]
         mask: the model's own mask. [S, S] float32 in [0, 1]
+        aligned: what the model was shown. [S, S, 3] uint8 RGB
         alpha: the mask to blend with, from `prepare`; None = `merge_frame` makes it. [W, W] float32 in [0, 1]
         colors: measured by `prepare`, perhaps smoothed over time since; None = `merge_frame` measures them.
     """
@@ -43,6 +50,7 @@ class Swapped:
     crop: Crop
     image: Array
     mask: Array
+    aligned: Array
     alpha: Array | None = None
     colors: FaceColors | None = None
 
@@ -53,23 +61,23 @@ def cut_face(frame: Array, face: Face, face_type: FaceType, size: int) -> tuple[
     return crop, to_uint8(crop.cut(frame))
 
 
-def prepare(aligned: Array, face: Face, swapped: Swapped, settings: MergeSettings, time_s: float = 0.0) -> Swapped:
+def prepare(face: Face, swapped: Swapped, settings: MergeSettings, time_s: float = 0.0) -> Swapped:
     """`swapped` with the mask to blend with and the colours of both faces.
 
     Args:
-        aligned: the plate's face, as the model was shown it. [S, S, 3] uint8 RGB
         face: in the frame.
         swapped: what the model drew.
         settings: of the merge.
         time_s: when the frame is shown; goes into the colours, for smoothing them over time.
     """
-    alpha = _alpha(aligned, face, swapped, settings)
-    crop = swapped.crop
-    small = _rescaled(alpha, crop.size)
-    weights = skin_weights(small, crop.crop_from_frame @ face.landmarks)
+    alpha = _alpha(face, swapped, settings)
+    weights = skin_weights(swapped.mask, swapped.crop.crop_from_frame @ face.landmarks)
     transfer: ColorTransfer = COLOR_TRANSFERS.load(settings.color)
     colors = FaceColors(
-        transfer.statistics(swapped.image, weights), transfer.statistics(to_float(aligned), weights), time_s, face.track
+        transfer.statistics(swapped.image, weights),
+        transfer.statistics(to_float(swapped.aligned), weights),
+        time_s,
+        face.track,
     )
     return replace(swapped, alpha=alpha, colors=colors)
 
@@ -93,7 +101,7 @@ def merge_frame(frame: Array, faces: Sequence[Face], swapped: Sequence[Swapped],
     merged = frame.copy()
     for face, item in sorted(zip(faces, swapped, strict=True), key=lambda pair: pair[0].size):
         if item.alpha is None or item.colors is None:
-            item = prepare(to_uint8(item.crop.cut(frame)), face, item, settings)
+            item = prepare(face, item, settings)
             assert item.colors is not None
             item = replace(item, colors=smooth_colors(item.colors, (), 0.0))
         region = touched(item, frame.shape, settings)
@@ -133,14 +141,33 @@ def _lay(swapped: Swapped, merged: Array, region: Region, settings: MergeSetting
     over = _projected(image, swapped.crop, settings.face_scale, region)
     alpha = _projected(swapped.alpha, swapped.crop, settings.face_scale, region)
     alpha[alpha < _FAINT] = 0.0
+    if settings.blend == "multiband":
+        light = _light(image, swapped)
+        light = _projected(light * 0.5 + 0.5, swapped.crop, settings.face_scale, region) * 2.0 - 1.0
+        over += light * np.minimum(_STEEPEST, 1.0 / np.maximum(alpha, _FAINT))[..., None]
     merged[region] = alpha_blend(merged[region], over, alpha)
 
 
-def _alpha(aligned: Array, face: Face, swapped: Swapped, settings: MergeSettings) -> Array:
+def _light(image: Array, swapped: Swapped) -> Array:
+    """What a multiband blend adds to an alpha blend: broad differences of light, evened out over a wide band.
+
+    Made in the crop, whose grid moves with the face, so that nothing shimmers; broad as it is, it needs no more pixels.
+
+    Returns:
+        [S, S, 3] float32 in [-1, 1]; 0 where the mask is 0
+    """
+    assert swapped.alpha is not None
+    size = swapped.crop.size
+    plate, alpha = to_float(swapped.aligned), _rescaled(swapped.alpha, size)
+    levels = max(round(math.log2(size * _BROADEST)), 1)
+    return laplacian_blend(plate, image, alpha, levels) - alpha_blend(plate, image, alpha)
+
+
+def _alpha(face: Face, swapped: Swapped, settings: MergeSettings) -> Array:
     """The mask to blend with: what counts as face, drawn inwards, softened, 0 at the crop's rim. [W, W] float32"""
     size = max(MASK_SIZE, swapped.crop.size)
     crop = _placed(swapped.crop, size, 1.0)
-    mask = MASKERS.load(settings.mask)(face, crop, _rescaled(aligned, size), _rescaled(swapped.mask, size))
+    mask = MASKERS.load(settings.mask)(face, crop, _rescaled(swapped.aligned, size), _rescaled(swapped.mask, size))
     rim = round(_RIM * size)
     inside = np.zeros_like(mask)
     inside[rim:-rim, rim:-rim] = mask[rim:-rim, rim:-rim]

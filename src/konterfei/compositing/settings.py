@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal, get_args
 
 from konterfei.color_transfers import COLOR_TRANSFERS
-from konterfei.errors import ConfigError
+from konterfei.errors import ConfigError, UnknownNameError
 from konterfei.maskers import MASKERS
 
+Blend = Literal["multiband", "alpha"]
 _RANGES: Final = {
     "erode": (-0.2, 0.4),
     "feather": (0.0, 0.5),
@@ -30,17 +31,21 @@ class MergeSettings:
     erode: float = 0.0
     """How far the mask's edge is drawn inwards, as a fraction of the crop side (negative: pushed outwards)."""
     feather: float = 0.04
-    """Width of the soft edge, inside the mask, as a fraction of the crop side (0 = hard edge). Wide edges fade the brows."""
+    """Width of the soft edge, inside the mask, as a fraction of the crop side (0 = hard). Wide edges fade the brows."""
+    blend: Blend = "multiband"
+    """How the edge is hidden: multiband also evens out broad differences of light around it, alpha only fades."""
     face_scale: float = 1.0
     """Size of the pasted face (1.05 = five percent larger than the model drew it)."""
     sharpen: float = 0.0
     """Unsharp masking of the swapped face before it is pasted (0 = none, 1 = strong)."""
-    color_smoothing: float = 0.1
-    """Standard deviation, in seconds, of the window that colour statistics are averaged over (0 = each frame alone)."""
+    color_smoothing: float = 0.15
+    """Standard deviation, in seconds, of the window that contrast is averaged over (0 = each frame alone)."""
 
     def __post_init__(self) -> None:
         MASKERS[self.mask]  # both raise UnknownNameError with the nearest names
         COLOR_TRANSFERS[self.color]
+        if self.blend not in get_args(Blend):
+            raise UnknownNameError("blend", self.blend, get_args(Blend))
         for name, (low, high) in _RANGES.items():
             value = getattr(self, name)
             if not (math.isfinite(value) and low <= value <= high):

@@ -170,8 +170,8 @@ def _drawn(held: list[Item], swapper: FaceSwapper, settings: MergeSettings, batc
                         f"Frame {item.frame.index} cannot be merged: the model gives values that are no numbers. Its "
                         "training has diverged or its file is damaged; go on with training, or use an earlier run."
                     )
-                raw = Swapped(crop=crop, image=image, mask=mask)
-                item.swapped.append(prepare(aligned, record.face, raw, settings, float(item.frame.pts)))
+                raw = Swapped(crop=crop, aligned=aligned, image=image, mask=mask)
+                item.swapped.append(prepare(record.face, raw, settings, float(item.frame.pts)))
             item.colors = [s.colors for s in item.swapped if s.colors is not None]
             item.shown = []
         yield item
@@ -217,5 +217,7 @@ def composite(item: Item, settings: MergeSettings) -> tuple[Array, str, int, boo
         empty = all(s.alpha is not None and s.alpha.max() <= 0 for s in item.swapped)
         return image, COVERED if empty else OUTSIDE, 0, False
     faces = [record.face for record in item.records]
-    at_edge = any(s and not swapped.crop.is_inside(image.shape) for s, swapped in zip(seen, item.swapped, strict=True))
+    size = [image.shape[1] - 1, image.shape[0] - 1]
+    cut = [bool((face.landmarks < 0).any() or (face.landmarks > size).any()) for face in faces]
+    at_edge = any(is_cut and is_seen for is_cut, is_seen in zip(cut, seen, strict=True))
     return merge_frame(image, faces, item.swapped, settings), SWAPPED, sum(seen), at_edge

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from konterfei.detectors import DETECTORS
-from konterfei.detectors.looks import look_closer, look_turned
+from konterfei.detectors.looks import look_around, look_closer, look_turned
 from konterfei.errors import ConfigError, NoFacesError, OutputError
 from konterfei.geometry import Crop, Face, FaceType, head_pose
 from konterfei.imaging.filters import sharpness
@@ -325,6 +325,7 @@ def _embedding_of_picture(config: ExtractConfig) -> NDArray[np.float32]:
     if not seen:
         raise NoFacesError(f"No face in the reference picture {path}. Give a sharp picture of the face from the front.")
     largest = max(seen, key=lambda detection: float(np.prod(detection.box[2:] - detection.box[:2])))
+    largest = look_around(detector, image, largest)
     (answer,) = LANDMARKERS.load(config.landmarker)(threads=config.threads).landmarks(image, [largest])
     return RECOGNIZERS.load(config.recognizer)(threads=config.threads).embed(image, [answer.points])[0]
 

@@ -36,6 +36,6 @@ def swap():
         y, x = np.mgrid[:size, :size] / size - 0.5
         mask = (np.hypot(x, y) < 0.45).astype(np.float32)
         image = np.clip(change(aligned.astype(np.float32) / 255), 0, 1)
-        return Swapped(crop=crop, image=image, mask=mask)
+        return Swapped(crop=crop, aligned=aligned, image=image, mask=mask)
 
     return make

@@ -1,11 +1,13 @@
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 
-from konterfei.compositing import MergeSettings, Swapped, cut_face, merge_frame, prepare, touched
+from konterfei.compositing import MergeSettings, Swapped, merge_frame, prepare, touched
 from konterfei.geometry import Crop, FaceType, smooth_hull_mask
 
-PLAIN = MergeSettings(color="none")
+PLAIN = MergeSettings(color="none", blend="alpha")
 
 
 def hull_in_frame(face, shape, margin=0):
@@ -14,13 +16,14 @@ def hull_in_frame(face, shape, margin=0):
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+@pytest.mark.parametrize("blend", ["alpha", "multiband"])
 @pytest.mark.parametrize("mask", ["hull", "learned", "learned_hull", "full"])
-def test_outside_the_mask_every_pixel_is_bit_identical(frame, face_at, swap, kind, mask):
+def test_outside_the_mask_every_pixel_is_bit_identical(frame, face_at, swap, kind, mask, blend):
     face = face_at()
     item = swap(frame, face)
     plate = frame if kind == np.uint8 else (frame.astype(np.uint16) * 257 + 3)
     before = plate.copy()
-    merged = merge_frame(plate, [face], [item], MergeSettings(mask=mask))
+    merged = merge_frame(plate, [face], [item], MergeSettings(mask=mask, blend=blend))
     assert (plate == before).all()  # the argument is left alone
     assert merged.dtype == kind and merged.shape == plate.shape
     changed = (merged != plate).any(axis=2)
@@ -34,7 +37,7 @@ def test_outside_the_mask_every_pixel_is_bit_identical(frame, face_at, swap, kin
 
 def test_what_the_region_does_not_hold_is_not_touched(frame, face_at, swap):
     face = face_at()
-    item = prepare(cut_face(frame, face, FaceType.WHOLE, 96)[1], face, swap(frame, face), PLAIN)
+    item = prepare(face, swap(frame, face), PLAIN)
     rows, columns = touched(item, frame.shape, PLAIN)
     changed = (merge_frame(frame, [face], [item], PLAIN) != frame).any(axis=2)
     assert changed[rows, columns].sum() == changed.sum() > 0
@@ -52,8 +55,8 @@ def test_a_face_put_back_unchanged_lies_where_it_was(frame, face_at, swap, size,
     face = face_at(scale=scale)
     crop = Crop.fit(face.landmarks, FaceType.WHOLE, size)
     exact = crop.cut(ramp.astype(np.float32) / 255)
-    item = Swapped(crop=crop, image=exact, mask=np.ones((size, size), np.float32))
-    merged = merge_frame(plate, [face], [item], MergeSettings(color="none", mask="full", feather=0.0))
+    item = Swapped(crop=crop, aligned=crop.cut(plate), image=exact, mask=np.ones((size, size), np.float32))
+    merged = merge_frame(plate, [face], [item], replace(PLAIN, mask="full", feather=0.0))
     assert np.abs(merged.astype(int) - ramp).max() < 1.02  # rounding alone is 0.5 + 0.5
     inside = hull_in_frame(face, plate.shape)
     assert abs((merged.astype(float) - ramp)[inside].mean(axis=0)).max() < 0.06  # 0.2 px
@@ -63,17 +66,17 @@ def test_the_mask_is_zero_at_the_rim_of_the_crop(frame, face_at, swap):
     face = face_at()
     for feather in (0.0, 0.04, 0.3):
         settings = MergeSettings(mask="full", feather=feather)
-        alpha = prepare(cut_face(frame, face, FaceType.WHOLE, 96)[1], face, swap(frame, face), settings).alpha
+        alpha = prepare(face, swap(frame, face), settings).alpha
         assert alpha.shape == (256, 256)
         assert max(alpha[:4].max(), alpha[-4:].max(), alpha[:, :4].max(), alpha[:, -4:].max()) == 0
         assert alpha[128, 128] == pytest.approx(1.0)
 
 
 def test_feather_grows_inwards_and_erode_draws_in(frame, face_at, swap):
-    face, aligned = face_at(), cut_face(frame, face_at(), FaceType.WHOLE, 96)[1]
+    face = face_at()
 
     def alpha(**settings):
-        return prepare(aligned, face, swap(frame, face), MergeSettings(mask="hull", **settings)).alpha
+        return prepare(face, swap(frame, face), MergeSettings(mask="hull", **settings)).alpha
 
     hard, soft, drawn = alpha(feather=0.0), alpha(feather=0.1), alpha(feather=0.0, erode=0.05)
     assert (soft <= hard + 1e-6).all() and (drawn <= hard + 1e-6).all()
@@ -86,7 +89,7 @@ def test_feather_grows_inwards_and_erode_draws_in(frame, face_at, swap):
 def test_brows_eyes_and_mouth_are_the_swapped_ones(frame, face_at, swap):
     """The defaults keep what makes a face recognisable at nearly full strength."""
     face = face_at()
-    item = prepare(cut_face(frame, face, FaceType.WHOLE, 96)[1], face, swap(frame, face), MergeSettings())
+    item = prepare(face, swap(frame, face), MergeSettings())
     points = (item.crop.crop_from_frame @ face.landmarks) * 256 / 96
     alpha = cv2.remap(item.alpha, *points.T.astype(np.float32), cv2.INTER_LINEAR).ravel()
     assert alpha[36:60].min() > 0.97
@@ -118,12 +121,10 @@ def test_a_wide_colour_gap_does_not_blow_up_contrast(frame, face_at, swap):
 
 
 def test_prepared_faces_give_the_same_picture(frame, face_at, swap):
-    from dataclasses import replace
-
     from konterfei.compositing import smooth_colors
 
     face, item = face_at(), swap(frame, face_at())
-    ready = prepare(cut_face(frame, face, FaceType.WHOLE, 96)[1], face, item, MergeSettings())
+    ready = prepare(face, item, MergeSettings())
     ready = replace(ready, colors=smooth_colors(ready.colors, (), 0.0))
     assert (
         merge_frame(frame, [face], [ready], MergeSettings()) == merge_frame(frame, [face], [item], MergeSettings())
@@ -143,14 +144,14 @@ def test_a_face_outside_the_frame_changes_nothing(frame, face_at, swap):
     face = face_at(-400, 240)
     item = swap(frame, face)
     assert (merge_frame(frame, [face], [item], PLAIN) == frame).all()
-    ready = prepare(cut_face(frame, face, FaceType.WHOLE, 96)[1], face, item, PLAIN)
+    ready = prepare(face, item, PLAIN)
     assert touched(ready, frame.shape, PLAIN) is None
 
 
 def test_an_empty_mask_changes_nothing(frame, face_at, swap):
     face = face_at()
     item = swap(frame, face)
-    empty = Swapped(crop=item.crop, image=item.image, mask=np.zeros((96, 96), np.float32))
+    empty = replace(item, mask=np.zeros((96, 96), np.float32))
     assert (merge_frame(frame, [face], [empty], MergeSettings()) == frame).all()
 
 
@@ -171,9 +172,7 @@ def test_face_scale_grows_the_pasted_face_about_its_middle(frame, face_at, swap)
     face, item = face_at(), swap(frame, face_at(), change=lambda image: image * 0)
     areas = []
     for scale in (0.8, 1.0, 1.25):
-        changed = (merge_frame(frame, [face], [item], MergeSettings(color="none", face_scale=scale)) != frame).any(
-            axis=2
-        )
+        changed = (merge_frame(frame, [face], [item], replace(PLAIN, face_scale=scale)) != frame).any(axis=2)
         areas.append(changed.sum())
         middle = np.argwhere(changed).mean(axis=0)
     assert areas[0] / areas[1] == pytest.approx(0.64, rel=0.03)
@@ -192,9 +191,7 @@ def test_sharpen_adds_contrast_to_edges(frame, face_at, swap):
     face = face_at()
     stripes = swap(frame, face, change=lambda image: image * 0 + 0.3 + 0.4 * (np.arange(96) // 8 % 2)[None, :, None])
     inside = hull_in_frame(face_at(scale=0.5), frame.shape)
-    spread = [
-        merge_frame(frame, [face], [stripes], MergeSettings(color="none", sharpen=s))[inside].std() for s in (0.0, 1.0)
-    ]
+    spread = [merge_frame(frame, [face], [stripes], replace(PLAIN, sharpen=s))[inside].std() for s in (0.0, 1.0)]
     assert spread[1] > 1.1 * spread[0]
 
 
@@ -209,3 +206,19 @@ def test_every_face_type_can_be_merged(frame, face_at, swap, face_type):
     item = swap(frame, face, face_type=face_type)
     assert isinstance(item.crop, Crop)
     assert (merge_frame(frame, [face], [item], PLAIN) != frame).any()
+
+
+def test_multiband_evens_out_light_at_the_edge(frame, face_at, swap):
+    """A face that is darker than its surroundings on one side only, which no transfer of colours mends."""
+    face = face_at()
+    shade = np.linspace(0.7, 1.3, 96, dtype=np.float32)[None, :, None]
+    item = swap(frame, face, change=lambda image: image * shade)
+    hull = hull_in_frame(face, frame.shape)
+    ring = hull & ~cv2.erode(hull.astype(np.uint8), np.ones((13, 13))).astype(bool)
+    inside = cv2.erode(hull.astype(np.uint8), np.ones((61, 61))).astype(bool)
+    at_edge, within = {}, {}
+    for blend in ("alpha", "multiband"):
+        change = merge_frame(frame, [face], [item], MergeSettings(blend=blend)).astype(float) - frame
+        at_edge[blend], within[blend] = np.abs(change[ring]).mean(), np.abs(change[inside]).mean()
+    assert at_edge["multiband"] < 0.7 * at_edge["alpha"]
+    assert within["multiband"] == pytest.approx(within["alpha"], rel=0.1)  # the face itself stays the swapped one

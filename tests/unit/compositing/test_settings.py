@@ -19,3 +19,5 @@ def test_unknown_names_give_the_nearest():
         MergeSettings(mask="learned_hul")
     with pytest.raises(UnknownNameError, match="rct"):
         MergeSettings(color="rtc")
+    with pytest.raises(UnknownNameError, match="multiband"):
+        MergeSettings(blend="multi")  # type: ignore[arg-type]
