@@ -8,6 +8,12 @@ from numpy.typing import NDArray
 
 from konterfei.detectors import Detection, Detector, suppress
 
+ATTITUDES = 8
+"""Turns that `look_around` tries: one of them leaves at most 22.5 degrees, which detectors bear well."""
+
+AROUND_SIDE = 256
+"""Side in pixels of the picture it looks at: the face is half as high, for which detectors are made."""
+
 FINE_SIDE = 1920
 """Longest side in pixels that `look_closer` looks at: bounds its cost to 8 tiles, and a 4k frame to twofold detail."""
 
@@ -40,6 +46,31 @@ def _turned_back(detection: Detection, turns: int, width: int, height: int) -> D
         sides = (sides[1], sides[0])
     box = np.concatenate([points[:2].min(axis=0), points[:2].max(axis=0)])
     return Detection(box.astype(np.float32), detection.score, points[2:].astype(np.float32))
+
+
+def look_around(detector: Detector, image: NDArray[np.uint8], found: Detection) -> Detection:
+    """The detection `found` with its points as the face is really turned: looks at its surroundings in eight turns.
+
+    Costs as much as one and a half looks at a whole frame. Where no turn shows a face, `found` itself comes back.
+    """
+    center = (found.box[:2] + found.box[2:]) / 2
+    side = 2.0 * float((found.box[2:] - found.box[:2]).max())
+    best, best_score = found, 0.0
+    for number in range(ATTITUDES):
+        angle = 2 * np.pi * number / ATTITUDES
+        cos, sin = np.cos(angle) * side / AROUND_SIDE, np.sin(angle) * side / AROUND_SIDE
+        frame_from_view = np.array([[cos, -sin, 0.0], [sin, cos, 0.0]])
+        middle = np.full(2, (AROUND_SIDE - 1) / 2)
+        frame_from_view[:, 2] = center - frame_from_view[:, :2] @ middle
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        view = cv2.warpAffine(image, frame_from_view, (AROUND_SIDE, AROUND_SIDE), flags=flags)
+        for seen in detector.detect(np.asarray(view, np.uint8)):
+            offset = np.linalg.norm((seen.box[:2] + seen.box[2:]) / 2 - middle)
+            if seen.score > best_score and offset < AROUND_SIDE / 4:  # not a neighbour
+                best_score = seen.score
+                points = seen.points @ frame_from_view[:, :2].T + frame_from_view[:, 2]
+                best = Detection(found.box, max(found.score, seen.score), points.astype(np.float32))
+    return best
 
 
 def look_closer(detector: Detector, image: NDArray[np.uint8]) -> list[Detection]:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from konterfei.detectors import Detection, Detector, overlap
-from konterfei.detectors.looks import look_closer, look_turned
+from konterfei.detectors.looks import look_around, look_closer, look_turned
 from konterfei.landmarkers import Landmarked, Landmarker, Window
 from konterfei.recognizers import Recognizer
 from konterfei.tracking.cuts import change, is_sudden, signature
@@ -33,6 +33,12 @@ KEEP_PRESENCE = 0.1
 
 FLOOR_SCORE = 0.3
 """Detections down to this score confirm a face that is followed already, but begin none."""
+
+CANDIDATE_SCORE = 0.5
+"""Score from which on a detection is worth a look around: tilted faces gain by it."""
+
+MOST_NEW = 24
+"""Candidates that one look follows up, best first: bounds the cost in a stadium."""
 
 MOST_DOUBTS = 2
 """Looks of the detector in a row that may miss a face of low presence before it is given up."""
@@ -207,33 +213,33 @@ class _Block:
 
     def _look(self, image: NDArray[np.uint8], frame: FrameFaces, thorough: bool) -> None:
         """The detector's look: confirms the faces that are followed, takes up new ones."""
-        detector, threshold = self._finder.detector, self._settings.threshold
+        detector = self._finder.detector
         seen = look_turned(detector, image) if thorough else detector.detect(image)
-        frame.best_score = max((detection.score for detection in seen), default=0.0)
         new = self._new(seen, frame)
-        if not thorough and (new or not (frame.faces or any(d.score >= threshold for d in seen))):
-            # New faces may stand on their heads, and where none was found there may be one that does.
+        if not thorough and not new and not frame.faces:  # where none was found there may be one that lies or hangs
             seen = look_turned(detector, image)
-            frame.best_score = max([frame.best_score, *(detection.score for detection in seen)])
             new = self._new(seen, frame)
         if thorough and not new and not frame.faces:
             seen = look_closer(detector, image)
-            frame.best_score = max([frame.best_score, *(detection.score for detection in seen)])
             new = self._new(seen, frame)
+        # Points of turned faces are often labelled as if upright, and their scores low: both are settled here.
+        new = [look_around(detector, image, detection) for detection in new]
+        frame.best_score = max((detection.score for detection in seen + new), default=0.0)
         self._confirm(seen, frame)
-        self._take_up(image, new, frame)
+        self._take_up(image, [d for d in new if d.score >= self._settings.threshold], frame)
         self._embed(image, frame)
 
     def _new(self, seen: list[Detection], frame: FrameFaces) -> list[Detection]:
-        """Detections good enough to begin a face and not followed yet."""
+        """Detections that may be faces and are not followed yet."""
         known = np.array([face.box for face in frame.faces], np.float32).reshape(-1, 4)
+        least = min(CANDIDATE_SCORE, self._settings.threshold)
         return [
             detection
             for detection in seen
-            if detection.score >= self._settings.threshold
+            if detection.score >= least
             and detection.box[3] - detection.box[1] >= self._settings.smallest
             and not (overlap(detection.box, known) > MATCH_OVERLAP).any()
-        ]
+        ][:MOST_NEW]
 
     def _confirm(self, seen: list[Detection], frame: FrameFaces) -> None:
         """Gives followed faces the score of their detection; those doubted by both sides too often are dropped."""

@@ -117,7 +117,7 @@ def _shrink(signal: Array, usual: float, strength: float) -> Array:
     for scale in range(min(NUM_SCALES, max(int(np.log2(len(signal))) - 1, 1))):
         coarser = _blur(rest, 2**scale)
         detail, rest = rest - coarser, coarser
-        energy = _blur((detail**2).mean(axis=1, keepdims=True), 2**scale)[:, 0]
+        energy = _blur((detail**2).mean(axis=1, keepdims=True), 2**scale, is_energy=True)[:, 0]
         if scale == 0:  # the finest detail shows the noise best; white noise tells the rest
             measured = float(np.sqrt(np.quantile(energy, QUIET) / _SHARE[0]))
             energy_of_noise = float(np.clip(measured, usual * NOISE_RANGE[0], usual * NOISE_RANGE[1])) ** 2
@@ -126,20 +126,20 @@ def _shrink(signal: Array, usual: float, strength: float) -> Array:
     return rest + kept
 
 
-def _blur(signal: Array, step: int) -> Array:
-    """B3 spline with holes: taps `step` frames apart. Ends go on by point reflection, so straight motion stays."""
+def _blur(signal: Array, step: int, is_energy: bool = False) -> Array:
+    """B3 spline with holes: taps `step` frames apart, [T, C].
+
+    Beyond the ends a signal goes on by reflection about its end points, so that straight motion stays straight;
+    an energy by its mirror image, so that it stays positive.
+    """
     reach = 2 * step
-    padded = _reflect(signal, reach)
-    parts = [padded[n * step : n * step + len(signal)] * tap for n, tap in enumerate(TAPS)]
-    return np.sum(parts, axis=0)
-
-
-def _reflect(signal: Array, reach: int) -> Array:
-    """`signal` with `reach` frames more at both ends, reflected about its end points. [T + 2 reach, C]"""
-    reach_in = np.minimum(np.arange(1, reach + 1), len(signal) - 1)
-    before = 2 * signal[0] - signal[reach_in[::-1]]
-    after = 2 * signal[-1] - signal[len(signal) - 1 - reach_in]
-    return np.concatenate([before, signal, after])
+    last = len(signal) - 1
+    near = np.minimum(np.arange(1, reach + 1), last)
+    before, after = signal[near[::-1]], signal[last - near]
+    if not is_energy:
+        before, after = 2 * signal[0] - before, 2 * signal[-1] - after
+    padded = np.concatenate([before, signal, after])
+    return np.sum([padded[n * step : n * step + len(signal)] * tap for n, tap in enumerate(TAPS)], axis=0)
 
 
 def _shares() -> list[float]:

@@ -63,7 +63,7 @@ _RECORDS = (
         licence_file="yunet.txt",
         trained_on="WIDER FACE",
         changed="height and width of the input freed (were 640); intermediate shapes dropped",
-        note="Labels the points of faces upside down as if they were upright: `detectors.detect_turned` looks again.",
+        note="Labels the points of faces upside down as if they were upright: `detectors.looks` looks again.",
     ),
     WeightsRecord(
         name="centerface",
