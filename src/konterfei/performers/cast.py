@@ -50,12 +50,15 @@ class Performer:
     look: Look
     voice_hz: float
     """Mean pitch of the synthetic voice."""
+    open_mouth: str = "surprised"
+    """The expression that shows the mouth open best: "surprised" or "shocked"."""
 
 
 P005 = Performer(
     name="P005",
     look=Look(scene="office", light=(-0.8, -0.5, -0.6), contrast=0.30, key=(0.98, 0.99, 1.0), tint=(1.03, 1.0, 0.96)),
     voice_hz=112.0,
+    open_mouth="shocked",
 )
 P006 = Performer(
     name="P006",

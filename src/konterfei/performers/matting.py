@@ -48,7 +48,7 @@ def cut_out(picture: Float) -> tuple[Float, Float]:
     way = foreground - grey
     length = (way * way).sum(axis=-1)
     alpha = ((picture - grey) * way).sum(axis=-1) / np.maximum(length, 1e-4)
-    alpha = smooth_step(alpha, 0.08, 0.92)
+    alpha = smooth_step(alpha, 0.20, 0.98)
     # where both have nearly one colour that says nothing: the outline itself decides
     soft = cv2.GaussianBlur(inside, (0, 0), max(0.8, 1.5 * unit))
     alpha = np.where(length > 0.03, alpha, soft)

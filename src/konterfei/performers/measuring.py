@@ -34,7 +34,7 @@ def measured(name: str) -> Measured:
     """
     pictures = load_pictures(name)
     landmarker = Mesh478(threads=1)
-    used = sorted({"neutral", *(still for still, _ in CHANNELS.values())})
+    used = sorted({"neutral", "shocked", *(still for still, _ in CHANNELS.values())})
     return Measured(
         pictures=pictures,
         portrait=_measure(pictures.portrait, landmarker),

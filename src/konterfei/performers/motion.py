@@ -110,7 +110,7 @@ class Motion:
             # the eyes hold the camera while the head turns, and sometimes look away
             gaze=(float(np.clip(-1.1 * yaw + look[0], -0.75, 0.75)), float(np.clip(-0.9 * pitch + look[1], -0.4, 0.4))),
             blink=script.blink(local) * (1.0 - 0.85 * surprise),
-            jaw=max(jaw * (1.0 - 0.75 * smile), 0.75 * surprise * script.gasp),
+            jaw=max(jaw * (1.0 - 0.75 * smile), surprise * script.gasp),
             wide=wide * (1.0 - smile),
             pucker=pucker * (1.0 - smile) * (1.0 - surprise),
             smile=smile,
@@ -145,7 +145,7 @@ class _Script:
             while time_s < end:
                 vowel = rng.integers(4)
                 loud = rng.uniform(0.45, 1.0)
-                jaw, wide, pucker = ((0.52, 0.1, 0.0), (0.16, 0.6, 0.0), (0.20, 0.0, 0.8), (0.32, 0.25, 0.15))[vowel]
+                jaw, wide, pucker = ((0.85, 0.1, 0.0), (0.25, 0.6, 0.0), (0.35, 0.0, 0.75), (0.55, 0.25, 0.15))[vowel]
                 half = rng.uniform(0.10, 0.15)
                 syllables.append((time_s + half, half, jaw * loud, wide * loud, pucker * loud))
                 time_s += 1.55 * half + (rng.uniform(0.2, 0.4) if rng.random() < 0.12 else 0.0)

@@ -28,7 +28,7 @@ from konterfei.performers.raster import (
     smooth_step,
     triangle_ids,
 )
-from konterfei.performers.rig import CHANNELS, LOWER_FACE, UPPER_FACE, Rig, build_rig
+from konterfei.performers.rig import LOWER_FACE, UPPER_FACE, Rig, build_rig, channels_of
 
 EYES_APART = 0.27
 """Distance of the outer eye corners in frame sides: a medium close-up with hair and shoulders."""
@@ -87,23 +87,24 @@ class Plates:
     """Channel -> mouth."""
 
 
-def make_plates(source: Measured, frame_side: int) -> Plates:
-    """Prepares a person's pictures for frames of `frame_side` pixels."""
+def make_plates(source: Measured, open_mouth: str, frame_side: int) -> Plates:
+    """Prepares a person's pictures for frames of `frame_side` pixels; `open_mouth` names the picture for "jaw"."""
+    channels = channels_of(open_mouth)
     portrait, stills = source.pictures.portrait, source.pictures.expressions
     measured, meshes = source.portrait, source.expressions
     place = _framing(measured, frame_side)
     mesh = measured * np.float32(place[0, 0])
     mesh[:, :2] += place[:, 2].astype(np.float32)
     low, high = -MARGIN * frame_side, (1 + MARGIN) * frame_side - 1
-    rig = build_rig(mesh, meshes, low, high)
+    rig = build_rig(mesh, meshes, channels, low, high)
 
     colour, alpha = _portrait_plate(portrait, place, low, high)
     points = (mesh[:, :2] - low) * np.float32(SCALE)
-    face, folds = _folds(rig, stills, meshes, points, colour)
+    face, folds = _folds(rig, channels, stills, meshes, points, colour)
     gain = _skin_colour(colour, points) / _skin_colour(stills["neutral"].astype(np.float32) / 255, meshes["neutral"])
     unit = rig.eye_distance * SCALE
     plain = _without_eyes(colour, points, unit)
-    mouths = {channel: name for channel, (name, part) in CHANNELS.items() if part != UPPER_FACE}
+    mouths = {channel: name for channel, (name, part) in channels.items() if part != UPPER_FACE}
     return Plates(
         rig=rig,
         low=low,
@@ -178,7 +179,12 @@ def _around(outline: Float, margin: float, side: int) -> tuple[tuple[slice, slic
 
 
 def _folds(
-    rig: Rig, stills: Mapping[str, Image], meshes: Mapping[str, Float], points: Float, colour: Float
+    rig: Rig,
+    channels: Mapping[str, tuple[str, str]],
+    stills: Mapping[str, Image],
+    meshes: Mapping[str, Float],
+    points: Float,
+    colour: Float,
 ) -> tuple[tuple[slice, slice], dict[str, Float]]:
     """Expression over neutral, both laid over the portrait: light and style of the small pictures cancel out.
 
@@ -206,11 +212,11 @@ def _folds(
     parts = {LOWER_FACE: smooth_step(y, -0.30, 0.05), UPPER_FACE: smooth_step(y, -0.05, -0.45)}
     neutral = logarithm("neutral")
     folds = {}
-    for channel, (name, part) in CHANNELS.items():
+    for channel, (name, part) in channels.items():
         weight = (allowed * parts.get(part, np.float32(1))).astype(np.float32)
         ratio = np.clip(logarithm(name) - neutral, -0.8, 0.5)
         light = ratio.mean(axis=-1, keepdims=True)
-        light = np.where(light < 0, 0.65 * light, light)  # folds of a small sharp picture are too hard for a large one
+        light = np.where(light < 0, 0.52 * light, light)  # folds of a small sharp picture are too hard for a large one
         # brightness in detail, colour only broadly: small pictures have blotches, and hairs that do not match
         broad = _blurred(ratio - ratio.mean(axis=-1, keepdims=True), weight, 0.05 * unit)
         tone = 0.0 if part == LOWER_FACE else 0.7  # an open mouth's lips would redden the chin

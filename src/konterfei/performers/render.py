@@ -25,7 +25,7 @@ from konterfei.reporting import Reporter, check
 if TYPE_CHECKING:
     from konterfei.performers.cast import Performer
 
-LOOK_VERSION = 3
+LOOK_VERSION = 4
 """Goes up when the same settings give other pixels, so that older clips are rendered anew."""
 STAGE = "performer"
 """Name in manifests."""
@@ -211,7 +211,8 @@ def _frames(
     from konterfei.performers.measuring import measured
     from konterfei.performers.plates import make_plates
 
-    artist = Artist(make_plates(measured(performer.name), config.size), config.size, performer.look)
+    plates = make_plates(measured(performer.name), performer.open_mouth, config.size)
+    artist = Artist(plates, config.size, performer.look)
     camera = Camera(config.size, config.seed, performer.look)
     for index, time in enumerate(times):
         pose = motion.at(float(time))

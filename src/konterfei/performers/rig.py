@@ -23,12 +23,21 @@ FULL_FACE, UPPER_FACE, LOWER_FACE = "full", "upper", "lower"
 
 CHANNELS: dict[str, tuple[str, str]] = {
     "smile": ("happy", FULL_FACE),
-    "jaw": ("shocked", LOWER_FACE),
+    "jaw": ("surprised", LOWER_FACE),
     "wide": ("scared", LOWER_FACE),
     "surprise": ("surprised", UPPER_FACE),
     "frown": ("angry", UPPER_FACE),
 }
-"""Expression of a `Pose` -> source picture and the part of the face that it moves."""
+"""Expression of a `Pose` -> source picture and the part of the face that it moves. A performer may name another
+picture for "jaw"."""
+
+WIDEST = 0.24
+"""Most that "jaw" parts the lips, in eye distances."""
+
+
+def channels_of(open_mouth: str) -> dict[str, tuple[str, str]]:
+    """`CHANNELS` of a performer whose best picture of an open mouth is `open_mouth`."""
+    return CHANNELS | {"jaw": (open_mouth, LOWER_FACE)}
 
 
 @dataclass(frozen=True)
@@ -121,25 +130,30 @@ def _rotation(yaw: float, pitch: float) -> Float:
     return (nod @ turn).astype(np.float32)
 
 
-def build_rig(portrait: Float, expressions: dict[str, Float], low: float, high: float) -> Rig:
+def build_rig(
+    portrait: Float, expressions: dict[str, Float], channels: dict[str, tuple[str, str]], low: float, high: float
+) -> Rig:
     """The rig of one person.
 
     Args:
         portrait: mesh of the portrait in frame pixels. [478, 3]
         expressions: mesh of each expression's picture in the picture's own pixels, by name; "neutral" among them.
+        channels: see `channels_of`.
         low: first pixel, in x and in y, that the rig must cover.
         high: last pixel that it must cover.
     """
     face = portrait[: anatomy.NUM_SKIN].astype(np.float32)
     eye_distance = float(np.linalg.norm(face[263, :2] - face[33, :2]))
     aligned = {name: _align(mesh, portrait) for name, mesh in expressions.items()}
-    whole = {c: aligned[e] - aligned["neutral"] for c, (e, _) in CHANNELS.items()}
+    whole = {c: aligned[e] - aligned["neutral"] for c, (e, _) in channels.items()}
     part = _parts(face, eye_distance)
-    moves = {c: whole[c][: len(face)] * part[p][:, None] for c, (_, p) in CHANNELS.items()}
-    glances = {c: whole[c][[468, 473]] * (p != LOWER_FACE) for c, (_, p) in CHANNELS.items()}
+    moves = {c: whole[c][: len(face)] * part[p][:, None] for c, (_, p) in channels.items()}
+    glances = {c: whole[c][[468, 473]] * (p != LOWER_FACE) for c, (_, p) in channels.items()}
     for channel in ("jaw", "wide"):
         moves[channel] -= moves[channel][[1, 4, 5]].mean(axis=0) * part[LOWER_FACE][:, None]  # the nose does not chew
         _drop_jaw(moves[channel], face, eye_distance)
+    gap = float(moves["jaw"][14, 1] - moves["jaw"][13, 1])
+    moves["jaw"] *= min(1.0, WIDEST * eye_distance / gap)
     for move in moves.values():
         _follow_lips(move, face)
     moves["pucker"] = _pucker(face, eye_distance)
@@ -231,7 +245,8 @@ def _drop_jaw(move: Float, face: Float, eye_distance: float) -> None:
     below = (face[:, 1] - lip_y) / eye_distance
     aside = (face[:, 0] - face[17, 0]) / eye_distance
     chin = smooth_step(below, -0.03, 0.03) * np.exp(-0.5 * (aside / 0.62) ** 2)
-    goal = np.interp(face[:, 0], face[rim, 0], move[rim, 1]) * (1.0 - 0.24 * smooth_step(below, 0.0, 0.4))
+    nearby, jaw = np.interp(face[:, 0], face[rim, 0], move[rim, 1]), 0.76 * move[17, 1]
+    goal = nearby + smooth_step(below, 0.02, 0.35) * (jaw - nearby)
     chin[list(anatomy.AROUND_LIPS)] = 1.0
     for row in anatomy.LOWER_LIP:
         chin[list(row)] = 0.0

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from konterfei.performers import PerformerConfig, render_performer
+from konterfei.performers import PERFORMERS, PerformerConfig, render_performer
 from konterfei.reporting import Silent
 
 SIZE, SECONDS, SEED = 160, 1.2, 3
@@ -38,7 +38,7 @@ def plates(people):
     from konterfei.performers.measuring import measured
     from konterfei.performers.plates import make_plates
 
-    return {person: make_plates(measured(person), SIZE) for person in people}
+    return {person: make_plates(measured(person), PERFORMERS.load(person).open_mouth, SIZE) for person in people}
 
 
 @pytest.fixture(scope="session")
