@@ -1,4 +1,4 @@
-"""CenterFace (Xu et al. 2019, arXiv 1911.03599): faces as peaks of a heat map, with box and five points at each peak."""
+"""CenterFace (Xu et al. 2019, arXiv 1911.03599): faces as peaks of a heat map, box and five points at each."""
 
 from __future__ import annotations
 

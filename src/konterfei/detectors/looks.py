@@ -1,4 +1,4 @@
-"""Further looks at a frame, each a few times the cost of one: for turned faces and for faces too small at first sight."""
+"""Further looks at a frame, at a few times the cost of one: for turned faces and for small ones."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def look_closer(detector: Detector, image: NDArray[np.uint8]) -> list[Detection]
     scale = min(FINE_SIDE / longest, 1.0)
     if scale < 1:
         size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
-        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
     found: list[Detection] = []
     for top in _starts(image.shape[0]):
         for left in _starts(image.shape[1]):

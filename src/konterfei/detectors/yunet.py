@@ -1,4 +1,4 @@
-"""YuNet (Wu, Peng, Yu 2023, doi 10.1007/s11633-023-1423-y): anchor-free face boxes with five points, 76 k parameters."""
+"""YuNet (Wu, Peng, Yu 2023, doi 10.1007/s11633-023-1423-y): face boxes with five points, 76 k parameters."""
 
 from __future__ import annotations
 

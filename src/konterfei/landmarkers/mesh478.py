@@ -128,7 +128,7 @@ def matrix(window: Window) -> NDArray[np.float64]:
 
 def cut(image: NDArray[np.uint8], window: Window) -> NDArray[np.uint8]:
     """The upright crop of a window; beyond the frame its edge goes on. [192, 192, 3] uint8"""
-    # Large faces are first cut at a multiple of the size, then averaged: sampling alone would alias, and alias flickers.
+    # Large faces are first cut at a multiple of the size, then averaged: sampling alone would alias, and so flicker.
     fold = min(max(math.ceil(window.side / SIZE - 0.25), 1), 8)
     frame_from_crop = matrix(window)
     frame_from_crop[:, 2] += frame_from_crop[:, :2] @ np.array([0.5 / fold, 0.5 / fold])  # centre of the first pixel
@@ -142,7 +142,7 @@ def cut(image: NDArray[np.uint8], window: Window) -> NDArray[np.uint8]:
     )
     if fold > 1:
         crop = cv2.resize(crop, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
-    return crop
+    return np.asarray(crop, np.uint8)
 
 
 def window_of_box(detection: Seen) -> Window:

@@ -53,9 +53,11 @@ def _aligned(image: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> NDArra
     crop_from_frame = Similarity.fit(five_points(landmarks), TEMPLATE)
     scale = crop_from_frame.scale
     if scale < 0.5:  # sampling a large face alone would alias
-        fold = min(int(round(1 / scale)), 8)
+        fold = min(round(1 / scale), 8)
         large = crop_from_frame.matrix * fold
         large[:, 2] += (fold - 1) / 2
         crop = cv2.warpAffine(image, large, (SIZE * fold, SIZE * fold), borderMode=cv2.BORDER_REPLICATE)
-        return cv2.resize(crop, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
-    return cv2.warpAffine(image, crop_from_frame.matrix, (SIZE, SIZE), borderMode=cv2.BORDER_REPLICATE)
+        crop = cv2.resize(crop, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+    else:
+        crop = cv2.warpAffine(image, crop_from_frame.matrix, (SIZE, SIZE), borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(crop, np.uint8)

@@ -7,44 +7,39 @@ were killed, and end with the result of an uninterrupted run.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
-from importlib.metadata import version
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from konterfei.detectors import DETECTORS
-from konterfei.detectors.looks import look_around, look_closer, look_turned
-from konterfei.errors import ConfigError, NoFacesError, OutputError
-from konterfei.geometry import Crop, Face, FaceType, head_pose
+from konterfei.errors import ConfigError, NoFacesError
+from konterfei.geometry import Crop, FaceType, head_pose
 from konterfei.imaging.filters import sharpness
-from konterfei.io.atomic import ensure_writable, make_folder, output_error, sha256
-from konterfei.io.faceset import HEADER_NAME, FaceRecord, Faceset, FacesetHeader
-from konterfei.io.images import read_image
-from konterfei.io.manifest import Manifest, input_record
-from konterfei.io.sequence import list_images
+from konterfei.io.atomic import ensure_writable, make_folder
+from konterfei.io.faceset import FaceRecord, Faceset, FacesetHeader
+from konterfei.io.manifest import Manifest
 from konterfei.io.video import Frame, open_frames, read_ahead
 from konterfei.landmarkers import LANDMARKERS
 from konterfei.recognizers import RECOGNIZERS
 from konterfei.reporting import Reporter, check
-from konterfei.tracking.cuts import find_cuts
+from konterfei.stages._extract_folder import JOURNAL_NAME, clear, forget, new_manifest, refuse_other
+from konterfei.tracking.cuts import find_cuts, gaps
+from konterfei.tracking.faces import TrackedFace, faces_by_frame
 from konterfei.tracking.finder import FLOOR_SCORE, Finder, FinderSettings
 from konterfei.tracking.journal import Analysis, Journal
-from konterfei.tracking.link import Track, link
+from konterfei.tracking.link import link
 from konterfei.tracking.people import Person, describe, group, most_like
-from konterfei.tracking.smoothing import smooth
+from konterfei.tracking.reference import embed_picture
 
 BLOCK = 64
 """Frames from one line of the journal to the next: what a kill can cost, about 2 s of video."""
-
-JOURNAL_NAME = "analysis.jsonl"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +50,7 @@ class ExtractConfig:
     """Video to look at."""
     output: Path
     """Folder of the faceset; made when missing. The same command on it goes on where it was stopped."""
-    face_type: str = "whole"
+    face_type: Annotated[str, FaceType] = "whole"
     """How much of the head the crops cover: half, mid_full, full, whole or head."""
     size: int = 256
     """Side of the crops in pixels. More than the face has in the video gains nothing."""
@@ -63,15 +58,15 @@ class ExtractConfig:
     """Who, when there are several people: a number (0 = most often seen) or a picture of that person. Default: 0."""
     every_nth: int = 1
     """Looks at every n-th frame only. 1 for a video that is to be changed; 2 to 5 for long material to learn from."""
-    detector: str = "yunet"
+    detector: Annotated[str, DETECTORS] = "yunet"
     """Finds faces. centerface is ten times slower and surer in hard light and of tilted faces."""
     threshold: float | None = None
     """Detector's score from which on something is a face, 0 to 1. Default: the detector's own."""
     detect_every: int = 8
     """Frames from one look of the detector to the next; between, faces are followed. 1 = every frame, slow."""
-    landmarker: str = "mesh478"
+    landmarker: Annotated[str, LANDMARKERS] = "mesh478"
     """Finds the points of a face."""
-    recognizer: str = "mobilefacenet"
+    recognizer: Annotated[str, RECOGNIZERS] = "mobilefacenet"
     """Tells people apart."""
     smoothing: float = 1.0
     """Calms landmarks over time: 0 = raw; 1 = removes what is noise; 3 = removes slight expression too."""
@@ -93,6 +88,16 @@ class ExtractConfig:
         _allow("--threads", self.threads, self.threads >= 0, "0 or more")
         for table, name in ((DETECTORS, self.detector), (LANDMARKERS, self.landmarker), (RECOGNIZERS, self.recognizer)):
             table[name]  # raises with the nearest names
+        picture = self.picture
+        if picture is not None and not picture.is_file():
+            raise ConfigError(f"--person is '{picture}': neither a number nor a picture that exists.")
+
+    @property
+    def picture(self) -> Path | None:
+        """The reference picture, when `person` is one."""
+        if self.person is None or self.person.strip().isdecimal():
+            return None
+        return Path(self.person)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,21 +131,18 @@ def extract(config: ExtractConfig, reporter: Reporter) -> ExtractResult:
         OutputError, FacesetError: the folder cannot be written, or holds something else.
         Cancelled: a person asked to stop; what was found is kept.
     """
-    ensure_writable(config.output)
     before = Manifest.load(config.output)
-    manifest = _manifest(config, before)
-    changes = [] if before is None else manifest.differs_from(before)
-    if changes and not config.force:
-        raise OutputError(
-            f"'{config.output}' holds an extraction made otherwise: {'; '.join(changes)}. "
-            "Choose another folder, or --force to replace it."
-        )
-    if before is not None and before.complete and not changes and not config.force:
-        reporter.note(f"Nothing to do: {config.output} is complete. --force makes it anew.")
-        return ExtractResult(faceset=config.output, was_done=True, **before.results)
+    manifest = new_manifest(config.video, config.picture, _settings(config), before)
+    ensure_writable(config.output)
+    is_same = before is not None and not manifest.differs_from(before)
+    if not config.force:
+        refuse_other(config.output, before, manifest)
+        if before is not None and before.complete and is_same:
+            reporter.note(f"Nothing to do: {config.output} is complete. --force makes it anew.")
+            return ExtractResult(faceset=config.output, was_done=True, **before.results)
+    elif not is_same or (before is not None and before.complete):
+        clear(config.output)
     make_folder(config.output)
-    if before is not None and (changes or before.complete):
-        _clear(config.output)
     manifest.save(config.output)
     manifest.results = _make(config, manifest, reporter)
     manifest.complete = True
@@ -155,14 +157,17 @@ def _make(config: ExtractConfig, manifest: Manifest, reporter: Reporter) -> dict
         _analyse(config, journal, reporter)
         analysis = journal.analysis
     cuts = find_cuts([frame.change for frame in analysis.frames])
-    people = group(link(analysis.frames, cuts), _same_person(config))
+    breaks = {*cuts, *gaps(analysis.indices, config.every_nth)}
+    people = group(link(analysis.frames, breaks), RECOGNIZERS.load(config.recognizer).same_person)
     if not people:
+        forget(config.output)
         raise _nothing_found(config, analysis)
     number = _choose(config, people, len(analysis.frames), reporter)
     num_faces = _cut_crops(config, manifest, analysis, people[number], reporter)
     if analysis.lost:
         reporter.warn(f"{analysis.lost} frames of {config.video} could not be decoded and have no crop.")
-    figures = {
+    reporter.note(f"{num_faces} faces in {config.output}, from {len(analysis.frames)} frames.")
+    return {
         "num_frames": len(analysis.frames),
         "num_lost": analysis.lost,
         "num_faces": num_faces,
@@ -170,45 +175,17 @@ def _make(config: ExtractConfig, manifest: Manifest, reporter: Reporter) -> dict
         "person": number,
         "num_cuts": len(cuts),
     }
-    reporter.note(f"{num_faces} faces in {config.output}, from {len(analysis.frames)} frames.")
-    return figures
 
 
-def _manifest(config: ExtractConfig, before: Manifest | None) -> Manifest:
-    """What this extraction is made from, and how."""
-    known = before.inputs if before is not None else {}
-    inputs = {"video": _input(config.video, known.get("video"))}
-    person = config.person
-    if person is not None and not person.isdigit():
-        if not Path(person).is_file():
-            raise ConfigError(f"--person is '{person}': neither a number nor a picture that exists.")
-        inputs["person"] = input_record(Path(person), known.get("person"))
-        person = "picture"
-    looks = {"person": person, "face_type": config.face_type, "size": config.size, "smoothing": config.smoothing}
-    versions = {"konterfei": version("konterfei")}
-    return Manifest(stage="extract", inputs=inputs, settings={**_finding(config), **looks}, versions=versions)
-
-
-def _input(video: Path, known: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The record of a video, or of a folder or pattern of images: then the hash is that of all their hashes."""
-    if video.is_file():
-        return input_record(video, known)
-    with open_frames(video) as reader:  # refuses what is neither, in words
-        path = reader.info.path
-    files = list_images(path)
-    digest = hashlib.sha256("".join(f"{file.name} {sha256(file)}" for file in files).encode()).hexdigest()
-    return {"path": str(path.absolute()), "size": sum(file.stat().st_size for file in files), "sha256": digest}
-
-
-def _clear(folder: Path) -> None:
-    """Takes away the crops of another extraction; the journal stays, its own header says what it is good for."""
-    with Faceset.open(folder, allow_empty=True) as faceset:
-        names = faceset.names()
-    try:
-        for name in [*names, HEADER_NAME]:
-            (folder / name).unlink(missing_ok=True)
-    except OSError as error:
-        raise output_error(folder, error) from error
+def _settings(config: ExtractConfig) -> dict[str, Any]:
+    """All settings that the result depends on."""
+    return {
+        **_finding(config),
+        "person": "picture" if config.picture else config.person,
+        "face_type": config.face_type,
+        "size": config.size,
+        "smoothing": config.smoothing,
+    }
 
 
 def _allow(flag: str, value: object, is_fine: bool, allowed: str) -> None:
@@ -233,10 +210,6 @@ def _threshold(config: ExtractConfig) -> float:
     return config.threshold if config.threshold is not None else DETECTORS.load(config.detector).usual_threshold
 
 
-def _same_person(config: ExtractConfig) -> float:
-    return RECOGNIZERS.load(config.recognizer).same_person
-
-
 # --- first pass
 
 
@@ -258,7 +231,7 @@ def _analyse(config: ExtractConfig, journal: Journal, reporter: Reporter) -> Non
     )
     reader = open_frames(config.video, start=analysis.next_index)
     reporter.start("finding faces", reader.info.num_frames)
-    with closing(read_ahead(reader)) as frames:
+    with closing(_ahead(reader)) as frames:
         wanted = (frame for frame in frames if frame.index % config.every_nth == 0)
         while first := next(wanted, None):
             indices: list[int] = []
@@ -268,6 +241,10 @@ def _analyse(config: ExtractConfig, journal: Journal, reporter: Reporter) -> Non
             journal.add(indices, pts, found, state, indices[-1] + 1)
     journal.finish(reader.lost)
     reporter.finish()
+
+
+def _ahead(frames: Iterable[Frame]) -> Generator[Frame]:
+    yield from read_ahead(frames)
 
 
 def _images(
@@ -298,15 +275,19 @@ def _nothing_found(config: ExtractConfig, analysis: Analysis) -> NoFacesError:
 
 def _choose(config: ExtractConfig, people: list[Person], total: int, reporter: Reporter) -> int:
     """Index of the person asked for."""
-    if config.person is None or config.person.strip().isdigit():
+    if config.picture is not None:
+        detector = DETECTORS.load(config.detector)(threads=config.threads)
+        landmarker = LANDMARKERS.load(config.landmarker)(threads=config.threads)
+        recognizer = RECOGNIZERS.load(config.recognizer)(threads=config.threads)
+        wanted = embed_picture(config.picture, detector, landmarker, recognizer)
+        number = most_like(people, wanted, recognizer.same_person, str(config.video))
+    else:
         number = int(config.person or 0)
         if number >= len(people):
             raise NoFacesError(
                 f"There is no person {number} in {config.video}. Seen: {describe(people, total)}. "
                 "Give one of these numbers with --person, or a picture of the person."
             )
-    else:
-        number = most_like(people, _embedding_of_picture(config), _same_person(config), str(config.video))
     if len(people) > 1:
         said = "the one seen most is taken" if config.person is None else f"person {number} is taken"
         reporter.note(
@@ -314,20 +295,6 @@ def _choose(config: ExtractConfig, people: list[Person], total: int, reporter: R
             "--person NUMBER or --person PICTURE takes another."
         )
     return number
-
-
-def _embedding_of_picture(config: ExtractConfig) -> NDArray[np.float32]:
-    """Embedding of the largest face in the reference picture."""
-    path = Path(str(config.person))
-    image = read_image(path)
-    detector = DETECTORS.load(config.detector)(threads=config.threads)
-    seen = look_turned(detector, image) or look_closer(detector, image)
-    if not seen:
-        raise NoFacesError(f"No face in the reference picture {path}. Give a sharp picture of the face from the front.")
-    largest = max(seen, key=lambda detection: float(np.prod(detection.box[2:] - detection.box[:2])))
-    largest = look_around(detector, image, largest)
-    (answer,) = LANDMARKERS.load(config.landmarker)(threads=config.threads).landmarks(image, [largest])
-    return RECOGNIZERS.load(config.recognizer)(threads=config.threads).embed(image, [answer.points])[0]
 
 
 # --- second pass
@@ -344,74 +311,44 @@ def _cut_crops(
         source_sha256=manifest.inputs["video"]["sha256"],
         settings=manifest.settings,
     )
-    faces = faces_by_frame(person.tracks, analysis, config.smoothing)
+    faces = faces_by_frame(person.tracks, analysis.indices, config.smoothing)
     with Faceset.create(config.output, header) as faceset:
         done = {(record.frame_index, record.face.track) for record in faceset.records()}
         due = {
             index: missing
-            for index, here in sorted(faces.items())
-            if (missing := [item for item in here if (index, item[0].track) not in done])
+            for index, here in faces.items()
+            if (missing := [tracked for tracked in here if (index, tracked[0].track) not in done])
         }
         if due:
             first, last = min(due), max(due)
             reporter.start("cutting crops", last + 1)
-            with closing(read_ahead(open_frames(config.video, first, last + 1))) as frames:
+            with closing(_ahead(open_frames(config.video, first, last + 1))) as frames:
                 for frame in frames:
                     check(reporter)
-                    for face, raw in due.get(frame.index, ()):
-                        _add(faceset, config, frame, face, raw)
+                    for tracked in due.get(frame.index, ()):
+                        _add(faceset, config, frame, tracked)
                     reporter.advance(frame.index + 1)
             reporter.finish()
         return len(faceset)
 
 
-def faces_by_frame(
-    tracks: list[Track], analysis: Analysis, smoothing: float
-) -> Mapping[int, list[tuple[Face, NDArray[np.float32]]]]:
-    """Frame index -> smoothed faces of one person there, each with its raw landmarks [68, 2]."""
-    faces: dict[int, list[tuple[Face, NDArray[np.float32]]]] = {}
-    for number, track in enumerate(tracks):
-        with_iris = all(found.iris is not None for found in track.faces)
-        raw = np.stack(
-            [np.concatenate([found.points, found.iris]) if with_iris else found.points for found in track.faces]  # type: ignore[list-item]
-        )
-        calm = smooth(raw, smoothing)
-        known = [n for n, found in enumerate(track.faces) if found.embedding is not None]
-        for n, found in enumerate(track.faces):
-            points = calm[n, :68]
-            nearest = min(known, key=lambda k: abs(k - n), default=None)
-            face = Face(
-                box=np.concatenate([points.min(axis=0), points.max(axis=0)]),
-                landmarks=points,
-                score=found.score,
-                embedding=None if nearest is None else track.faces[nearest].embedding,
-                iris=calm[n, 68:] if with_iris else None,
-                presence=found.presence,
-                track=number,
-            )
-            faces.setdefault(analysis.indices[track.start + n], []).append((face, found.points))
-    return faces
-
-
-def _add(faceset: Faceset, config: ExtractConfig, frame: Frame, face: Face, raw: NDArray[np.float32]) -> None:
+def _add(faceset: Faceset, config: ExtractConfig, frame: Frame, tracked: TrackedFace) -> None:
     """Cuts one crop and stores it with its record."""
+    face, raw = tracked
     height, width = frame.image.shape[:2]
     crop = Crop.fit(face.landmarks, FaceType(config.face_type), config.size)
     image = crop.cut(frame.image)
-    pitch, yaw, roll = head_pose(face.landmarks, (width, height))
-    faceset.add(
-        image,
-        FaceRecord(
-            source=config.video.name,
-            frame_index=frame.index,
-            pts=frame.pts,
-            face=face,
-            raw_landmarks=raw,
-            pose=(pitch, yaw, roll),
-            sharpness=sharpness(image),
-            face_type=crop.face_type,
-            size=crop.size,
-            crop_from_frame=crop.crop_from_frame.matrix,
-            frame_size=(width, height),
-        ),
+    record = FaceRecord(
+        source=config.video.name,
+        frame_index=frame.index,
+        pts=frame.pts,
+        face=face,
+        raw_landmarks=raw,
+        pose=head_pose(face.landmarks, (width, height)),
+        sharpness=sharpness(image),
+        face_type=crop.face_type,
+        size=crop.size,
+        crop_from_frame=crop.crop_from_frame.matrix,
+        frame_size=(width, height),
     )
+    faceset.add(image, record)

@@ -23,7 +23,7 @@ from konterfei.recognizers import Recognizer
 from konterfei.tracking.cuts import change, is_sudden, signature
 
 MATCH_OVERLAP = 0.25
-"""Overlap from which on a detection and a followed face are one: boxes of detectors and of landmarks differ a little."""
+"""Overlap from which on a detection and a followed face are one: their boxes differ a little."""
 
 SURE_SCORE = 0.85
 """Detector's score from which on a full profile, of which the landmarker is not sure, is taken for a face as well."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +55,7 @@ class Track:
         chosen = [face for face in measured if is_reliable(face)] or measured
         if not chosen:
             return None
-        mean = np.mean([face.embedding for face in chosen], axis=0)
+        mean = np.mean([face.embedding for face in chosen if face.embedding is not None], axis=0)
         return (mean / max(float(np.linalg.norm(mean)), 1e-9)).astype(np.float32)
 
 
@@ -129,7 +130,7 @@ def _part_strangers(track: Track) -> list[Track]:
     """
     known = [n for n, face in enumerate(track.faces) if face.embedding is not None and is_reliable(face)]
     parts, begin = [], 0
-    for before, after in zip(known, known[1:], strict=False):
+    for before, after in pairwise(known):
         if _are_strangers(track.faces[before], track.faces[after]):
             points = np.stack([face.points for face in track.faces[before : after + 1]])
             jumps = np.abs(np.diff(points, axis=0)).mean(axis=(1, 2))

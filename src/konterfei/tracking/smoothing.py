@@ -51,7 +51,7 @@ what is stronger is motion (footage with doubled frames moves in every frame tha
 
 SURELY_NOISE = 8.0
 """Detail below this many times the noise's energy goes entirely at strength 1. Chosen, with the numbers above, by
-how well crops of consecutive frames agree in their pixels over 14 clips: more than this makes hand-held footage worse."""
+how well crops of consecutive frames agree in their pixels over 14 clips: more makes hand-held footage worse."""
 
 
 def smooth(points: NDArray[np.float32], strength: float = 1.0) -> NDArray[np.float32]:
