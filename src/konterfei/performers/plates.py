@@ -214,7 +214,7 @@ def _folds(
     folds = {}
     for channel, (name, part) in channels.items():
         weight = (allowed * parts.get(part, np.float32(1))).astype(np.float32)
-        ratio = np.clip(logarithm(name) - neutral, -0.8, 0.5)
+        ratio = np.clip(logarithm(name) - neutral, -0.8, 0.3)
         light = ratio.mean(axis=-1, keepdims=True)
         light = np.where(light < 0, 0.52 * light, light)  # folds of a small sharp picture are too hard for a large one
         # brightness in detail, colour only broadly: small pictures have blotches, and hairs that do not match

@@ -25,7 +25,7 @@ from konterfei.reporting import Reporter, check
 if TYPE_CHECKING:
     from konterfei.performers.cast import Performer
 
-LOOK_VERSION = 4
+LOOK_VERSION = 5
 """Goes up when the same settings give other pixels, so that older clips are rendered anew."""
 STAGE = "performer"
 """Name in manifests."""
