@@ -12,6 +12,7 @@ from konterfei.io.faceset import Faceset
 from konterfei.io.manifest import Manifest
 from konterfei.io.run import Run
 from konterfei.reporting import Recorder, Silent
+from konterfei.stages._merge_parts import Parts
 from konterfei.stages.merge import merge
 
 
@@ -153,7 +154,7 @@ def test_a_faceset_of_every_second_frame_is_remarked(place, config):  # noqa: F8
     faces = make_faces(place / "sparse", config.video, range(0, 40, 2), settings={"every_nth": 2})
     reporter = Recorder()
     assert merge(dataclasses.replace(config, faces=faces), reporter, Painter()).swapped == 20
-    assert any("every 2th frame" in line or "--every-nth 1" in line for line in reporter.warnings)
+    assert any("one frame in 2" in line for line in reporter.warnings)
 
 
 def test_a_damaged_manifest_is_named(place, config):  # noqa: F811
@@ -161,3 +162,18 @@ def test_a_damaged_manifest_is_named(place, config):  # noqa: F811
     Manifest.file_for(config.output).write_text("{")
     with pytest.raises(KonterfeiError, match=re.escape("out.mp4.manifest.json")):
         merge(config, Silent(), Painter())
+
+
+def test_two_merges_into_one_output(place, config):  # noqa: F811
+    with Parts(config.parts_folder).locked(), pytest.raises(OutputError, match="Another merge"):
+        merge(config, Silent(), Painter())
+    assert merge(config, Silent(), Painter()).swapped == 40
+
+
+def test_removed_crops_are_noted(place, config):  # noqa: F811
+    Manifest(stage="extract", results={"num_faces": 40}, complete=True).save(config.faces)
+    for name in Faceset.open(config.faces).names()[:4]:
+        (config.faces / name).unlink()
+    reporter = Recorder()
+    merge(config, reporter, Painter())
+    assert any(line.startswith("4 crops were removed") for line in reporter.notes)

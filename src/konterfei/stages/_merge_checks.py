@@ -100,9 +100,13 @@ def matching_faceset(
         reporter.warn(f"The faceset was made from {what}, another file than '{video}': used because of --force.")
     if int(header.settings.get("every_nth", 1) or 1) > 1:
         reporter.warn(
-            f"The faceset was made of every {header.settings['every_nth']}th frame only; the frames between will not "
+            f"The faceset was made of one frame in {header.settings['every_nth']} only; the frames between will not "
             "be swapped. Extract again with --every-nth 1."
         )
+    made = Manifest.load(folder)
+    removed = int(made.results.get("num_faces", 0)) - len(faceset) if made is not None else 0
+    if removed > 0:
+        reporter.note(f"{removed} crops were removed from '{folder}' since it was made: those faces stay as they are.")
     return faceset
 
 

@@ -15,8 +15,8 @@ import queue
 import shutil
 import threading
 from collections import deque
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -26,10 +26,16 @@ from typing import Any, Self
 from numpy.typing import NDArray
 
 from konterfei.compositing import FaceColors
-from konterfei.io.atomic import make_folder, remove_leftovers, sha256, write_json
+from konterfei.errors import OutputError
+from konterfei.io.atomic import make_folder, remove_leftovers, sha256, translated, write_json
 from konterfei.io.manifest import Manifest
 from konterfei.io.video import Frame, VideoWriter
 from konterfei.stages._merge_stream import SWAPPED, Clock
+
+try:
+    import fcntl
+except ImportError:  # Windows: no advisory locks; two merges into one output are then not noticed
+    fcntl = None  # type: ignore[assignment]
 
 Array = NDArray[Any]
 Colors = list[FaceColors]
@@ -93,6 +99,26 @@ class Parts:
         """Record of a part."""
         return self.path(number).with_suffix(".json")
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Makes the folder and keeps other merges out of it; a lock ends with its process, however that ends.
+
+        Raises:
+            OutputError: another merge is at work there, or the folder cannot be made.
+        """
+        path = make_folder(self.folder) / ".lock"
+        with translated(path), path.open("ab") as lock:
+            if fcntl is not None:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    raise OutputError(
+                        f"Another merge is writing into '{self.folder}'. Wait for it or choose another output."
+                    ) from None
+                except OSError:
+                    pass  # a disk without locks
+            yield
+
     def begin(self, manifest: Manifest) -> tuple[list[PartRecord], list[str]]:
         """Take up the work that is there, or start anew.
 
@@ -102,7 +128,6 @@ class Parts:
         Returns:
             the finished parts, in order; and what differs in those that were found and thrown away, in words
         """
-        make_folder(self.folder)
         there = Manifest.load(self.folder)
         changes = manifest.differs_from(there) if there is not None else []
         if there is None or changes:

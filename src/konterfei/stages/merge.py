@@ -53,7 +53,7 @@ class MergeConfig(MergeSettings):
     use: str | None = None
     """What the video is for, as the consent record's scope names it. Not needed where the scope is "any"."""
     src_videos: tuple[Path, ...] = ()
-    """Videos of the src person, named in the credentials. None = what the run's src faceset says."""
+    """Videos of the src person, named in the credentials. When not given, what the run's src faceset says."""
     label: Annotated[str, LABELS] = "corner"
     """Visible sign that the picture was altered: corner, caption or none. Leaving it out is recorded in the video."""
     crf: float = 16.0
@@ -162,7 +162,9 @@ def merge(config: MergeConfig, reporter: Reporter, swapper: FaceSwapper | None =
     info = probe(config.video)
     checks.check_output(config.output, given, needed=2 * config.video.stat().st_size)
     identity = signing_identity(config.certificate, config.key)
-    for line in (*info.warnings, *identity.notes):
+    for line in info.warnings:
+        reporter.warn(line)
+    for line in identity.notes:
         reporter.note(line)
     before = Manifest.load(config.output)
     plate = input_record(config.video, before.inputs.get("video") if before else None)
@@ -174,13 +176,15 @@ def merge(config: MergeConfig, reporter: Reporter, swapper: FaceSwapper | None =
     work = _manifest(config, plate, faceset, swapper)
     whole = _manifest(config, plate, faceset, swapper, consent)
     parts = Parts(config.parts_folder)
-    if done := _already_done(config, whole, before, reporter):
-        parts.remove()
-        return done
-    if not config.force and not parts.is_complete(work):
-        checks.refuse_foreign(config.output, before)
-    records = _render(config, info, faceset, swapper, parts, work, reporter)
-    return _finish(config, parts, records, swapper, (work, whole), consent, identity, reporter)
+    if not config.force:
+        if done := _already_done(config, whole, before, reporter):
+            parts.remove()  # a kill may have left some of it
+            return done
+        if not parts.is_complete(work):
+            checks.refuse_foreign(config.output, before)
+    with parts.locked():
+        records = _render(config, info, faceset, swapper, parts, work, reporter)
+        return _finish(config, parts, records, swapper, (work, whole), consent, identity, reporter)
 
 
 def _manifest(
