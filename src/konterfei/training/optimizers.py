@@ -1,7 +1,7 @@
 """Optimisers over one flat buffer.
 
-All parameters are views of one array, so that a step is a handful of passes over short pieces that stay in the
-processor's cache: several times faster than a pass per parameter or per operation (docs/training.md has the figures).
+All parameters are views of one array: a step is one fused kernel, or a handful of passes over short pieces that stay
+in the processor's cache, and saving, smoothing and checking take one pass each (docs/training.md has the figures).
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.optim.adam import adam
 
-_PIECE = 1 << 16  # elements; four arrays of them fit into a core's second-level cache
+_PIECE = 1 << 16  # elements; from 2^15 to 2^18 equally fast, the whole array at once a tenth slower
 
 
 class FlatParameters:
@@ -98,14 +99,33 @@ class AdaBelief(Optimizer):
 
 
 class Adam(Optimizer):
-    """Kingma and Ba 2015, algorithm 1, with beta2 = 0.99: short memory, for short runs at a large rate."""
+    """Kingma and Ba 2015, algorithm 1, with beta2 = 0.99: short memory, for short runs at a large rate.
+
+    PyTorch's fused kernel over the whole array: a third of the time of separate operations.
+    """
 
     state_names = ("mean", "square")
 
-    def _update(self, weights: Tensor, gradients: Tensor, state: list[Tensor], rate: float, count: int) -> None:
-        mean, square = state
-        mean.lerp_(gradients, 0.1)
-        square.mul_(0.99).addcmul_(gradients, gradients, value=0.01)
-        torch.sqrt(square, out=gradients)
-        gradients.mul_((1 - 0.99**count) ** -0.5).add_(1e-8)
-        weights.addcdiv_(mean, gradients, value=-rate / (1 - 0.9**count))
+    def step(self, rate: float, count: int, ema_keep: float) -> None:
+        """See Optimizer."""
+        flat = self._flat
+        before = torch.full((), count - 1.0, device=flat.weights.device)  # the kernel counts up by itself
+        with torch.no_grad():
+            adam(
+                [flat.weights],
+                [flat.gradients],
+                [self.state["mean"]],
+                [self.state["square"]],
+                [],
+                [before],
+                fused=True,
+                amsgrad=False,
+                beta1=0.9,
+                beta2=0.99,
+                lr=rate,
+                weight_decay=0.0,
+                eps=1e-8,
+                maximize=False,
+            )
+            flat.ema.lerp_(flat.weights, 1 - ema_keep)
+            flat.gradients.zero_()

@@ -60,14 +60,13 @@ def test_adam_equals_pytorch():
         torch.testing.assert_close(a, b, rtol=2e-5, atol=2e-6)
 
 
-@pytest.mark.parametrize("kind", [AdaBelief, Adam])
-def test_cutting_the_array_up_changes_no_bit(kind, monkeypatch):
+def test_cutting_the_array_up_changes_no_bit(monkeypatch):
     results = []
     for piece in (1 << 16, 7, 1):
         monkeypatch.setattr(optimizers, "_PIECE", piece)
         model = small_model()
         flat = FlatParameters(model)
-        optimizer = kind(flat)
+        optimizer = AdaBelief(flat)
         for count in range(1, 6):
             loss_of(model, count).backward()
             optimizer.step(1e-3, count, 0.99)
