@@ -28,7 +28,7 @@ class DemoConfig:
     """Minutes of training in all."""
     src: Annotated[str, PERFORMERS] = "P006"
     """Performer whose face is used."""
-    dst: Annotated[str, PERFORMERS] = "P005"
+    dst: Annotated[str, PERFORMERS] = "P007"
     """Performer who receives it."""
     seconds: float = 12.0
     """Length of each clip."""
@@ -51,11 +51,13 @@ def demo(config: DemoConfig, reporter: Reporter) -> SwapResult:
     from konterfei.performers import PerformerConfig, render_performer
 
     clips = {}
-    for number, person in enumerate((config.src, config.dst)):
+    for number, person in enumerate((config.dst, config.src)):
         clip = config.output / "performers" / f"{person}.mp4"
         reporter.note(f"rendering performer {person} ({number + 1} of 2)")
         clips[person] = render_performer(
-            PerformerConfig(person=person, output=clip, seconds=config.seconds, size=config.size), reporter
+            # each moves on their own (seed): src has never shown what dst does
+            PerformerConfig(person=person, output=clip, seconds=config.seconds, size=config.size, seed=number + 1),
+            reporter,
         )
     return swap(
         SwapConfig(
