@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from konterfei.color_transfers import COLOR_TRANSFERS, ColorTransfer
 from konterfei.compositing.colors import FaceColors, skin_weights, smooth_colors
 from konterfei.compositing.settings import MergeSettings
-from konterfei.geometry import Crop, Face, FaceType, Region, Similarity
+from konterfei.geometry import Crop, Face, FaceType, Interpolation, Region, Similarity
 from konterfei.imaging import alpha_blend, erode, feather, laplacian_blend, sharpen, support, to_float, to_uint8
 from konterfei.maskers import MASKERS
 
@@ -138,13 +138,14 @@ def _lay(swapped: Swapped, merged: Array, region: Region, settings: MergeSetting
     image = transfer.apply(swapped.image, swapped.colors.swapped, swapped.colors.plate)
     if settings.sharpen:
         image = sharpen(image, settings.sharpen)
-    over = _projected(image, swapped.crop, settings.face_scale, region)
+    over = _projected(image, swapped.crop, settings.face_scale, region, "cubic")
     alpha = _projected(swapped.alpha, swapped.crop, settings.face_scale, region)
     alpha[alpha < _FAINT] = 0.0
     if settings.blend == "multiband":
-        light = _light(image, swapped)
-        light = _projected(light * 0.5 + 0.5, swapped.crop, settings.face_scale, region) * 2.0 - 1.0
-        over += light * np.minimum(_STEEPEST, 1.0 / np.maximum(alpha, _FAINT))[..., None]
+        light = _light(image, swapped) * 0.5 + 0.5  # projecting keeps to [0, 1]
+        spread = _projected(light, swapped.crop, settings.face_scale, region)
+        gain = np.minimum(1.0 / np.maximum(alpha, _FAINT), _STEEPEST)
+        cv2.accumulateProduct(cv2.addWeighted(spread, 2.0, spread, 0.0, -1.0), cv2.merge([gain, gain, gain]), over)
     merged[region] = alpha_blend(merged[region], over, alpha)
 
 
@@ -181,12 +182,14 @@ def _placed(crop: Crop, size: int, face_scale: float) -> Crop:
     return Crop(crop.face_type, size, about_middle @ Similarity.of(zoom) @ crop.crop_from_frame)
 
 
-def _projected(image: Array, crop: Crop, face_scale: float, region: Region) -> Array:
-    """A crop's picture (cubic) or mask (linear) as it lies over `region` of the frame."""
+def _projected(
+    image: Array, crop: Crop, face_scale: float, region: Region, interpolation: Interpolation = "linear"
+) -> Array:
+    """A crop's picture or mask as it lies over `region` of the frame, without aliasing where it shrinks."""
     placed = _placed(crop, image.shape[0], face_scale)
     image, smaller = _shrunk(image, int(1 / placed.frame_from_crop.scale))
     placed = Crop(placed.face_type, image.shape[0], smaller @ placed.crop_from_frame)
-    return placed.project(image, region, "cubic" if image.ndim == 3 else "linear")
+    return placed.project(image, region, interpolation)
 
 
 def _rescaled(image: Array, size: int) -> Array:
