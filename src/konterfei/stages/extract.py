@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from konterfei.detectors import DETECTORS
-from konterfei.errors import ConfigError, NoFacesError
+from konterfei.errors import ConfigError, NoFacesError, OutputError
 from konterfei.geometry import Crop, FaceType, head_pose
 from konterfei.imaging.filters import sharpness
 from konterfei.io.atomic import ensure_writable, make_folder
@@ -131,6 +131,8 @@ def extract(config: ExtractConfig, reporter: Reporter) -> ExtractResult:
         OutputError, FacesetError: the folder cannot be written, or holds something else.
         Cancelled: a person asked to stop; what was found is kept.
     """
+    if config.output.exists() and not config.output.is_dir():
+        raise OutputError(f"'{config.output}' is a file; the faces need a folder. Choose another output.")
     before = Manifest.load(config.output)
     manifest = new_manifest(config.video, config.picture, _settings(config), before)
     ensure_writable(config.output)

@@ -1,0 +1,319 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import drawn_vision
+import numpy as np
+import pytest
+from drawn_faces import ANNA, BERT
+from drawn_vision import SETTINGS, empty, scene, two_people, where, write_clip
+
+from konterfei.errors import Cancelled, ConfigError, NoFacesError, OutputError, UnreadableMediaError
+from konterfei.io.faceset import Faceset
+from konterfei.io.images import write_image
+from konterfei.io.manifest import Manifest
+from konterfei.reporting import Recorder, Silent
+from konterfei.stages.extract import ExtractConfig, extract
+
+
+@pytest.fixture(autouse=True)
+def _drawn(monkeypatch):
+    drawn_vision.install(monkeypatch.setitem)
+
+
+def run(video, output, reporter=None, **settings):
+    return extract(ExtractConfig(video=video, output=output, **{**SETTINGS, **settings}), reporter or Silent())
+
+
+def records(folder):
+    return [record.encode() for record in Faceset.open(folder).records()]
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    return write_clip(tmp_path_factory.mktemp("clip") / "anna.mp4", scene(40))
+
+
+def test_one_face_in_every_frame_with_what_is_known_of_it(clip, tmp_path):
+    result = run(clip, tmp_path / "faces")
+    found = Faceset.open(tmp_path / "faces").records()
+    assert (result.num_faces, result.num_frames, result.num_people, result.was_done) == (40, 40, 1, False)
+    assert [record.frame_index for record in found] == list(range(40))
+    assert [record.pts for record in found] == [Fraction(index, 25) for index in range(40)]
+    for record in found:
+        truth = where(record.frame_index, 40)
+        assert np.abs(record.face.landmarks - truth).max() < 2.5
+        assert record.face.embedding is not None and record.face.iris is not None
+        assert record.raw_landmarks.shape == (68, 2) and record.sharpness > 0
+        assert np.abs(record.crop_from_frame @ np.array([*truth[30], 1]) - 32).max() < 16  # nose well inside 64 px
+
+
+def test_run_again_it_does_nothing_and_says_so(clip, tmp_path):
+    first = run(clip, tmp_path / "faces")
+    (tmp_path / "faces" / "000003_0.jpg").unlink()  # what a person takes away stays away
+    recorder = Recorder()
+    second = run(clip, tmp_path / "faces", recorder)
+    assert second.was_done and second.num_faces == first.num_faces and not recorder.tasks
+    assert any("Nothing to do" in note for note in recorder.notes)
+    assert not (tmp_path / "faces" / "000003_0.jpg").exists()
+
+
+def test_other_settings_are_refused_by_name_and_forced(clip, tmp_path):
+    run(clip, tmp_path / "faces")
+    with pytest.raises(OutputError, match="face_type is full, was whole.*--force"):
+        run(clip, tmp_path / "faces", face_type="full")
+    recorder = Recorder()
+    run(clip, tmp_path / "faces", recorder, face_type="full", force=True)
+    assert {record.face_type for record in Faceset.open(tmp_path / "faces").records()} == {"full"}
+    assert recorder.tasks == ["cutting crops"], "what was found holds for every face type"
+
+
+def test_another_video_is_refused(clip, tmp_path):
+    run(clip, tmp_path / "faces")
+    other = write_clip(tmp_path / "other.mp4", scene(5, BERT))
+    with pytest.raises(OutputError, match=r"video is .*other\.mp4, was .*anna\.mp4"):
+        run(other, tmp_path / "faces")
+
+
+def test_face_that_comes_between_two_looks_is_known_from_its_first_frame(tmp_path):
+    frames = [*empty(11), *scene(30)]  # looks at 0, 7, 15: found at 15, seen since 11
+    run(write_clip(tmp_path / "late.mp4", frames), tmp_path / "faces")
+    assert [r.frame_index for r in Faceset.open(tmp_path / "faces").records()] == list(range(11, 41))
+
+
+def test_face_in_the_very_last_frames_is_found(tmp_path):
+    frames = [*empty(67), *scene(3)]
+    run(write_clip(tmp_path / "end.mp4", frames), tmp_path / "faces")
+    assert [r.frame_index for r in Faceset.open(tmp_path / "faces").records()] == [67, 68, 69]
+
+
+def test_landmarks_do_not_bleed_across_a_cut(tmp_path):
+    clip = write_clip(tmp_path / "cut.mp4", [*scene(20), *_brighter_scene(20)])
+    result = run(clip, tmp_path / "faces")
+    found = Faceset.open(tmp_path / "faces").records()
+    assert result.num_cuts == 1 and len({record.face.track for record in found}) == 2
+    for record in found:
+        assert np.abs(record.face.landmarks - record.raw_landmarks).max() < 1.5, record.frame_index
+
+
+def _brighter_scene(count):
+    frames = []
+    for image in scene(count):
+        image = np.roll(image, 60, axis=1)
+        image[(image == 60).all(axis=2)] = (20, 200, 60)
+        frames.append(image)
+    return frames
+
+
+def test_most_present_person_is_taken_and_others_are_told(tmp_path):
+    clip = write_clip(tmp_path / "two.mp4", two_people(40, gone_from=25))
+    recorder = Recorder()
+    result = run(clip, tmp_path / "faces", recorder)
+    assert (result.num_people, result.person, result.num_faces) == (2, 0, 40)
+    told = next(note for note in recorder.notes if "2 people" in note)
+    assert "seen most is taken" in told and "40 frames" in told and "25 frames" in told and "--person" in told
+
+
+def test_person_by_number_by_picture_and_none_such(tmp_path):
+    clip = write_clip(tmp_path / "two.mp4", two_people(40, gone_from=25))
+    assert run(clip, tmp_path / "one", person="1").num_faces == 25
+    write_image(tmp_path / "bert.png", scene(1, BERT)[0])
+    assert run(clip, tmp_path / "bert", person=str(tmp_path / "bert.png")).num_faces == 25
+    write_image(tmp_path / "stranger.png", empty(1)[0])
+    with pytest.raises(NoFacesError, match=r"No face in the reference picture"):
+        run(clip, tmp_path / "none", person=str(tmp_path / "stranger.png"))
+    with pytest.raises(NoFacesError, match=r"no person 7 .* 0: 40 frames .* 1: 25 frames"):
+        run(clip, tmp_path / "none", person="7")
+    assert run(clip, tmp_path / "none", person="0").num_faces == 40, "a failed try does not ask for --force"
+    with pytest.raises(ConfigError, match="neither a number nor a picture"):
+        ExtractConfig(video=clip, output=tmp_path, person="anna")
+
+
+def test_nobody_is_an_error_that_says_what_was_looked_at(tmp_path):
+    clip = write_clip(tmp_path / "nobody.mp4", empty(20))
+    with pytest.raises(NoFacesError, match=r"20 frames.*detector drawn.*threshold 0\.7.*best score.*Try"):
+        run(clip, tmp_path / "faces")
+    assert not (tmp_path / "faces").exists(), "nothing half-written"
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_very_short_videos(count, tmp_path):
+    result = run(write_clip(tmp_path / "short.mp4", scene(count, total=40)), tmp_path / "faces")
+    assert result.num_faces == count
+
+
+def test_every_nth(clip, tmp_path):
+    run(clip, tmp_path / "faces", every_nth=3)
+    found = Faceset.open(tmp_path / "faces").records()
+    assert [record.frame_index for record in found] == list(range(0, 40, 3))
+    assert len({record.face.track for record in found}) == 1, "frames left out on purpose are no gap"
+
+
+def test_folder_of_images(tmp_path):
+    for index, image in enumerate(scene(6, total=40)):
+        write_image(tmp_path / "shot" / f"{index:04d}.png", image)
+    assert run(tmp_path / "shot", tmp_path / "faces").num_faces == 6
+    assert run(tmp_path / "shot", tmp_path / "faces").was_done
+
+
+def test_bad_paths(clip, tmp_path):
+    with pytest.raises(UnreadableMediaError, match="no file"):
+        run(tmp_path / "missing.mp4", tmp_path / "faces")
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OutputError, match="is a file"):
+        run(clip, tmp_path / "file")
+    assert not (tmp_path / "faces").exists()
+
+
+@pytest.mark.parametrize(
+    ("setting", "flag"),
+    [
+        ({"size": 8}, "--size"),
+        ({"every_nth": 0}, "--every-nth"),
+        ({"threshold": 1.5}, "--threshold"),
+        ({"detect_every": 0}, "--detect-every"),
+        ({"smoothing": -1.0}, "--smoothing"),
+        ({"smallest": 2}, "--smallest"),
+        ({"threads": -1}, "--threads"),
+        ({"face_type": "hole"}, "--face-type"),
+        ({"detector": "yumet"}, "yunet"),
+    ],
+)
+def test_nonsense_is_refused_by_the_name_of_its_flag(setting, flag):
+    with pytest.raises(Exception, match=flag) as caught:
+        ExtractConfig(video=Path("a.mp4"), output=Path("b"), **setting)
+    assert caught.value.exit_code == 2
+
+
+class StopAt(Recorder):
+    """Asks to stop at the n-th step."""
+
+    def __init__(self, step):
+        super().__init__()
+        self.left = step
+
+    def take_stop(self):
+        self.left -= 1
+        return self.left == 0
+
+
+@pytest.mark.parametrize("step", [30, 100, 170])
+def test_stopped_and_resumed_equals_uninterrupted(step, tmp_path):
+    clip = write_clip(tmp_path / "long.mp4", [*scene(60), *empty(10), *scene(30)])
+    run(clip, tmp_path / "whole")
+    with pytest.raises(Cancelled):
+        run(clip, tmp_path / "faces", StopAt(step))
+    assert not Manifest.load(tmp_path / "faces").complete
+    run(clip, tmp_path / "faces")
+    assert records(tmp_path / "faces") == records(tmp_path / "whole")
+
+
+def test_torn_and_damaged_journal(tmp_path):
+    clip = write_clip(tmp_path / "long.mp4", scene(150))
+    run(clip, tmp_path / "whole")
+    for cut in (-5, 700):
+        with pytest.raises(Cancelled):
+            run(clip, tmp_path / "faces", StopAt(140))
+        journal = tmp_path / "faces" / "analysis.jsonl"
+        data = bytearray(journal.read_bytes())
+        data[cut] ^= 1  # one flipped bit: this line and all after it are done anew
+        journal.write_bytes(data)
+        run(clip, tmp_path / "faces")
+        assert records(tmp_path / "faces") == records(tmp_path / "whole")
+        for file in (tmp_path / "faces").iterdir():
+            file.unlink()
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+import drawn_vision
+drawn_vision.install()
+from konterfei.reporting import Silent
+from konterfei.stages.extract import ExtractConfig, extract
+class Slow(Silent):
+    def advance(self, done, **figures):
+        time.sleep(0.004)
+extract(ExtractConfig(video=Path(sys.argv[1]), output=Path(sys.argv[2]), **drawn_vision.SETTINGS), Slow())
+"""
+
+
+def test_killed_at_any_point_and_resumed_equals_uninterrupted(tmp_path):
+    clip = write_clip(tmp_path / "long.mp4", [*scene(130), *empty(20), *scene(90)])
+    run(clip, tmp_path / "whole")
+    output = tmp_path / "faces"
+    tests = Path(__file__).resolve().parents[1]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tests.parent / "src"), str(tests)])}
+
+    def blocks():
+        journal = output / "analysis.jsonl"
+        return journal.read_bytes().count(b"\n") if journal.exists() else 0
+
+    def crops():
+        return len(list(output.glob("*.jpg")))
+
+    points = [  # as soon as: the journal begins, two blocks, the last block, some crops, most crops
+        lambda: blocks() >= 1,
+        lambda: blocks() >= 3,
+        lambda: blocks() >= 5,
+        lambda: crops() >= 20,
+        lambda: crops() >= 150,
+    ]
+    kills = 0
+    for point in points:
+        process = subprocess.Popen([sys.executable, "-c", KILLED, str(clip), str(output)], env=environment)
+        until = time.monotonic() + 60
+        while process.poll() is None and not point() and time.monotonic() < until:
+            time.sleep(0.002)
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+            kills += 1
+        process.wait()
+    assert kills >= 4, "the kills came too late to test anything"
+    run(clip, output)
+    assert records(output) == records(tmp_path / "whole")
+    assert json.loads((output / "manifest.json").read_text())["complete"]
+    assert not [file.name for file in output.iterdir() if file.suffix == ".part" or "tmp" in file.name]
+
+
+def test_lost_frames_part_a_track(tmp_path, monkeypatch):
+    clip = write_clip(tmp_path / "holes.mp4", scene(30))
+    import konterfei.stages.extract as stage
+
+    whole = stage.open_frames
+
+    def holed(*args, **kwargs):
+        reader = whole(*args, **kwargs)
+        return (frame for frame in reader if frame.index not in (10, 11))
+
+    class Holed:
+        def __init__(self, *args, **kwargs):
+            self.reader = whole(*args, **kwargs)
+            self.info, self.lost = self.reader.info, 2
+            self.frames = (frame for frame in self.reader if frame.index not in (10, 11))
+
+        def __iter__(self):
+            return self.frames
+
+        def close(self):
+            self.reader.close()
+
+    monkeypatch.setattr(stage, "open_frames", Holed)
+    recorder = Recorder()
+    result = run(clip, tmp_path / "faces", recorder)
+    assert (result.num_faces, result.num_lost) == (28, 2)
+    assert any("2 frames" in warning for warning in recorder.warnings)
+    found = Faceset.open(tmp_path / "faces").records()
+    assert {r.face.track for r in found if r.frame_index < 10} != {r.face.track for r in found if r.frame_index > 11}
+
+
+def test_two_skins_are_told_apart():
+    """The drawn recognizer itself: else the tests above test nothing."""
+    recognizer = drawn_vision.DrawnRecognizer()
+    anna, bert = (recognizer.embed(scene(1, skin)[0], [where(0, 2)])[0] for skin in (ANNA, BERT))
+    assert anna @ bert < 0.1 < 0.9 < anna @ anna
