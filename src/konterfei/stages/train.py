@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from konterfei.errors import CheckpointMismatchError, ConfigError, FacesetError
 from konterfei.geometry import FaceType
@@ -13,7 +13,7 @@ from konterfei.io.faceset import Faceset
 from konterfei.io.run import Run
 from konterfei.models import MODELS
 from konterfei.reporting import Reporter
-from konterfei.training.presets import Preset, parse_architecture, preset
+from konterfei.training.presets import PRESETS, Preset, parse_architecture, preset
 
 SAME_PERSON = 0.42
 """Cosine of two mean embeddings above which they are taken for one person (measured for MobileFaceNet-192)."""
@@ -29,7 +29,7 @@ class TrainConfig:
     """Faceset of the person in the video that receives it."""
     output: Path
     """Folder of the run. One that is there is continued."""
-    preset: str = "quick"
+    preset: Annotated[str, PRESETS] = "quick"
     """Complete settings by name: quick (96 px, minutes on a CPU), standard (128 px, a GPU or days), tiny (a try)."""
     minutes: float | None = None
     """Minutes of training in all, pauses not counted. More minutes for a finished run go on with it."""
@@ -47,7 +47,7 @@ class TrainConfig:
     """Width of the decoder, instead of the preset's."""
     d_mask_dims: int | None = None
     """Width of the mask decoder, instead of the preset's."""
-    face_type: str | None = None
+    face_type: Annotated[str | None, FaceType] = None
     """How much of the head the model sees: half, mid_full, full, whole or head, instead of the preset's."""
     batch: int | None = None
     """Samples per person and step, instead of the preset's. More is smoother and slower."""
@@ -169,8 +169,9 @@ def train(config: TrainConfig, reporter: Reporter) -> TrainResult:
         )
     else:
         state = "stopped" if result.is_stopped else "finished"
+        loss = f", loss {progress.loss:.3f}" if progress.loss else ""  # none before the first report
         reporter.note(
-            f"Training {state} at step {progress.step} after {minutes:.1f} minutes, loss {progress.loss:.3f}. "
+            f"Training {state} at step {progress.step} after {minutes:.1f} minutes{loss}. "
             f"Preview: {run.preview_path()}"
         )
     if is_preview:
