@@ -153,6 +153,8 @@ def test_resumed_equals_uninterrupted_bit_for_bit(again, uninterrupted, stops):
     result, reporter = again()
     assert (result.steps, result.is_stopped) == (STEPS, False)
     assert f"Training goes on from step {done}" in " ".join(reporter.notes)
+    assert f"Training finished at step {STEPS}" in " ".join(reporter.notes)
+    assert ", loss " in " ".join(reporter.notes)
     assert_equal_runs(result.run, uninterrupted)
 
 
@@ -213,7 +215,8 @@ def test_killed_and_run_again_equals_uninterrupted(faces, uninterrupted, tmp_pat
 
 
 def test_a_finished_run_does_nothing_and_says_so(again):
-    result, _ = again(steps=5)
+    result, reporter = again(steps=5)
+    assert "loss" not in " ".join(reporter.notes)  # there was no report yet
     before = {path: path.stat().st_mtime_ns for path in result.run.rglob("*") if path.name != ".writer.lock"}
     result, reporter = again(steps=5)
     assert {path: path.stat().st_mtime_ns for path in result.run.rglob("*") if path.name != ".writer.lock"} == before

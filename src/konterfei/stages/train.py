@@ -171,8 +171,7 @@ def train(config: TrainConfig, reporter: Reporter) -> TrainResult:
         state = "stopped" if result.is_stopped else "finished"
         loss = f", loss {progress.loss:.3f}" if progress.loss else ""  # none before the first report
         reporter.note(
-            f"Training {state} at step {progress.step} after {minutes:.1f} minutes{loss}. "
-            f"Preview: {run.preview_path()}"
+            f"Training {state} at step {progress.step} after {minutes:.1f} minutes{loss}. Preview: {run.preview_path()}"
         )
     if is_preview:
         reporter.note(f"Fewer than {chosen.usable_steps} steps: what is merged with it is called a preview.")
