@@ -280,6 +280,15 @@ def test_a_frame_that_cannot_be_merged_stops_the_job(place, config):
     assert verify(config.output).untouched
 
 
+def test_what_a_kill_left_while_signing_is_removed(place, config):
+    for name in ("out.konterfei-tmp-1-ab.mp4", "out.mp4.manifest.konterfei-tmp-1-cd.json"):
+        (place / f".{name}").write_bytes(b"torn")
+    other = place / ".outer.konterfei-tmp-1-ab.mp4"  # of another output, perhaps being written
+    other.write_bytes(b"whole")
+    merge(config, Silent(), Painter())
+    assert left_behind(place) == {"out.mp4", "out.mp4.manifest.json", other.name}
+
+
 def test_nothing_swapped_is_an_error(place, config):
     with pytest.raises(NoFacesError, match="inside the mask") as caught:
         merge(config, Silent(), Painter(mask=0.0))

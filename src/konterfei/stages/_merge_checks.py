@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +63,17 @@ def refuse_foreign(output: Path, before: Manifest | None) -> None:
         return
     why = "was changed since it was merged" if before is not None and before.complete else "was not made by this merge"
     raise OutputError(f"'{output}' is there already and {why}. Choose another output, or --force to replace it.")
+
+
+def remove_torn(output: Path) -> None:
+    """Remove what a killed process left of `output` and of its manifest, under the temporary names of `io.atomic`.
+
+    Only while no other merge writes there.
+    """
+    for path in (output, Manifest.file_for(output)):
+        for torn in path.parent.glob(f".{escape(path.stem[:100])}.konterfei-tmp-*{escape(path.suffix)}"):
+            with suppress(OSError):
+                torn.unlink()
 
 
 def matching_faceset(

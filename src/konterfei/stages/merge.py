@@ -308,6 +308,7 @@ def _finish(
     work.complete = True
     work.save(parts.folder)
     check(reporter)
+    checks.remove_torn(config.output)
     unsigned = parts.folder / f"unsigned{config.output.suffix}"
     sound = config.video if config.range is None else None
     for line in join([parts.path(r.number) for r in records], unsigned, audio_from=sound):
