@@ -9,8 +9,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from drawn_faces import _FLAT, ANNA, BERT, embedding, picture
 
+from drawn_faces import _FLAT, ANNA, BERT, embedding, picture
 from konterfei.detectors import DETECTORS, Detection
 from konterfei.io.video import VideoWriter
 from konterfei.landmarkers import LANDMARKERS, Landmarked, Window

@@ -7,12 +7,12 @@ import time
 from fractions import Fraction
 from pathlib import Path
 
-import drawn_vision
 import numpy as np
 import pytest
+
+import drawn_vision
 from drawn_faces import ANNA, BERT
 from drawn_vision import SETTINGS, empty, scene, two_people, where, write_clip
-
 from konterfei.errors import Cancelled, ConfigError, NoFacesError, OutputError, UnreadableMediaError
 from konterfei.io.faceset import Faceset
 from konterfei.io.images import write_image
@@ -65,7 +65,7 @@ def test_run_again_it_does_nothing_and_says_so(clip, tmp_path):
 
 def test_other_settings_are_refused_by_name_and_forced(clip, tmp_path):
     run(clip, tmp_path / "faces")
-    with pytest.raises(OutputError, match="face_type is full, was whole.*--force"):
+    with pytest.raises(OutputError, match=r"face_type is full, was whole.*--force"):
         run(clip, tmp_path / "faces", face_type="full")
     recorder = Recorder()
     run(clip, tmp_path / "faces", recorder, face_type="full", force=True)

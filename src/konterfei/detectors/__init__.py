@@ -51,6 +51,17 @@ DETECTORS = Registry(
 """Every detector by name."""
 
 
+SMALL_FRAME = 320
+"""Frames whose long side is shorter are enlarged to it. Enlarging more finds faces of 25 pixels oftener (93 against
+83 of 100) but scores ordinary ones lower and costs twice as much: `looks.look_closer` does it when nothing was found."""
+
+
+def view_scale(height: int, width: int, size: int) -> float:
+    """Factor by which a detector resizes a frame before it looks: to `size` at most, to `SMALL_FRAME` at least."""
+    longest = max(height, width)
+    return min(size / longest, max(1.0, SMALL_FRAME / longest))
+
+
 def overlap(box: NDArray[np.float32], boxes: NDArray[np.float32]) -> NDArray[np.float32]:
     """Intersection over union of `box` [4] with each of `boxes` [N, 4]. [N], 0 to 1"""
     corner = np.maximum(box[:2], boxes[:, :2])

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from konterfei.detectors import Detection, suppress
+from konterfei.detectors import Detection, suppress, view_scale
 from konterfei.weights.session import open_session
 
 STRIDE = 4
@@ -21,7 +21,7 @@ class CenterFace:
     Args:
         threads: threads of the runtime, 0 = its choice.
         threshold: lowest score told.
-        size: long side in pixels at which the network looks; frames are scaled to it, small ones at most twofold.
+        size: long side in pixels at which the network looks; larger frames are scaled down to it.
     """
 
     usual_threshold: ClassVar[float] = 0.5
@@ -34,7 +34,7 @@ class CenterFace:
 
     def detect(self, image: NDArray[np.uint8]) -> list[Detection]:  # noqa: D102
         height, width = image.shape[:2]
-        scale = min(self.size / max(height, width), 2.0)
+        scale = view_scale(height, width, self.size)
         # Sides are stretched to multiples of 32, as in training; the boxes are scaled back per axis.
         inner = tuple(max(round(side * scale / 32), 1) * 32 for side in (width, height))
         interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR

@@ -15,7 +15,10 @@ AROUND_SIDE = 256
 """Side in pixels of the picture it looks at: the face is half as high, for which detectors are made."""
 
 FINE_SIDE = 1920
-"""Longest side in pixels that `look_closer` looks at: bounds its cost to 8 tiles, and a 4k frame to twofold detail."""
+"""Longest side in pixels that `look_closer` looks at: bounds its cost to 8 tiles in a wide frame."""
+
+ENLARGE = 2.0
+"""It enlarges by this much at most: more shows no more."""
 
 TILE = 640
 """Side of its tiles in pixels: the detectors then look at them one to one."""
@@ -74,14 +77,11 @@ def look_around(detector: Detector, image: NDArray[np.uint8], found: Detection) 
 
 
 def look_closer(detector: Detector, image: NDArray[np.uint8]) -> list[Detection]:
-    """Faces that are small in a large frame, best score first: looks at overlapping tiles. Empty for small frames."""
-    longest = max(image.shape[:2])
-    if longest <= TILE * 1.25:
-        return []
-    scale = min(FINE_SIDE / longest, 1.0)
-    if scale < 1:
-        size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
-        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    """Faces that are small in their frame, best score first: looks at it enlarged, in overlapping tiles."""
+    scale = min(FINE_SIDE / max(image.shape[:2]), ENLARGE)
+    size = (max(round(image.shape[1] * scale), 1), max(round(image.shape[0] * scale), 1))
+    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    image = np.asarray(cv2.resize(image, size, interpolation=interpolation), np.uint8)
     found: list[Detection] = []
     for top in _starts(image.shape[0]):
         for left in _starts(image.shape[1]):

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from konterfei.detectors import Detection, suppress
+from konterfei.detectors import Detection, suppress, view_scale
 from konterfei.weights.session import open_session
 
 STRIDES = (8, 16, 32)
@@ -21,7 +21,7 @@ class YuNet:
     Args:
         threads: threads of the runtime, 0 = its choice.
         threshold: lowest score told.
-        size: long side in pixels at which the network looks; frames are scaled to it, small ones at most twofold.
+        size: long side in pixels at which the network looks; larger frames are scaled down to it.
     """
 
     usual_threshold: ClassVar[float] = 0.7
@@ -35,7 +35,7 @@ class YuNet:
 
     def detect(self, image: NDArray[np.uint8]) -> list[Detection]:  # noqa: D102
         height, width = image.shape[:2]
-        scale = min(self.size / max(height, width), 2.0)
+        scale = view_scale(height, width, self.size)
         inner = (max(round(width * scale), 1), max(round(height * scale), 1))
         interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         resized = cv2.resize(image, inner, interpolation=interpolation)

@@ -26,7 +26,11 @@ MATCH_OVERLAP = 0.25
 """Overlap from which on a detection and a followed face are one: their boxes differ a little."""
 
 SURE_SCORE = 0.85
-"""Detector's score from which on a full profile, of which the landmarker is not sure, is taken for a face as well."""
+"""Detector's score that a full profile must have, of which the landmarker is not sure, and that one must have which
+the detector took for a face only when turned."""
+
+SURE_PRESENCE = 0.9
+"""Landmarker's presence that a face must have which the detector took for one only when turned."""
 
 KEEP_PRESENCE = 0.1
 """Presence below which a followed face is lost. Far below the usual one: profiles and hands before the face pass."""
@@ -74,6 +78,16 @@ class FrameFaces:
     """Against the frame before, 0 to 1; see `tracking.cuts`."""
     best_score: float | None = None
     """Highest score of the detector, found worthy or not; None where it did not look."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A detection that may begin a face."""
+
+    detection: Detection
+    """Settled by a look around: its points as the face is turned, the better of both scores."""
+    first_score: float
+    """Before that."""
 
 
 @dataclass(frozen=True)
@@ -215,18 +229,18 @@ class _Block:
         """The detector's look: confirms the faces that are followed, takes up new ones."""
         detector = self._finder.detector
         seen = look_turned(detector, image) if thorough else detector.detect(image)
+        scores = [detection.score for detection in seen]
         new = self._new(seen, frame)
-        if not thorough and not new and not frame.faces:  # where none was found there may be one that lies or hangs
-            seen = look_turned(detector, image)
-            new = self._new(seen, frame)
-        if thorough and not new and not frame.faces:
-            seen = look_closer(detector, image)
+        if not new and not frame.faces:
+            # Where nobody was found there may be one who lies or hangs; after a thorough look, one who is far away.
+            seen = look_closer(detector, image) if thorough else look_turned(detector, image)
+            scores += [detection.score for detection in seen]
             new = self._new(seen, frame)
         # Points of turned faces are often labelled as if upright, and their scores low: both are settled here.
-        new = [look_around(detector, image, detection) for detection in new]
-        frame.best_score = max((detection.score for detection in seen + new), default=0.0)
+        candidates = [Candidate(look_around(detector, image, detection), detection.score) for detection in new]
+        frame.best_score = max(scores + [candidate.detection.score for candidate in candidates], default=0.0)
         self._confirm(seen, frame)
-        self._take_up(image, [d for d in new if d.score >= self._settings.threshold], frame)
+        self._take_up(image, candidates, frame)
         self._embed(image, frame)
 
     def _new(self, seen: list[Detection], frame: FrameFaces) -> list[Detection]:
@@ -257,18 +271,28 @@ class _Block:
                 faces.append(face)
         self._lanes, frame.faces = lanes, faces
 
-    def _take_up(self, image: NDArray[np.uint8], new: list[Detection], frame: FrameFaces) -> None:
-        """Begins to follow new detections that the landmarker takes for faces too."""
-        usual = self._finder.landmarker.usual_presence
-        answers = self._finder.landmarker.landmarks(image, new)
-        for detection, answer in zip(new, answers, strict=True):
-            found = _found(answer, detection.score)
-            is_profile = detection.score >= SURE_SCORE and answer.presence >= KEEP_PRESENCE
-            if not (answer.presence >= usual or is_profile) or _overlaps(found, frame.faces, MATCH_OVERLAP):
+    def _take_up(self, image: NDArray[np.uint8], new: list[Candidate], frame: FrameFaces) -> None:
+        """Begins to follow candidates that the landmarker takes for faces too."""
+        answers = self._finder.landmarker.landmarks(image, [candidate.detection for candidate in new])
+        for candidate, answer in zip(new, answers, strict=True):
+            score = candidate.detection.score
+            found = _found(answer, score)
+            if not self._is_face(candidate, answer) or _overlaps(found, frame.faces, MATCH_OVERLAP):
                 continue
             frame.faces.append(found)
-            self._lanes.append(Lane(answer.window, detection.score))
-            self._follow_back(answer.window, detection.score)
+            self._lanes.append(Lane(answer.window, score))
+            self._follow_back(answer.window, score)
+
+    def _is_face(self, candidate: Candidate, answer: Landmarked) -> bool:
+        """Whether detector and landmarker together are sure enough."""
+        score, threshold = candidate.detection.score, self._settings.threshold
+        if score < threshold:
+            return False
+        if candidate.first_score < threshold:  # the best of eight looks is easily a hand
+            return score >= max(SURE_SCORE, threshold) and answer.presence >= SURE_PRESENCE
+        if answer.presence >= self._finder.landmarker.usual_presence:
+            return True
+        return score >= SURE_SCORE and answer.presence >= KEEP_PRESENCE  # a full profile
 
     def _embed(self, image: NDArray[np.uint8], frame: FrameFaces) -> None:
         vectors = self._finder.recognizer.embed(image, [face.points for face in frame.faces])

@@ -1,0 +1,142 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from faces_material import eye_distance, on_canvas, pictures, turned
+
+from konterfei.detectors.looks import look_around
+from konterfei.detectors.yunet import YuNet
+from konterfei.geometry import MIRRORED
+from konterfei.landmarkers import LANDMARKERS, Window
+
+
+@pytest.fixture(scope="module", params=sorted(LANDMARKERS))
+def landmarker(request):
+    return LANDMARKERS.load(request.param)(threads=1)
+
+
+@pytest.fixture(scope="module")
+def detector():
+    return YuNet(threads=1)
+
+
+@pytest.fixture(scope="module")
+def faces(portraits, detector):
+    """Pictures with the first detection in each."""
+    return [(image, seen[0]) for image in pictures(portraits()) if (seen := detector.detect(image))]
+
+
+def test_points_lie_where_the_detector_saw_them(landmarker, faces):
+    for image, seen in faces:
+        (answer,) = landmarker.landmarks(image, [seen])
+        assert answer.points.shape == (68, 2) and answer.points.dtype == np.float32
+        assert 0 <= answer.presence <= 1
+        eyes = np.stack([answer.points[36:42].mean(axis=0), answer.points[42:48].mean(axis=0)])
+        mouth = answer.points[[48, 54]]
+        size = float((seen.box[2:] - seen.box[:2]).max())
+        assert np.abs(eyes - seen.points[:2]).mean() < 0.08 * size
+        assert np.abs(mouth - seen.points[3:]).mean() < 0.12 * size
+    sure = [landmarker.landmarks(image, [seen])[0].presence for image, seen in faces]
+    assert np.mean(np.array(sure) >= landmarker.usual_presence) >= 0.96
+
+
+def test_irises_lie_between_the_corners_of_the_eyes(landmarker, faces):
+    inside = []
+    for image, seen in faces:
+        (answer,) = landmarker.landmarks(image, [seen])
+        if answer.iris is None:
+            pytest.skip("this landmarker knows no irises")
+        for iris, (one, other) in zip(answer.iris, ((36, 39), (42, 45)), strict=True):
+            corner, axis = answer.points[one], answer.points[other] - answer.points[one]
+            inside.append(0.1 < float((iris - corner) @ axis / (axis @ axis)) < 0.9)
+    assert np.mean(inside) > 0.95
+
+
+def test_batch_gives_what_single_faces_give(landmarker, faces):
+    (image, seen), (other, others_seen) = faces[0], faces[1]
+    height, width = max(image.shape[0], other.shape[0]), image.shape[1] + other.shape[1]
+    both = on_canvas(image, height, width)
+    both[: other.shape[0], image.shape[1] :] = other
+    shifted = dataclasses.replace(
+        others_seen,
+        box=others_seen.box + np.array([image.shape[1], 0, image.shape[1], 0], np.float32),
+        points=others_seen.points + np.array([image.shape[1], 0], np.float32),
+    )
+    batch = landmarker.landmarks(both, [seen, shifted])
+    for answer, start in zip(batch, (seen, shifted), strict=True):
+        (single,) = landmarker.landmarks(both, [start])
+        assert np.abs(answer.points - single.points).max() < 0.02
+    assert landmarker.landmarks(image, []) == []
+
+
+def test_window_of_the_last_frame_goes_on(landmarker, faces):
+    for image, seen in faces[:12]:
+        (first,) = landmarker.landmarks(image, [seen])
+        (second,) = landmarker.landmarks(image, [first.window])
+        if first.presence > 0.99:
+            assert np.abs(second.points - first.points).mean() < 0.03 * eye_distance(first.points)
+
+
+def test_shift_by_a_few_pixels_shifts_the_points(landmarker, faces):
+    """No place in the frame is special; half-pixel slips in the crop's arithmetic show here."""
+    for image, seen in faces[:12]:
+        height, width = image.shape[:2]
+        (plain,) = landmarker.landmarks(on_canvas(image, height + 40, width + 40), [seen])
+        moved = dataclasses.replace(
+            seen, box=seen.box + np.array([13, 29, 13, 29], np.float32), points=seen.points + np.float32([13, 29])
+        )
+        (shifted,) = landmarker.landmarks(on_canvas(image, height + 40, width + 40, left=13, top=29), [moved])
+        assert np.abs(shifted.points - plain.points - [13, 29]).mean() < 0.02 * eye_distance(plain.points)
+
+
+def test_mirror_image_gives_mirrored_points(landmarker, detector, faces):
+    """On average without offset: a convention wrong by half a pixel of the crop would be 0.4 % of the face."""
+    offsets = []
+    for image, seen in faces:
+        mirrored = np.ascontiguousarray(image[:, ::-1])
+        again = detector.detect(mirrored)
+        if not again:
+            continue
+        (plain,), (flipped,) = landmarker.landmarks(image, [seen]), landmarker.landmarks(mirrored, again[:1])
+        back = flipped.points[MIRRORED] * [-1, 1] + [image.shape[1] - 1, 0]
+        error = (back - plain.points) / eye_distance(plain.points)
+        if min(plain.presence, flipped.presence) > 0.99:
+            assert np.abs(error).mean() < 0.1
+            offsets.append(error.mean(axis=0))
+    assert np.abs(np.mean(offsets, axis=0)).max() < 0.01
+
+
+@pytest.mark.parametrize("degrees", [20, 90, 145, 180, -70])
+def test_turned_faces(landmarker, detector, faces, degrees):
+    for image, seen in faces[::4]:
+        (plain,) = landmarker.landmarks(image, [seen])
+        tilted, tilted_from_image = turned(image, degrees)
+        corners = seen.box.reshape(2, 2).mean(axis=0) @ tilted_from_image[:, :2].T + tilted_from_image[:, 2]
+        half = float((seen.box[2:] - seen.box[:2]).max()) / 2
+        guess = dataclasses.replace(
+            seen,
+            box=np.concatenate([corners - half, corners + half]).astype(np.float32),
+            points=(seen.points @ tilted_from_image[:, :2].T + tilted_from_image[:, 2]).astype(np.float32),
+        )
+        (answer,) = landmarker.landmarks(tilted, [look_around(detector, tilted, guess)])
+        expected = plain.points @ tilted_from_image[:, :2].T + tilted_from_image[:, 2]
+        assert np.abs(answer.points - expected).mean() < 0.06 * eye_distance(plain.points)
+
+
+def test_no_face_has_no_presence(landmarker):
+    rng = np.random.default_rng(3)
+    images = [
+        np.full((200, 200, 3), 110, np.uint8),
+        rng.integers(0, 255, (200, 200, 3), dtype=np.uint8),
+        np.kron(rng.integers(0, 255, (10, 10, 3), dtype=np.uint8), np.ones((20, 20, 1), np.uint8)),
+    ]
+    for image in images:
+        (answer,) = landmarker.landmarks(image, [Window(100, 100, 150, 0.0)])
+        assert answer.presence < landmarker.usual_presence
+
+
+def test_windows_at_and_beyond_the_edge(landmarker):
+    image = np.full((80, 90, 3), 110, np.uint8)
+    for x, y, side in ((0, 0, 60), (89, 79, 300), (-200, -200, 50), (45, 40, 5000), (45, 40, 2)):
+        (answer,) = landmarker.landmarks(image, [Window(x, y, side, 0.7)])
+        assert np.isfinite(answer.points).all() and 0 <= answer.presence <= 1
