@@ -82,11 +82,15 @@ def test_quarter_turns_are_seen_through(detector, faces):
             height, width = image.shape[:2]
             seen = look_turned(detector, np.ascontiguousarray(np.rot90(image, turns)))
             points = seen[0].points
-            back = {
-                1: lambda p: np.stack([width - 1 - p[:, 1], p[:, 0]], axis=1),
-                2: lambda p: np.array([width - 1, height - 1]) - p,
-                3: lambda p: np.stack([p[:, 1], height - 1 - p[:, 0]], axis=1),
-            }[turns](points)
+            x, y = points.T
+            back = np.stack(
+                {
+                    1: (width - 1 - y, x),
+                    2: (width - 1 - x, height - 1 - y),
+                    3: (y, height - 1 - x),
+                }[turns],
+                axis=1,
+            )
             size = float((plain[0].box[2:] - plain[0].box[:2]).max())
             assert np.abs(back - plain[0].points).max() < 0.1 * size
 

@@ -1,5 +1,7 @@
 """Finding, following and calming faces of real clips. Figures are printed: pytest -s tests/media/test_vision.py"""
 
+import itertools
+
 import cv2
 import numpy as np
 import pytest
@@ -64,7 +66,7 @@ def test_smoothing_agrees_better_with_the_pixels(media):
             cv2.warpAffine(f, Crop.fit(p, FaceType.FULL, 128).crop_from_frame.matrix, (128, 128), flags=cv2.INTER_CUBIC)
             for f, p in zip(frames, points, strict=False)
         ]
-        return np.mean([np.abs(a - b)[14:100, 20:108].mean() for a, b in zip(crops, crops[1:], strict=False)])
+        return np.mean([np.abs(a - b)[14:100, 20:108].mean() for a, b in itertools.pairwise(crops)])
 
     before, after = flicker(raw), flicker(smooth(raw))
     print(f"\nlp_d18: crops of neighbouring frames differ by {before:.2f} levels raw, {after:.2f} smoothed")

@@ -53,7 +53,7 @@ DETECTORS = Registry(
 
 SMALL_FRAME = 320
 """Frames whose long side is shorter are enlarged to it. Enlarging more finds faces of 25 pixels oftener (93 against
-83 of 100) but scores ordinary ones lower and costs twice as much: `looks.look_closer` does it when nothing was found."""
+83 of 100) but scores ordinary ones lower and costs double: `looks.look_closer` does it when nothing was found."""
 
 
 def view_scale(height: int, width: int, size: int) -> float:

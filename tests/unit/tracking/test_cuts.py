@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 
@@ -11,7 +13,7 @@ def noise(seed, height=120, width=160):
 
 def changes(frames):
     marks = [signature(frame) for frame in frames]
-    return [0.0] + [change(a, b) for a, b in zip(marks, marks[1:], strict=False)]
+    return [0.0] + [change(a, b) for a, b in itertools.pairwise(marks)]
 
 
 def test_signature_has_one_size_whatever_the_frame():
