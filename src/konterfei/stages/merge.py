@@ -65,7 +65,7 @@ class MergeConfig(MergeSettings):
     batch: int = 8
     """Faces that the model draws at once. More is faster on a GPU and takes more of its memory."""
     threads: int = 0
-    """CPU threads of the model; 0 = one per core."""
+    """CPU threads of the model; 0 = one per core, less one."""
     device: str = "auto"
     """Processor of the model: auto, cpu, cuda, cuda:1, mps."""
     part_frames: int = 250

@@ -60,7 +60,7 @@ class TrainConfig:
     precision: str = "auto"
     """Number format of the networks: auto, bf16, fp32."""
     threads: int = 0
-    """CPU threads for the networks; 0 = one per core."""
+    """CPU threads for the networks; 0 = one per core, less one for samples and the rest of the machine."""
     preview_seconds: float = 60.0
     """Seconds between two preview pictures."""
     checkpoint_seconds: float = 120.0
@@ -82,7 +82,7 @@ class TrainConfig:
         if self.seed < 0:
             raise ConfigError(f"--seed {self.seed}: must be 0 or more.")
         if self.threads < 0:
-            raise ConfigError(f"--threads {self.threads}: must be 0 (one per core) or more.")
+            raise ConfigError(f"--threads {self.threads}: must be 0 (all cores but one) or more.")
         resolved(self)
 
 
