@@ -21,6 +21,7 @@ from konterfei.io.faceset import Faceset
 from konterfei.reporting import Recorder
 from konterfei.stages.extract import ExtractConfig, extract
 from konterfei.tracking.cuts import find_cuts
+from konterfei.tracking.link import link
 from konterfei.tracking.people import group
 from konterfei.tracking.smoothing import smooth
 
@@ -108,6 +109,19 @@ def test_crowd(media):
     for person in people:
         positions = [n for track in person.tracks for n in range(track.start, track.stop)]
         assert len(positions) == len(set(positions)), "nobody is in two places at once"
+
+
+def test_three_people_cut_together(media):
+    """Six scenes: each person is known again after the others, and no track crosses a cut."""
+    names = ["lp_d9.mp4", "lp_d18.mp4", "lp_d6.mp4"]
+    scenes = {name: images(media(name), 48, lambda image: cv2.resize(image, (400, 400))) for name in names}
+    frames = [image for part in (0, 24) for name in names for image in scenes[name][part : part + 24]]
+    found = find(frames)
+    cuts = find_cuts([frame.change for frame in found])
+    assert cuts == [24, 48, 72, 96, 120]
+    people = group(link(found, cuts), 0.42)
+    assert sorted(sorted(track.start for track in person.tracks) for person in people) == [[0, 72], [24, 96], [48, 120]]
+    assert [person.num_frames for person in people] == [48] * 3
 
 
 @pytest.mark.parametrize("degrees", [0, 40, 90, 180, -120])

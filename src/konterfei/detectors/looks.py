@@ -69,7 +69,9 @@ def look_around(detector: Detector, image: NDArray[np.uint8], found: Detection) 
         view = cv2.warpAffine(image, frame_from_view, (AROUND_SIDE, AROUND_SIDE), flags=flags)
         for seen in detector.detect(np.asarray(view, np.uint8)):
             offset = np.linalg.norm((seen.box[:2] + seen.box[2:]) / 2 - middle)
-            if seen.score > best_score and offset < AROUND_SIDE / 4:  # not a neighbour
+            extent = float((seen.box[2:] - seen.box[:2]).max()) / (AROUND_SIDE / 2)
+            is_it = offset < AROUND_SIDE / 4 and 0.5 < extent < 1.8  # and not a neighbour, nor the face around a mouth
+            if is_it and seen.score > best_score:
                 best_score = seen.score
                 points = seen.points @ frame_from_view[:, :2].T + frame_from_view[:, 2]
                 best = Detection(found.box, max(found.score, seen.score), points.astype(np.float32))

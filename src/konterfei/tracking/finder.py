@@ -25,6 +25,9 @@ from konterfei.tracking.cuts import change, is_sudden, signature
 MATCH_OVERLAP = 0.25
 """Overlap from which on a detection and a followed face are one: their boxes differ a little."""
 
+MOST_WITHIN = 0.7
+"""Share of a new face that may lie within one that is known: a mouth is often taken for a face of its own."""
+
 SURE_SCORE = 0.85
 """Detector's score that a full profile must have, of which the landmarker is not sure, and that one must have which
 the detector took for a face only when turned."""
@@ -253,6 +256,7 @@ class _Block:
             if detection.score >= least
             and detection.box[3] - detection.box[1] >= self._settings.smallest
             and not (overlap(detection.box, known) > MATCH_OVERLAP).any()
+            and not (_share_within(detection.box, known) > MOST_WITHIN).any()
         ][:MOST_NEW]
 
     def _confirm(self, seen: list[Detection], frame: FrameFaces) -> None:
@@ -277,7 +281,10 @@ class _Block:
         for candidate, answer in zip(new, answers, strict=True):
             score = candidate.detection.score
             found = _found(answer, score)
-            if not self._is_face(candidate, answer) or _overlaps(found, frame.faces, MATCH_OVERLAP):
+            known = np.array([face.box for face in frame.faces], np.float32).reshape(-1, 4)
+            is_known = _overlaps(found, frame.faces, MATCH_OVERLAP)
+            is_part = (_share_within(found.box, known) > MOST_WITHIN).any()
+            if is_known or is_part or not self._is_face(candidate, answer):
                 continue
             frame.faces.append(found)
             self._lanes.append(Lane(answer.window, score))
@@ -306,6 +313,12 @@ def _found(answer: Landmarked, score: float) -> Found:
 def _overlaps(face: Found, others: list[Found], amount: float) -> bool:
     boxes = np.array([other.box for other in others], np.float32).reshape(-1, 4)
     return bool((overlap(face.box, boxes) > amount).any())
+
+
+def _share_within(box: NDArray[np.float32], boxes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Share of the area of `box` [4] that lies within each of `boxes` [N, 4]. [N]"""
+    sides = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
+    return np.prod(np.clip(sides, 0, None), axis=1) / max(float(np.prod(box[2:] - box[:2])), 1e-9)
 
 
 def _is_inside(answer: Landmarked, image: NDArray[np.uint8]) -> bool:

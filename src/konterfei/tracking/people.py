@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +18,22 @@ NEAR_FACTOR = 0.6
 """Such a track may resemble less by this factor: it is often a profile or a blurred turn of the head."""
 
 
-@dataclass
 class Person:
-    """Tracks of one person."""
+    """Tracks of one person, in order of their first frames."""
 
-    tracks: list[Track] = field(default_factory=list)
+    def __init__(self, tracks: Sequence[Track] = ()) -> None:
+        self.tracks: list[Track] = []
+        self._sum: NDArray[np.float64] | None = None
+        for track in tracks:
+            self.add(track)
+
+    def add(self, track: Track) -> None:
+        """One more track of this person."""
+        insort(self.tracks, track, key=lambda track: track.start)
+        vector = track.embedding()
+        if vector is not None:
+            weighted = vector.astype(np.float64) * len(track)
+            self._sum = weighted if self._sum is None else self._sum + weighted
 
     @property
     def num_frames(self) -> int:
@@ -41,11 +52,9 @@ class Person:
 
     def embedding(self) -> NDArray[np.float32] | None:
         """Mean direction over all tracks, long ones counting more; None when none was measured. [D]"""
-        known = [(vector, len(track)) for track in self.tracks if (vector := track.embedding()) is not None]
-        if not known:
+        if self._sum is None:
             return None
-        mean = np.average([vector for vector, _ in known], axis=0, weights=[count for _, count in known])
-        return (mean / max(float(np.linalg.norm(mean)), 1e-9)).astype(np.float32)
+        return (self._sum / max(float(np.linalg.norm(self._sum)), 1e-9)).astype(np.float32)
 
     def meets(self, track: Track) -> bool:
         """Whether a track of this person shows at the same time as `track`: then it is somebody else's."""
@@ -65,25 +74,26 @@ def group(tracks: Sequence[Track], same_person: float) -> list[Person]:
     """
     people: list[Person] = []
     for track in sorted(tracks, key=lambda track: (-len(track), -track.size, track.start)):
-        scores = [_resemblance(person, track, same_person) for person in people]
+        vector = track.embedding()
+        scores = [_resemblance(person, track, vector, same_person) for person in people]
         if scores and max(scores) >= 1.0:
-            people[int(np.argmax(scores))].tracks.append(track)
+            people[int(np.argmax(scores))].add(track)
         else:
             people.append(Person([track]))
-    for person in people:
-        person.tracks.sort(key=lambda track: track.start)
     return sorted(people, key=lambda person: (-person.num_frames, -person.size, person.start))
 
 
-def _resemblance(person: Person, track: Track, same_person: float) -> float:
+def _resemblance(person: Person, track: Track, theirs: NDArray[np.float32] | None, same_person: float) -> float:
     """How well `track` fits `person`; from 1 on it does."""
+    mine = person.embedding()
+    cosine = None if mine is None or theirs is None else float(mine @ theirs)
+    if cosine is not None and cosine < same_person * NEAR_FACTOR:
+        return 0.0  # most pairs end here: the rest takes long in a crowd
     if person.meets(track):
         return 0.0
     is_near = any(_is_near(own, track) for own in person.tracks)
-    mine, theirs = person.embedding(), track.embedding()
-    if mine is None or theirs is None:
+    if cosine is None:
         return 1.0 if is_near else 0.0
-    cosine = float(mine @ theirs)
     return cosine / (same_person * (NEAR_FACTOR if is_near else 1.0))
 
 
