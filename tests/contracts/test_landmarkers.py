@@ -70,11 +70,12 @@ def test_batch_gives_what_single_faces_give(landmarker, faces):
 
 
 def test_window_of_the_last_frame_goes_on(landmarker, faces):
-    for image, seen in faces[:12]:
+    steps = []
+    for image, seen in faces:
         (first,) = landmarker.landmarks(image, [seen])
         (second,) = landmarker.landmarks(image, [first.window])
-        if first.presence > 0.99:
-            assert np.abs(second.points - first.points).mean() < 0.03 * eye_distance(first.points)
+        steps.append(np.abs(second.points - first.points).mean() / eye_distance(first.points))
+    assert np.median(steps) < 0.01 and np.quantile(steps, 0.9) < 0.04
 
 
 def test_shift_by_a_few_pixels_shifts_the_points(landmarker, faces):
@@ -89,21 +90,19 @@ def test_shift_by_a_few_pixels_shifts_the_points(landmarker, faces):
         assert np.abs(shifted.points - plain.points - [13, 29]).mean() < 0.02 * eye_distance(plain.points)
 
 
-def test_mirror_image_gives_mirrored_points(landmarker, detector, faces):
-    """On average without offset: a convention wrong by half a pixel of the crop would be 0.4 % of the face."""
-    offsets = []
+def test_mirror_image_gives_mirrored_points(landmarker, faces):
+    """On average without offset: a convention wrong by half a pixel of the crop would be 1 % of the eye distance."""
+    errors = []
     for image, seen in faces:
-        mirrored = np.ascontiguousarray(image[:, ::-1])
-        again = detector.detect(mirrored)
-        if not again:
-            continue
-        (plain,), (flipped,) = landmarker.landmarks(image, [seen]), landmarker.landmarks(mirrored, again[:1])
-        back = flipped.points[MIRRORED] * [-1, 1] + [image.shape[1] - 1, 0]
-        error = (back - plain.points) / eye_distance(plain.points)
-        if min(plain.presence, flipped.presence) > 0.99:
-            assert np.abs(error).mean() < 0.1
-            offsets.append(error.mean(axis=0))
-    assert np.abs(np.mean(offsets, axis=0)).max() < 0.01
+        flip, shift = np.float32([-1, 1]), np.float32([image.shape[1] - 1, 0])
+        corners = seen.box.reshape(2, 2) * flip + shift
+        box = np.array([corners[1, 0], corners[0, 1], corners[0, 0], corners[1, 1]], np.float32)
+        again = dataclasses.replace(seen, box=box, points=(seen.points * flip + shift)[[1, 0, 2, 4, 3]])
+        (plain,) = landmarker.landmarks(image, [seen])
+        (flipped,) = landmarker.landmarks(np.ascontiguousarray(image[:, ::-1]), [again])
+        errors.append((flipped.points[MIRRORED] * flip + shift - plain.points) / eye_distance(plain.points))
+    assert np.median(np.abs(errors).mean(axis=(1, 2))) < 0.05
+    assert np.abs(np.median(np.mean(errors, axis=1), axis=0)).max() < 0.008
 
 
 @pytest.mark.parametrize("degrees", [20, 90, 145, 180, -70])
