@@ -15,6 +15,7 @@ from konterfei.models import MODELS
 from konterfei.models.base import Batch
 from konterfei.models.swapper import Swapper, load_swapper
 from konterfei.nets.autoencoders import Dims
+from konterfei.reporting import Recorder
 from konterfei.training.optimizers import Adam, FlatParameters
 
 SIDE = 32
@@ -174,6 +175,17 @@ def test_a_snapshot_of_another_shape_is_refused(name, tmp_path):
     run = snapshot(tmp_path / "run", name, build(name), dims={**CONFIG["dims"], "ae": 20})
     with pytest.raises(DamagedFileError, match="does not fit the run's own configuration"):
         load_swapper(run.folder, device="cpu")
+
+
+def test_a_damaged_snapshot_is_passed_over_with_a_word(name, tmp_path):
+    run = snapshot(tmp_path / "run", name, build(name))
+    (older,) = run.snapshot_paths()
+    torn = older.with_name("00000050.safetensors")
+    torn.write_bytes(older.read_bytes()[:-1])
+    told = Recorder()
+    assert load_swapper(run.folder, device="cpu", reporter=told).info["steps"] == 40
+    (warning,) = told.warnings
+    assert torn.name in warning and older.name in warning
 
 
 def test_a_run_without_a_snapshot_says_so(name, tmp_path):

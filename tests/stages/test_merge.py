@@ -102,7 +102,8 @@ def test_a_preview_is_called_one_everywhere(place, config, monkeypatch):
     result = merge(config, Silent(), Painter(is_preview=True))
     assert set(texts) == {"AI MODIFIED (PREVIEW)"} and len(texts) == FRAMES
     assert result.is_preview and any("preview" in line.lower() for line in result.summary())
-    assert verify(config.output).swap["is_preview"] is True
+    said = verify(config.output).swap
+    assert said["is_preview"] is True and said["label_text"] == "AI MODIFIED (PREVIEW)"
     assert Manifest.load(config.output).results["is_preview"] is True
     texts.clear()
     merge(dataclasses.replace(config, output=place / "plain.mp4"), Silent(), Painter())

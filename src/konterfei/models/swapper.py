@@ -16,6 +16,7 @@ from konterfei.models import MODELS
 from konterfei.models.base import SwapModel
 from konterfei.models.devices import autocast, choose_device, choose_precision
 from konterfei.nets.autoencoders import Dims
+from konterfei.reporting import Reporter
 
 Array = NDArray[Any]
 
@@ -57,14 +58,24 @@ class Swapper:
         return drawn.image.float().permute(0, 2, 3, 1).cpu().numpy(), mask.cpu().numpy()
 
 
-def load_swapper(run_dir: Path | str, device: str = "auto", precision: str = "auto") -> Swapper:
-    """The newest snapshot of a run, ready to draw.
+def load_swapper(
+    run_dir: Path | str, device: str = "auto", precision: str = "auto", reporter: Reporter | None = None
+) -> Swapper:
+    """The newest whole snapshot of a run, ready to draw.
+
+    Args:
+        run_dir: folder of the run.
+        device, precision: see `models.devices`.
+        reporter: is told of newer snapshots that are damaged.
 
     Raises:
         StoreError: no run there, nothing trained yet, or damaged.
     """
     run = Run.open(Path(run_dir))
     config, snapshot = run.config, run.newest_snapshot()
+    if run.passed_over and reporter is not None:
+        damaged = "; ".join(f"{name}: {reason}" for name, reason in run.passed_over.items())
+        reporter.warn(f"Snapshots of '{run.folder}' are damaged ({damaged}). The older '{snapshot.path.name}' is used.")
     model: SwapModel = MODELS.load(config["model"])(Dims(**config["dims"]))
     tensors = {name: torch.from_numpy(array) for name, array in snapshot.tensors.items()}
     try:

@@ -136,8 +136,8 @@ def refuse_without_faces(faceset: Faceset, start: int, stop: int | None) -> None
     )
 
 
-def open_swapper(run: Path, device: str, threads: int) -> FaceSwapper:
-    """The model of a run, ready to draw.
+def open_swapper(run: Path, device: str, threads: int, reporter: Reporter) -> FaceSwapper:
+    """The model of a run, ready to draw. The reporter is told when its newest snapshot is damaged.
 
     Raises:
         ConfigError: there is no run, or nothing was trained yet.
@@ -154,7 +154,7 @@ def open_swapper(run: Path, device: str, threads: int) -> FaceSwapper:
 
     use_threads(threads)
     try:
-        return load_swapper(run, device)
+        return load_swapper(run, device, reporter=reporter)
     except StoreError as error:
         if type(error) is StoreError:  # nothing is damaged: there is nothing yet
             raise ConfigError(f"--model: {error}") from error

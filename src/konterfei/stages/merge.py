@@ -171,7 +171,7 @@ def merge(config: MergeConfig, reporter: Reporter, swapper: FaceSwapper | None =
     faceset = checks.matching_faceset(config.faces, plate, info, force=config.force, reporter=reporter)
     start, stop = checks.parse_range(config.range)
     checks.refuse_without_faces(faceset, start, stop)
-    swapper = swapper or checks.open_swapper(config.model, config.device, config.threads)
+    swapper = swapper or checks.open_swapper(config.model, config.device, config.threads, reporter)
 
     work = _manifest(config, plate, faceset, swapper)
     whole = _manifest(config, plate, faceset, swapper, consent)
@@ -248,7 +248,7 @@ def _render(
     tally = Tally(records, config.part_frames, begin, reach, is_trial=config.range is not None)
     if records:
         reporter.note(f"Going on at frame {begin}: {tally.frames} frames are merged already.")
-    text = f"{wording(config.label)} (PREVIEW)" if swapper.info.get("is_preview") and config.label != "none" else None
+    text = _label_text(config, swapper)
 
     def writer(path: Path) -> VideoWriter:
         return VideoWriter.like(info, path, crf=config.crf, preset=config.encoder_preset, faststart=False)
@@ -283,6 +283,12 @@ def _render(
             encoder.close_part(closed)
     reporter.finish()
     return [*records, *encoder.written]
+
+
+def _label_text(config: MergeConfig, swapper: FaceSwapper) -> str | None:
+    """The words of the visible label; None for the style's own."""
+    is_changed = swapper.info.get("is_preview") and config.label != "none"
+    return f"{wording(config.label)} (PREVIEW)" if is_changed else None
 
 
 def _finish(
@@ -360,6 +366,7 @@ def _claim(
         preset=str(swapper.info.get("preset", "")),
         frames_swapped=result.swapped,
         label=config.label,
+        label_text=_label_text(config, swapper),
         frames_not_swapped=result.not_swapped,
         sources=checks.sources(config.model, swapper, config.src_videos),
         use=config.use,
