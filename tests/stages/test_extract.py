@@ -13,7 +13,7 @@ import pytest
 import drawn_vision
 from drawn_faces import ANNA, BERT
 from drawn_vision import SETTINGS, empty, scene, two_people, where, write_clip
-from konterfei.errors import Cancelled, ConfigError, NoFacesError, OutputError, UnreadableMediaError
+from konterfei.errors import Cancelled, ConfigError, FacesetError, NoFacesError, OutputError, UnreadableMediaError
 from konterfei.io.faceset import Faceset
 from konterfei.io.images import write_image
 from konterfei.io.manifest import Manifest
@@ -71,6 +71,24 @@ def test_other_settings_are_refused_by_name_and_forced(clip, tmp_path):
     run(clip, tmp_path / "faces", recorder, face_type="full", force=True)
     assert {record.face_type for record in Faceset.open(tmp_path / "faces").records()} == {"full"}
     assert recorder.tasks == ["cutting crops"], "what was found holds for every face type"
+
+
+@pytest.mark.parametrize("change", [lambda text: text.replace('"version": 1', '"version": 99'), lambda text: text[:40]])
+def test_a_header_that_cannot_be_read_is_said_and_replaced_by_force(clip, tmp_path, change):
+    run(clip, tmp_path / "faces")
+    header = tmp_path / "faces" / "faceset.json"
+    whole = header.read_text()
+    header.write_text(change(whole))
+    assert header.read_text() != whole
+    with pytest.raises(FacesetError, match="--force"):
+        run(clip, tmp_path / "faces")
+    assert run(clip, tmp_path / "faces", force=True).num_faces == 40 == len(Faceset.open(tmp_path / "faces"))
+
+
+def test_a_header_that_is_gone_is_written_again(clip, tmp_path):
+    run(clip, tmp_path / "faces")
+    (tmp_path / "faces" / "faceset.json").unlink()
+    assert run(clip, tmp_path / "faces").num_faces == 40 == len(Faceset.open(tmp_path / "faces"))
 
 
 def test_another_video_is_refused(clip, tmp_path):

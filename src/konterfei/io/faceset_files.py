@@ -38,7 +38,7 @@ def read_header(folder: Path) -> FacesetHeader:
         if data.get("version") != FACESET_VERSION:
             raise FacesetError(
                 f"The faceset '{folder}' is of version {data.get('version')}; this konterfei reads version "
-                f"{FACESET_VERSION}. Extract again, or use the konterfei that made it."
+                f"{FACESET_VERSION}. Extract again with --force, or use the konterfei that made it."
             )
         return FacesetHeader.from_json(data)
     except FileNotFoundError:
@@ -46,7 +46,7 @@ def read_header(folder: Path) -> FacesetHeader:
     except OSError as error:
         raise FacesetError(f"Cannot read '{path}': {error.strerror}. Check its permissions.") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise FacesetError(f"'{path}' is damaged ({error}). Restore it or extract again.") from error
+        raise FacesetError(f"'{path}' is damaged ({error}). Restore it, or extract again with --force.") from error
 
 
 def scan(folder: Path) -> dict[str, os.stat_result]:

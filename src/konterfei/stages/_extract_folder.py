@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from konterfei.errors import OutputError
+from konterfei.errors import FacesetError, OutputError
 from konterfei.io.atomic import output_error, sha256
 from konterfei.io.faceset import HEADER_NAME, Faceset
 from konterfei.io.manifest import Manifest, input_record
@@ -68,8 +68,11 @@ def clear(folder: Path) -> None:
     """Takes away the crops that are there. The journal stays: its own header says what it is good for."""
     if not has_crops(folder):
         return
-    with Faceset.open(folder, allow_empty=True) as faceset:
-        names = faceset.names()
+    try:
+        with Faceset.open(folder, allow_empty=True) as faceset:
+            names = faceset.names()
+    except FacesetError:  # of another version, or damaged: what an extraction has named is its own
+        names = [path.name for path in folder.glob("[0-9]*_[0-9]*.jpg")]
     _remove(folder, [*names, HEADER_NAME])
 
 

@@ -29,7 +29,7 @@ from konterfei.io.video import Frame, open_frames, read_ahead
 from konterfei.landmarkers import LANDMARKERS
 from konterfei.recognizers import RECOGNIZERS
 from konterfei.reporting import Reporter, check
-from konterfei.stages._extract_folder import JOURNAL_NAME, clear, forget, new_manifest, refuse_other
+from konterfei.stages._extract_folder import JOURNAL_NAME, clear, forget, has_crops, new_manifest, refuse_other
 from konterfei.tracking.cuts import find_cuts, gaps
 from konterfei.tracking.faces import TrackedFace, faces_by_frame
 from konterfei.tracking.finder import FLOOR_SCORE, Finder, FinderSettings
@@ -139,7 +139,8 @@ def extract(config: ExtractConfig, reporter: Reporter) -> ExtractResult:
     is_same = before is not None and not manifest.differs_from(before)
     if not config.force:
         refuse_other(config.output, before, manifest)
-        if before is not None and before.complete and is_same:
+        if before is not None and before.complete and is_same and has_crops(config.output):
+            Faceset.open(config.output, allow_empty=True)  # refuses what is damaged or of another version
             reporter.note(f"Nothing to do: {config.output} is complete. --force makes it anew.")
             return ExtractResult(faceset=config.output, was_done=True, **before.results)
     elif not is_same or (before is not None and before.complete):
