@@ -467,6 +467,8 @@ def test_an_unknown_model_names_the_nearest(faces, tmp_path):
     ("changes", "message"),
     [
         pytest.param({"device": "gpu9"}, "--device gpu9: known are auto", id="device"),
+        pytest.param({"device": "cpu:x"}, "--device cpu:x: known are auto", id="device-number"),
+        pytest.param({"device": "cpu:7"}, "--device cpu:7: PyTorch finds only 1", id="device-count"),
         pytest.param({"precision": "fp8"}, "--precision fp8: known are", id="precision"),
     ],
 )

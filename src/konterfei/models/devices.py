@@ -19,12 +19,15 @@ def choose_device(wanted: str = "auto") -> torch.device:
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if wanted == "auto":
         return torch.device(next(name for name in ("cuda", "mps", "cpu") if there[name]))
-    name = wanted.split(":")[0]
-    if name not in there:
+    name, colon, number = wanted.partition(":")
+    if name not in there or (colon and not number.isdecimal()):
         raise ConfigError(f"--device {wanted}: known are auto, {', '.join(there)} (cuda:1 for the second GPU).")
     if not there[name]:
         have = ", ".join(n for n, yes in there.items() if yes)
         raise ConfigError(f"--device {wanted}: PyTorch finds none here. It finds: {have}. Try --device auto.")
+    count = torch.cuda.device_count() if name == "cuda" else 1
+    if colon and int(number) >= count:
+        raise ConfigError(f"--device {wanted}: PyTorch finds only {count} of that kind; they are counted from 0.")
     return torch.device(wanted)
 
 
