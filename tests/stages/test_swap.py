@@ -6,15 +6,17 @@ import shlex
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from konterfei.cli import main
-from konterfei.errors import ConfigError
+from konterfei.errors import ConfigError, NoFacesError
 from konterfei.io.video import VideoWriter
 from konterfei.provenance.consent import Consent
-from konterfei.stages.swap import SwapConfig
+from konterfei.reporting import Recorder, Silent
+from konterfei.stages.swap import SwapConfig, swap
 
 
 @pytest.fixture
@@ -41,6 +43,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("--src text.mp4 --dst b.mp4 -o out.mp4 --consent anna.toml", "text.mp4"),
         ("--src a.mp4 --dst empty.mp4 -o out.mp4 --consent anna.toml", "empty"),
         ("--src a.mp4 --dst b.mp4 -o out.mp4 --consent none.toml", "konterfei consent new"),
+        ("--src a.mp4 --dst b.mp4 -o out.mp4", "konterfei consent new"),
         ("--src a.mp4 --dst b.mp4 -o out.mp4 --consent narrow.toml", "--use"),
         ("--src a.mp4 --dst b.mp4 -o out.mp4 --consent narrow.toml --use trailer", "does not cover"),
         ("--src a.mp4 --dst b.mp4 -o out.mkv --consent anna.toml", "out.mp4"),
@@ -97,6 +100,51 @@ def test_names_of_videos_become_harmless_folder_names():
     layout: Callable[[str], Path] = lambda name: config(src=Path(name)).layout.src_faces.parent  # noqa: E731
     assert layout("Anna Muster (take 2).mp4").name == "Anna-Muster-take-2"
     assert layout("...mp4").name not in ("", ".", "..")
+
+
+@pytest.fixture
+def stages(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+    """Stages that do nothing and keep the config that they were given, by name."""
+    given: dict[str, object] = {}
+    results = {
+        "extract": None,
+        "train": SimpleNamespace(is_stopped=False, steps=9, is_preview=False),
+        "merge": SimpleNamespace(summary=lambda: ["merged"]),
+        "evaluate": SimpleNamespace(summary=lambda: ["measured"]),
+    }
+
+    def install(name: str, result: object) -> None:
+        def stage(config: object, reporter: object) -> object:
+            given[name] = config
+            return result
+
+        monkeypatch.setattr(f"konterfei.stages.{name}.{name}", stage)
+
+    for name, result in results.items():
+        install(name, result)
+    return given
+
+
+def test_every_stage_is_given_what_the_swap_was(here: Path, stages: dict[str, SimpleNamespace]):
+    given = config(output=here / "out.mp4", consent=Path("anna.toml"), force=True, label="caption", preset="tiny")
+    result = swap(given, Silent())
+    assert stages["merge"].force and stages["extract"].force
+    assert (stages["merge"].label, stages["train"].preset) == ("caption", "tiny")
+    assert result.report == given.layout.report and result.told == ("merged", "measured")
+
+
+def test_a_video_that_cannot_be_measured_is_there_all_the_same(
+    here: Path, stages: dict[str, SimpleNamespace], monkeypatch: pytest.MonkeyPatch
+):
+    def refuse(config: object, reporter: object) -> None:
+        raise NoFacesError("No frame shows a face clearly enough.")
+
+    monkeypatch.setattr("konterfei.stages.evaluate.evaluate", refuse)
+    told = Recorder()
+    result = swap(config(output=here / "out.mp4", consent=Path("anna.toml")), told)
+    assert result.report is None and result.told == ("merged",)
+    assert "clearly enough" in told.warnings[-1] and "complete" in told.warnings[-1]
+    assert any("could not be measured" in line for line in result.summary())
 
 
 def test_an_output_that_is_an_input_is_refused_in_python_too():

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from konterfei.errors import ConfigError
+from konterfei.errors import Cancelled, ConfigError, KonterfeiError
 from konterfei.io.atomic import ensure_writable
 from konterfei.io.manifest import Manifest
 from konterfei.io.video import probe
@@ -111,7 +111,8 @@ class SwapResult:
     """What a swap made, and where it is."""
 
     video: Path
-    report: Path
+    report: Path | None
+    """None where the result could not be measured."""
     manifest: Path
     project: Path
     seconds: Mapping[str, float]
@@ -128,7 +129,7 @@ class SwapResult:
             *self.told,
             "",
             f"video       {self.video}{'   (a preview: train longer for more)' if self.is_preview else ''}",
-            f"report      {self.report}",
+            f"report      {self.report or 'none: the result could not be measured'}",
             f"provenance  signed into the video (konterfei verify {self.video}); also in {self.manifest}",
             f"project     {self.project}",
             f"time        {lasted}",
@@ -177,6 +178,7 @@ def swap(config: SwapConfig, reporter: Reporter) -> SwapResult:
     _check(config)
 
     seconds: dict[str, float] = {}
+    is_measured = True
     with _timed(seconds, "extract src"):
         reporter.note(f"1/5 finding the src face in {config.src}")
         extract(src_config, reporter)
@@ -193,15 +195,22 @@ def swap(config: SwapConfig, reporter: Reporter) -> SwapResult:
         merged = merge(merge_config, reporter)
     with _timed(seconds, "evaluate"):
         reporter.note("5/5 measuring the result")
-        measured = evaluate(evaluate_config, reporter)
+        try:
+            told = evaluate(evaluate_config, reporter).summary()
+        except Cancelled:
+            raise
+        except KonterfeiError as error:
+            # The video is there, whole and signed: that is said before anything that is wrong with its measuring.
+            told, is_measured = [], False
+            reporter.warn(f"'{config.output}' is complete, but was not measured. {error}")
     return SwapResult(
         video=config.output,
-        report=layout.report,
+        report=layout.report if is_measured else None,
         manifest=Manifest.file_for(config.output),
         project=layout.project,
         seconds=seconds,
         is_preview=trained.is_preview,
-        told=(*merged.summary(), *measured.summary()),
+        told=(*merged.summary(), *told),
     )
 
 
