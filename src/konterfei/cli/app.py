@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, MissingArgumentError
 
 import konterfei
 from konterfei.cli import dialogue
@@ -35,7 +35,7 @@ def run(argv: Sequence[str]) -> int:
         app(argv, exit_on_error=False, print_error=False, result_action="return_value")
         return _run_stage(*asked[0]) if asked else 0
     except CycloptsError as error:
-        return _complain(f"{error}\nSee: konterfei {_command_in(argv)}--help".replace("  ", " "), 2)
+        return _complain(f"{_said(error)}\nSee: konterfei {_command_in(argv)}--help".replace("  ", " "), 2)
     except Cancelled as error:
         return _complain(str(error), Cancelled.exit_code)
     except KonterfeiError as error:
@@ -116,6 +116,13 @@ def _run_stage(stage: Stage, config: Any) -> int:
     for line in lines_of(result):
         print(line)
     return exit_code(result)
+
+
+def _said(error: CycloptsError) -> str:
+    """What is wrong with the line; of a setting that is missing, also what it is and where it comes from."""
+    argument = error.argument if isinstance(error, MissingArgumentError) else None
+    about = argument.parameter.help if argument is not None else None
+    return f"{error}\n{argument.name}: {about}" if argument is not None and about else str(error)
 
 
 def _complain(text: str, code: int) -> int:

@@ -122,6 +122,12 @@ def test_a_name_that_no_table_holds_is_answered_with_the_nearest(toy, capsys):
     assert 'Did you mean "hammer"' in said
 
 
+def test_a_setting_that_is_missing_is_explained(toy, capsys):
+    toy(lambda config, reporter: None)
+    assert main(["toy"]) == 2
+    assert "What to look at." in capsys.readouterr().err
+
+
 def test_an_unexpected_error_leaves_its_traceback_in_a_file(toy, capsys, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     toy(raising(ZeroDivisionError("one over none")))
