@@ -11,8 +11,8 @@ KonterfeiError                      exit code 1
 │  └─ EncodeError
 ├─ StoreError                       a file or folder of ours, by path
 │  ├─ FacesetError                  exit code 2: not a faceset, another version, no faces left
-│  ├─ DamagedFileError              checksum or structure does not fit
-│  ├─ CheckpointMismatchError       exit code 2: the run was made with other settings
+│  ├─ DamagedFileError              exit code 2: checksum or structure does not fit
+│  ├─ CheckpointMismatchError       exit code 2: the run was made with other settings, or by another version
 │  └─ OutputError                   exit code 2: not writable, no space left, would overwrite an input
 ├─ WeightsError                     a pretrained model is missing or not the one that its record describes
 ├─ TrainingError                    training cannot go on (diverged again and again, no usable samples)
@@ -98,9 +98,11 @@ class FacesetError(StoreError):
 class DamagedFileError(StoreError):
     """A file's checksum or structure does not fit."""
 
+    exit_code: ClassVar[int] = 2
+
 
 class CheckpointMismatchError(StoreError):
-    """A run was made with settings that differ from those asked for now."""
+    """A run was made with settings that differ from those asked for now, or by another version."""
 
     exit_code: ClassVar[int] = 2
 

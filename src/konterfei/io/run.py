@@ -30,7 +30,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as parse_tensors
 from safetensors.numpy import save as pack_tensors
 
-from konterfei.errors import DamagedFileError, StoreError
+from konterfei.errors import CheckpointMismatchError, DamagedFileError, OutputError, StoreError
 from konterfei.io.atomic import (
     make_folder,
     output_error,
@@ -126,7 +126,8 @@ class Run:
         """A run that is there.
 
         Raises:
-            StoreError: none is there, or it is of another version.
+            StoreError: none is there.
+            CheckpointMismatchError: it is of another version.
             DamagedFileError: its config cannot be read.
         """
         path = folder / "config.json"
@@ -140,7 +141,10 @@ class Run:
                 f"'{path}' cannot be read ({error}). Restore it from a backup or train anew."
             ) from error
         if version != RUN_VERSION:
-            raise StoreError(f"'{folder}' is a run of version {version}; this konterfei reads version {RUN_VERSION}.")
+            raise CheckpointMismatchError(
+                f"'{folder}' is a run of version {version}; this konterfei reads version {RUN_VERSION}. "
+                "Train in another folder, or use the konterfei that made it."
+            )
         return cls(folder, config)
 
     @property
@@ -155,8 +159,7 @@ class Run:
         Removes what a killed writer left unfinished.
 
         Raises:
-            StoreError: another process is training this run.
-            OutputError: the folder cannot be written.
+            OutputError: another process is training this run, or the folder cannot be written.
         """
         path = self.folder / ".writer.lock"
         try:
@@ -168,7 +171,7 @@ class Run:
                 try:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
-                    raise StoreError(
+                    raise OutputError(
                         f"'{self.folder}' is being trained by another process. Wait for it, stop it, or choose "
                         "another folder."
                     ) from None

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from konterfei.errors import DamagedFileError, OutputError, StoreError
+from konterfei.errors import CheckpointMismatchError, DamagedFileError, OutputError, StoreError
 from konterfei.io import run as run_module
 from konterfei.io.run import Checkpoint, Run
 
@@ -54,7 +54,7 @@ def test_what_is_no_run_says_so(run, tmp_path):
         Run.open(tmp_path)
     path = run.folder / "config.json"
     path.write_text(path.read_text().replace('"run_version": 1', '"run_version": 99'))
-    with pytest.raises(StoreError, match="version 99"):
+    with pytest.raises(CheckpointMismatchError, match="version 99"):
         Run.open(run.folder)
     for text in ("{", "[]", "{}"):
         path.write_text(text)
@@ -245,7 +245,7 @@ def test_one_trains_and_others_may_look(run):
     with run.writing():
         run.save_checkpoint(checkpoint(3))
         assert other.newest_checkpoint().step == 3
-        with pytest.raises(StoreError, match="is being trained by another process"), other.writing():
+        with pytest.raises(OutputError, match="is being trained by another process"), other.writing():
             pass
     with other.writing():
         pass
