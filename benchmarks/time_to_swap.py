@@ -17,7 +17,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from konterfei.detectors import DETECTORS  # noqa: F401  (keeps the import order of the floors honest)
 from konterfei.geometry import Crop
 from konterfei.io.faceset import Faceset
 from konterfei.landmarkers import LANDMARKERS, Window
