@@ -24,7 +24,7 @@ class DemoConfig:
 
     output: Path = Path("demo")
     """Folder for everything that the demo makes."""
-    minutes: float = 20.0
+    minutes: float = 30.0
     """Minutes of training in all."""
     src: Annotated[str, PERFORMERS] = "P006"
     """Performer whose face is used."""
