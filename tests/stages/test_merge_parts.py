@@ -103,6 +103,16 @@ def test_an_error_of_the_encoder_reaches_the_stage(parts):
     assert threading.active_count() < 10
 
 
+def test_what_the_writer_notes_is_kept_once(parts):
+    odd = np.zeros((32, 33, 3), np.uint8)
+    with PartEncoder(parts, lambda path: VideoWriter(path, 33, 32, preset="ultrafast")) as encoder:
+        for number in range(2):
+            encoder.write(odd, Fraction(number), None, number)
+            encoder.close_part(PartRecord(number=number, previous=None, stop=number + 1))
+    (note,) = encoder.notes
+    assert "4:4:4" in note
+
+
 def test_an_error_of_the_stage_gives_up_the_part_in_work(parts):
     began = time.monotonic()
     with pytest.raises(ZeroDivisionError), PartEncoder(parts, writer) as encoder:

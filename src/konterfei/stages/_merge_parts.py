@@ -241,11 +241,13 @@ class PartEncoder:
 
     Attributes:
         written: records of the parts finished so far.
+        notes: what the writers of these parts want a person to read, each once.
     """
 
     def __init__(self, parts: Parts, writer: Callable[[Path], VideoWriter], waiting: int = 4) -> None:
         self._parts, self._writer = parts, writer
         self.written: list[PartRecord] = []
+        self.notes: list[str] = []
         self._queue: queue.Queue[Any] = queue.Queue(maxsize=waiting)
         self._error: BaseException | None = None
         self._dead = threading.Event()
@@ -303,6 +305,7 @@ class PartEncoder:
             while not isinstance(item, PartRecord):
                 writer.write(*item[1:])
                 item = self._get()
+        self.notes += [line for line in writer.notes if line not in self.notes]
         item.sha256 = sha256(self._parts.path(number))
         write_json(self._parts.record_path(number), item.to_json())
         self.written.append(item)

@@ -282,6 +282,8 @@ def _render(
         if closed := tally.end(clock, reader.lost):
             encoder.close_part(closed)
     reporter.finish()
+    for line in encoder.notes:
+        reporter.note(line)
     return [*records, *encoder.written]
 
 
