@@ -25,6 +25,7 @@ from konterfei.errors import Cancelled, KonterfeiError, NoFacesError
 from konterfei.geometry import smooth_hull_mask
 from konterfei.io.faceset import Faceset
 from konterfei.io.manifest import Manifest
+from konterfei.io.run import Run
 from konterfei.provenance.label import label_region
 from konterfei.provenance.verification import verify
 from konterfei.reporting import Recorder, Silent
@@ -93,6 +94,21 @@ def test_the_result_says_what_it_is(place, config):
     assert manifest.complete and manifest.stage == "merge"
     assert set(manifest.inputs) == {"video", "faces", "model", "consent"}
     assert manifest.results["swapped"] == FRAMES and manifest.results["seconds"]["composite"] > 0
+
+
+@pytest.mark.parametrize(
+    ("told", "name"),
+    [
+        ({"video": "anna.mp4", "video_sha256": "cd" * 32}, "anna.mp4"),
+        ({"video": "", "video_sha256": ""}, "src faceset f"),
+    ],
+)
+def test_the_src_material_is_what_the_run_began_with(place, config, told, name):
+    """Whatever lies in the place of its faceset now."""
+    Run.create(config.model, {"src": {"faces": str(place / "f"), "hash": "ef" * 32, **told}})
+    merge(config, Silent(), Painter())
+    found = {item.name: item.sha256 for item in verify(config.output).ingredients}
+    assert found[name] == (told["video_sha256"] or "ef" * 32)
 
 
 def test_a_preview_is_called_one_everywhere(place, config, monkeypatch):

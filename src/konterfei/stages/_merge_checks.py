@@ -169,24 +169,21 @@ def model_record(run: Path, swapper: FaceSwapper) -> dict[str, Any]:
 def sources(run: Path, swapper: FaceSwapper, src_videos: Sequence[Path]) -> tuple[Material, ...]:
     """What went into the result besides the plate: the src material and the model's snapshot.
 
-    Where the src videos are not given, the faceset that the run was trained with tells of them.
+    Where the src videos are not given, the run says which it began with: its faceset may have changed since.
     """
     src = [Material.of(path) for path in src_videos]
     if not src and Run.exists(run):
         told = Run.open(run).config.get("src")
         if isinstance(told, Mapping) and told.get("hash"):
-            src = [_src_of(Path(str(told.get("faces", "src"))), str(told["hash"]))]
+            src = [_src_of(told)]
     digest = str(swapper.info.get("snapshot_sha256", ""))
     if digest:
         src.append(Material(name=f"model snapshot {swapper.info.get('model', '')}".strip(), sha256=digest))
     return tuple(src)
 
 
-def _src_of(folder: Path, content: str) -> Material:
-    try:
-        header = Faceset.open(folder).header
-    except FacesetError:  # moved since: its hash is what the run remembers
-        return Material(name=f"src faceset {folder.name}", sha256=content)
-    if header.source_sha256:
-        return Material(name=header.source_name, sha256=header.source_sha256)
-    return Material(name=f"src faceset {folder.name}", sha256=content)
+def _src_of(told: Mapping[str, Any]) -> Material:
+    """The src material by what a run's config says of it: the video, or the faceset where it is of several."""
+    if told.get("video") and told.get("video_sha256"):
+        return Material(name=str(told["video"]), sha256=str(told["video_sha256"]))
+    return Material(name=f"src faceset {Path(str(told.get('faces', ''))).name}".strip(), sha256=str(told["hash"]))

@@ -222,8 +222,13 @@ def _open_run(config: TrainConfig, chosen: Preset, src: Faceset, dst: Faceset, r
         "seed": config.seed,
     }
     people = {
-        "src": {"faces": str(config.src), "hash": src.content_hash()},
-        "dst": {"faces": str(config.dst), "hash": dst.content_hash()},
+        name: {
+            "faces": str(faceset.folder),
+            "hash": faceset.content_hash(),
+            "video": faceset.header.source_name,
+            "video_sha256": faceset.header.source_sha256,
+        }
+        for name, faceset in (("src", src), ("dst", dst))
     }
     settings = {**fixed, "preset": config.preset, **people}
     if not Run.exists(config.output):
