@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
 from konterfei.errors import CheckpointMismatchError, ConfigError, FacesetError
 from konterfei.geometry import FaceType
+from konterfei.io.atomic import sha256
 from konterfei.io.faceset import Faceset
+from konterfei.io.manifest import Manifest
 from konterfei.io.run import Run
 from konterfei.models import MODELS
 from konterfei.reporting import Reporter
@@ -157,7 +160,10 @@ def train(config: TrainConfig, reporter: Reporter) -> TrainResult:
     _check_device(config)
     run = _open_run(config, chosen, src, dst, reporter)
     with run.writing():
+        manifest = _manifest(config, chosen, run, src, dst)
+        manifest.save(run.folder)
         result = _run_loop(config, chosen, run, src, dst, reporter)
+        _complete(manifest, run, result)
     progress = result.progress
     minutes = progress.trained_s / 60
     is_preview = progress.step < chosen.usable_steps
@@ -183,6 +189,40 @@ def train(config: TrainConfig, reporter: Reporter) -> TrainResult:
         is_preview=is_preview,
         preview=run.preview_path(),
     )
+
+
+def _manifest(config: TrainConfig, chosen: Preset, run: Run, src: Faceset, dst: Faceset) -> Manifest:
+    """What this training is made from. Facesets that an earlier part of the run saw otherwise stay listed."""
+    before = Manifest.load(run.folder)
+    inputs = {} if before is None else dict(before.inputs)
+    for person, faceset in (("src", src), ("dst", dst)):
+        now = {"path": str(faceset.folder.absolute()), "sha256": faceset.content_hash(), "num_faces": len(faceset)}
+        earlier = inputs.get(person)
+        if earlier and earlier["sha256"] != now["sha256"]:
+            inputs[f"{person} earlier, {earlier['sha256'][:8]}"] = earlier
+        inputs[person] = now
+    return Manifest(
+        stage="train",
+        inputs=inputs,
+        settings={"config": config, "resolved": chosen},
+        versions={"konterfei": version("konterfei"), "torch": version("torch")},
+        results={} if before is None else before.results,
+    )
+
+
+def _complete(manifest: Manifest, run: Run, result: Any) -> None:
+    """Write down what came of it."""
+    progress = result.progress
+    paths = run.snapshot_paths()
+    manifest.output = {"snapshot": paths[-1].name, "sha256": sha256(paths[-1])} if paths else {}
+    manifest.results = {
+        "steps": progress.step,
+        "minutes": round(progress.trained_s / 60, 2),
+        "loss": round(progress.loss, 5),
+        "rollbacks": progress.salt,
+    }
+    manifest.complete = progress.is_done
+    manifest.save(run.folder)
 
 
 def _warn_of_oddities(src: Faceset, dst: Faceset, reporter: Reporter) -> None:
