@@ -161,9 +161,11 @@ def train(config: TrainConfig, reporter: Reporter) -> TrainResult:
     run = _open_run(config, chosen, src, dst, reporter)
     with run.writing():
         manifest = _manifest(config, chosen, run, src, dst)
-        manifest.save(run.folder)
+        if not Manifest.file_for(run.folder).exists():
+            manifest.save(run.folder)
         result = _run_loop(config, chosen, run, src, dst, reporter)
-        _complete(manifest, run, result)
+        if not result.was_done:
+            _complete(manifest, run, result)
     progress = result.progress
     minutes = progress.trained_s / 60
     is_preview = progress.step < chosen.usable_steps
