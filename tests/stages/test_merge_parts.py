@@ -1,7 +1,6 @@
 """The books and the encoder thread of merge."""
 
 import threading
-import time
 from collections import deque
 from fractions import Fraction
 
@@ -114,10 +113,8 @@ def test_what_the_writer_notes_is_kept_once(parts):
 
 
 def test_an_error_of_the_stage_gives_up_the_part_in_work(parts):
-    began = time.monotonic()
     with pytest.raises(ZeroDivisionError), PartEncoder(parts, writer) as encoder:
         for index in range(20):
             encoder.write(IMAGE, Fraction(index, 25), None, 0)
         raise ZeroDivisionError
-    assert time.monotonic() - began < 20
     assert {path.name for path in parts.folder.iterdir()} == {"manifest.json", ".lock"}

@@ -15,35 +15,53 @@ from faceset_fixtures import header, picture, record
 from konterfei.io.faceset import Faceset
 
 WRITER = """
-import sys
+import os, sys
 sys.path.insert(0, sys.argv[2])
 from faceset_fixtures import header, picture, record
 from konterfei.io.faceset import Faceset
-with Faceset.create(sys.argv[1], header()) as faceset:
-    print("ready", flush=True)
-    for i in range(int(sys.argv[3]), 100000):
-        print(faceset.add(picture(i), record(i)), flush=True)
+for line in sys.stdin:
+    child = os.fork()
+    if child == 0:
+        with Faceset.create(sys.argv[1], header()) as faceset:
+            print(os.getpid(), flush=True)
+            for i in range(int(line), 100000):
+                print(faceset.add(picture(i), record(i)), flush=True)
+    os.waitpid(child, 0)
+    print("dead", flush=True)
 """
+"""Forks a writer for each line it reads, so that a round costs no start of an interpreter."""
 
 
-def write_and_kill(folder, start, seconds):
-    """Names that the writer said were finished before it was killed."""
-    command = [sys.executable, "-c", WRITER, str(folder), str(Path(__file__).parent), str(start)]
+def write_and_kill(parent, start, faces, share):
+    """Names that the writer said were finished before it was killed: after so many, and a share of the time of one."""
+    print(start, file=parent.stdin, flush=True)
+    pid = int(parent.stdout.readline())
+    begun = time.monotonic()
+    finished = [parent.stdout.readline() for _ in range(faces)]
+    time.sleep(share * (time.monotonic() - begun) / max(faces, 1))
+    os.kill(pid, signal.SIGKILL)
+    return finished + list(iter(parent.stdout.readline, "dead\n"))
+
+
+@pytest.fixture
+def parent(tmp_path):
+    command = [sys.executable, "-c", WRITER, str(tmp_path), str(Path(__file__).parent)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as process:
-        process.stdout.readline()
-        time.sleep(seconds)
-        os.kill(process.pid, signal.SIGKILL)
-        lines = process.stdout.read().split(b"\n")
-    return [line.decode() for line in lines[:-1]]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True
+    ) as process:
+        yield process
+        process.stdin.close()
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
-def test_killed_writers_leave_only_whole_faces(tmp_path):
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_killed_writers_leave_only_whole_faces(parent, tmp_path):
     chance = random.Random(7)
-    expected = 0
+    expected = asked = 0
     for round_ in range(10):
-        finished = write_and_kill(tmp_path, expected, chance.uniform(0.0, 0.15))
+        faces = chance.randrange(5)
+        finished = write_and_kill(parent, expected, faces, chance.uniform(0.0, 1.2))
+        asked += faces
         if round_ % 3 == 2:
             (tmp_path / ".index.sqlite").unlink(missing_ok=True)
         with Faceset.open(tmp_path, allow_empty=True) as faceset:
@@ -55,7 +73,7 @@ def test_killed_writers_leave_only_whole_faces(tmp_path):
             faceset.add(picture(expected), record(expected))
             expected += 1
         assert not list(tmp_path.glob(".*.part"))
-    assert expected > 12  # ten of them are the reopening process's own
+    assert expected >= asked + 10 > 20  # ten of them are the reopening process's own
     faceset = Faceset.open(tmp_path)
     for face in faceset.records():
         assert face.to_json() == record(face.frame_index).to_json()
