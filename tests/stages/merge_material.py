@@ -167,15 +167,21 @@ def sound_packets(path):
 
 
 class Killer(Silent):
-    """Kills this process, without a word, some milliseconds after so many frames."""
+    """Kills this process, without a word, some milliseconds after so many frames.
+
+    However slowly the clock's thread comes to it, no more than five further frames are drawn until then.
+    """
 
     def __init__(self, frames, milliseconds):
         self.frames, self.milliseconds = frames, milliseconds
+        self.timer = None
 
     def advance(self, done, **figures):
-        if done >= self.frames >= 0:
-            self.frames = -1
-            threading.Timer(self.milliseconds / 1000, os.kill, (os.getpid(), signal.SIGKILL)).start()
+        if self.timer is None and done >= self.frames >= 0:
+            self.timer = threading.Timer(self.milliseconds / 1000, os.kill, (os.getpid(), signal.SIGKILL))
+            self.timer.start()
+        if self.timer is not None and done >= self.frames + 5:
+            self.timer.join()
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import merge_material
+import pytest
 from merge_material import FRAMES, Painter, config_for, decode, make_consent, make_faces, make_plate, sound_packets
 
 from konterfei.provenance.verification import verify
@@ -21,11 +22,12 @@ def run(folder, output, frames, milliseconds):
         [sys.executable, str(Path(merge_material.__file__)), json.dumps(told)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
 
 
+@pytest.mark.timeout(900)
 def test_killed_at_random_moments_it_ends_with_the_same_frames(tmp_path):
     plate = make_plate(tmp_path / "plate.mp4", vfr=True)
     faces = make_faces(tmp_path / "faces", plate, vfr=True)

@@ -1,5 +1,6 @@
 """Training as a person meets it: it goes on where it was, notices what is wrong, and says so."""
 
+import itertools
 import json
 import math
 import os
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -159,57 +161,57 @@ def test_resumed_equals_uninterrupted_bit_for_bit(again, uninterrupted, stops):
 
 
 TRAINER = """
-import json, os, sys
+import json, os, signal, sys
 from pathlib import Path
 from konterfei.reporting import Silent
 from konterfei.stages.train import TrainConfig, train
 import konterfei.training.loop, konterfei.models.df, torch
 
 class Steps(Silent):
+    def __init__(self, most):
+        self.left = most
+
     def take_stop(self):
         print("step", flush=True)
+        self.left -= 1
+        while self.left == 0:
+            signal.pause()
         return False
 
 for line in sys.stdin:
     if os.fork() == 0:
-        given = json.loads(line)
-        train(TrainConfig(**{k: Path(v) if k in ("src", "dst", "output") else v for k, v in given.items()}), Steps())
+        most, given = json.loads(line)
+        given = {k: Path(v) if k in ("src", "dst", "output") else v for k, v in given.items()}
+        train(TrainConfig(**given), Steps(most))
         print("finished", flush=True)
         os._exit(0)
     os.wait()
     print("over", flush=True)
 """
-"""Forks a training for each line it reads: torch is loaded once and has no threads yet when a child begins."""
+"""Forks a training for each line it reads: torch is loaded once and has no threads yet when a child begins. It waits
+after `most` steps (-1 = never), so that a kill which comes late still meets it at work."""
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs /proc and fork")
 def test_killed_and_run_again_equals_uninterrupted(faces, uninterrupted, tmp_path):
     chance = random.Random(5)
     output = tmp_path / "run"
-    config = json.dumps(
-        {**{k: str(v) for k, v in faces.items()}, **SMALL, "output": str(output), "steps": STEPS}
-        | {"checkpoint_seconds": 0.02}
-    )
+    config = {**{k: str(v) for k, v in faces.items()}, **SMALL, "output": str(output), "steps": STEPS}
+    config["checkpoint_seconds"] = 0.001  # after every step
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
-    kills = 0
     with subprocess.Popen(
         [sys.executable, "-c", TRAINER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True
     ) as parent:
-        while True:
-            print(config, file=parent.stdin, flush=True)
-            said = [parent.stdout.readline() for _ in range(chance.randrange(4, 16))] if kills < 4 else []
-            if said and "finished\n" not in said and "over\n" not in said:
-                time.sleep(chance.uniform(0, 0.03))
-                children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()
-                os.kill(int(children[0]), signal.SIGKILL)
-                kills += 1
-            if "over\n" not in said:
-                said += iter(parent.stdout.readline, "over\n")
-            if "finished\n" in said:
-                break
-            assert parent.poll() is None
+        for steps in [chance.randrange(4, 8) for _ in range(4)]:  # with two more each, less than STEPS in all
+            print(json.dumps([steps + 2, config]), file=parent.stdin, flush=True)
+            assert [parent.stdout.readline() for _ in range(steps)] == ["step\n"] * steps
+            time.sleep(chance.uniform(0, 0.03))
+            (child,) = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()
+            os.kill(int(child), signal.SIGKILL)
+            assert set(iter(parent.stdout.readline, "over\n")) <= {"step\n"}
+        print(json.dumps([-1, config]), file=parent.stdin, flush=True)
+        assert "finished\n" in list(iter(parent.stdout.readline, "over\n"))
         parent.stdin.close()
-    assert kills >= 3
     assert_equal_runs(output, uninterrupted)
     assert not [path for path in output.rglob(".*") if path.name != ".writer.lock"]
 
@@ -234,14 +236,18 @@ def test_more_steps_make_a_finished_run_longer(again):
     assert Run.open(result.run).newest_snapshot().info["steps"] == 12
 
 
-def test_minutes_end_a_run_and_more_of_them_go_on(again):
+def test_minutes_end_a_run_and_more_of_them_go_on(again, monkeypatch):
+    ticks = itertools.count()
+    clock = SimpleNamespace(monotonic=lambda: 0.05 * next(ticks))  # a step takes 0.05 s, whatever it takes
+    monkeypatch.setattr(loop, "time", clock)
     result, _ = again(steps=None, minutes=0.01)
-    assert 0.01 <= result.minutes < 0.2
+    assert result.steps in (12, 13)  # 0.6 s
+    assert 0.01 <= result.minutes < 0.011
     again_result, reporter = again(steps=None, minutes=0.01)
     assert again_result.steps == result.steps
     assert "more than --minutes 0.01" in " ".join(reporter.notes)
     longer, _ = again(steps=None, minutes=result.minutes + 0.01)
-    assert longer.steps > result.steps
+    assert longer.steps in range(result.steps + 12, result.steps + 15)
     assert longer.minutes >= result.minutes + 0.01
 
 
