@@ -48,7 +48,7 @@ def test_consent_for_something_else(config):
     "changes,error,match",
     [
         ({"video": "nothing.mp4"}, KonterfeiError, "nothing.mp4"),
-        ({"video": "faces"}, KonterfeiError, "folder"),
+        ({"video": "faces"}, FacesetError, "made from"),
         ({"faces": "nothing"}, FacesetError, "nothing"),
         ({"faces": "plate.mp4"}, FacesetError, "file"),
         ({"output": "out.mkv"}, OutputError, "out.mp4"),

@@ -45,6 +45,13 @@ def read_image(path: Path | str, *, deep: bool = False) -> NDArray[Any]:
         raise _unreadable(path, error) from error
 
 
+def bit_depth(path: Path | str) -> int:
+    """Bits of each channel that a picture holds, 8 or 16; 8 where it cannot be read."""
+    data = np.fromfile(path, np.uint8)
+    kept = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
+    return 16 if kept is not None and kept.dtype == np.uint16 else 8
+
+
 def _unreadable(path: Path, error: Exception | str) -> UnreadableMediaError:
     if path.is_file() and path.stat().st_size == 0:
         return UnreadableMediaError(f"'{path}' is empty (0 bytes). Copy or export it again.")

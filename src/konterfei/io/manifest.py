@@ -5,6 +5,7 @@ A stage that is run again reads it to know whether its output is whole, partial 
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -14,25 +15,36 @@ from typing import Any
 
 from konterfei.errors import DamagedFileError
 from konterfei.io.atomic import sha256, write_json
+from konterfei.io.sequence import is_sequence, list_images, sequence_sha256
 
 FORMAT = 1
 """Version of the file's layout; another one is refused."""
 
 
 def input_record(path: Path | str, known: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """What a manifest notes about an input file: path, sha256, size, and the time of its last change.
+    """What a manifest notes about an input: path, sha256, size, and the time of its last change.
+
+    Of a folder or pattern of pictures: their number, the sum of their sizes, a hash of names, sizes and times in place
+    of the time, and the hash of `sequence_sha256`.
 
     Args:
-        path: a file.
+        path: a file, or a folder or pattern of pictures.
         known: an earlier record; its hash is taken over when path, size and time are unchanged (hashing a long video
             takes seconds).
     """
     path = Path(path)
-    status = path.stat()
-    record = {"path": str(path.absolute()), "size": status.st_size, "mtime_ns": status.st_mtime_ns}
+    record: dict[str, Any] = {"path": str(path.absolute())}
+    if is_sequence(path):
+        found = [(file.name, file.stat()) for file in list_images(path)]
+        stamps = "".join(f"{name} {status.st_size} {status.st_mtime_ns}\n" for name, status in found)
+        record |= {"size": sum(status.st_size for _, status in found), "files": len(found)}
+        record |= {"stamps": hashlib.sha256(stamps.encode()).hexdigest()}
+    else:
+        status = path.stat()
+        record |= {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
     if known and all(known.get(name) == value for name, value in record.items()) and known.get("sha256"):
         return {**record, "sha256": known["sha256"]}
-    return {**record, "sha256": sha256(path)}
+    return {**record, "sha256": sequence_sha256(path) if is_sequence(path) else sha256(path)}
 
 
 def plain(value: Any) -> Any:

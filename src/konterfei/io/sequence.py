@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from fractions import Fraction
@@ -12,15 +13,19 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from konterfei.errors import OutputError, UnreadableMediaError
-from konterfei.io.atomic import ensure_writable, make_folder
-from konterfei.io.images import READABLE, read_image, write_image
+from konterfei.errors import ConfigError, OutputError, UnreadableMediaError
+from konterfei.io.atomic import ensure_writable, make_folder, sha256
+from konterfei.io.images import READABLE, bit_depth, read_image, write_image
 from konterfei.io.video_frames import ColorTags, Frame
 from konterfei.io.video_probe import VideoInfo
 
 _PATTERN = re.compile(r"%0?(\d*)d")
 _SRGB = ColorTags(1, 13, 0, 2)
 """BT.709 primaries, sRGB curve, RGB, full range: what untagged pictures are."""
+USUAL_FPS = "25"
+"""Frames per second of pictures, where nothing else is said: they do not say it themselves."""
+_NTSC = (24, 30, 48, 60, 120)
+"""Rates that are also used slowed down by 1000/1001, and then written as 23.976, 29.97, ..."""
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:
@@ -31,6 +36,42 @@ def _natural(path: Path) -> list[tuple[int, str]]:
 def is_pattern(path: Path) -> bool:
     """Whether a path names a numbered sequence, as in `shot.%06d.png`."""
     return _PATTERN.search(path.name) is not None
+
+
+def is_sequence(path: Path) -> bool:
+    """Whether a path is to be read as pictures: a folder, or a pattern that is no file's own name."""
+    return path.is_dir() or (is_pattern(path) and not path.is_file())
+
+
+def frame_rate(text: str | int | float | Fraction) -> Fraction:
+    """Frames per second as a person writes them: 25, 23.976 (meant as 24000/1001) or 30000/1001.
+
+    Raises:
+        ConfigError: no number, or one that is no frame rate.
+    """
+    try:
+        rate = Fraction(str(text).strip())
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if not 1 <= rate <= 1000:
+        raise ConfigError(f"--fps is '{text}'; allowed: 1 to 1000, such as 25, 23.976 or 30000/1001.")
+    for whole in _NTSC:
+        slowed = Fraction(whole * 1000, 1001)
+        if abs(rate - slowed) <= Fraction(1, 200):  # 23.976 and 23.98 alike
+            return slowed
+    return rate.limit_denominator(1001)
+
+
+def sequence_sha256(path: Path) -> str:
+    """The hash of a folder or pattern of pictures: of the list of their names and SHA-256, in the order of frames.
+
+    Each line of the list is `<name> <SHA-256 in hexadecimal>` and ends with a newline. Other files do not count.
+
+    Raises:
+        UnreadableMediaError: no such folder, or no pictures in it.
+    """
+    listing = "".join(f"{file.name} {sha256(file)}\n" for file in list_images(path))
+    return hashlib.sha256(listing.encode()).hexdigest()
 
 
 def list_images(path: Path) -> list[Path]:
@@ -106,6 +147,7 @@ class ImageSequenceReader:
             raise UnreadableMediaError(
                 f"Not one of the {len(self._files)} pictures in '{self.path}' can be read."
             ) from last
+        depth = bit_depth(file)
         return VideoInfo(
             path=self.path,
             width=width,
@@ -115,7 +157,8 @@ class ImageSequenceReader:
             duration=len(self._files) / self._fps,
             time_base=1 / self._fps,
             codec=file.suffix.lower().lstrip("."),
-            pixel_format="rgb24",
+            pixel_format="rgb24" if depth == 8 else "rgb48",
+            bit_depth=depth,
             color=_SRGB,
         )
 

@@ -14,7 +14,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeVar
 
-from konterfei.io.sequence import ImageSequenceReader, ImageSequenceWriter, is_pattern
+from konterfei.io.sequence import ImageSequenceReader, ImageSequenceWriter, is_pattern, is_sequence
 from konterfei.io.video_frames import BT709, ColorTags, Frame
 from konterfei.io.video_join import join
 from konterfei.io.video_probe import VideoInfo, probe
@@ -44,9 +44,19 @@ def open_frames(
         UnreadableMediaError: see `VideoReader` and `ImageSequenceReader`.
     """
     path = Path(path)
-    if path.is_dir() or is_pattern(path):
+    if is_sequence(path):
         return ImageSequenceReader(path, start, stop, deep=deep, fps=fps)
     return VideoReader(path, start, stop, deep=deep)
+
+
+def look(path: Path | str, fps: Fraction | int = 25) -> VideoInfo:
+    """What a video, or a folder or pattern of pictures shown `fps` times a second, is.
+
+    Raises:
+        UnreadableMediaError: see `VideoReader` and `ImageSequenceReader`.
+    """
+    path = Path(path)
+    return ImageSequenceReader(path, fps=fps).info if is_sequence(path) else probe(path)
 
 
 def open_writer(
@@ -132,7 +142,9 @@ __all__ = [
     "VideoInfo",
     "VideoReader",
     "VideoWriter",
+    "is_sequence",
     "join",
+    "look",
     "open_frames",
     "open_writer",
     "probe",

@@ -11,7 +11,6 @@ What is signed (C2PA 2.x; all of it can be read by any reader of Content Credent
 
 from __future__ import annotations
 
-import hashlib
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from c2pa import Builder, C2paError, C2paSignerInfo, Context, Signer
 
 from konterfei.errors import OutputError, ProvenanceError
 from konterfei.io.atomic import atomic_path, ensure_writable, sha256
+from konterfei.io.sequence import is_sequence, sequence_sha256
 from konterfei.provenance import layout
 from konterfei.provenance.certificate import Identity, signing_identity
 from konterfei.provenance.consent import Consent
@@ -54,7 +54,7 @@ _OPAQUE = "application/octet-stream"
 
 @dataclass(frozen=True, kw_only=True)
 class Material:
-    """Something that went into the result. Make it with `Material.of` when the file or folder is at hand."""
+    """Something that went into the result. Make it with `Material.of` when the file or the pictures are at hand."""
 
     name: str
     sha256: str
@@ -63,16 +63,15 @@ class Material:
 
     @classmethod
     def of(cls, path: Path | str) -> Material:
-        """A file, or a folder (hashed as the sorted list of its visible files' names and hashes)."""
+        """A file, or a folder or pattern of pictures (hashed by `io.sequence.sequence_sha256`, as in manifests).
+
+        Raises:
+            UnreadableMediaError: a folder without pictures.
+        """
         path = Path(path)
-        if not path.is_dir():
-            return cls(name=path.name, sha256=sha256(path), path=path)
-        listing = hashlib.sha256()
-        for item in sorted(path.rglob("*")):
-            parts = item.relative_to(path).parts
-            if item.is_file() and not any(part.startswith(".") for part in parts):
-                listing.update(f"{'/'.join(parts)}\0{sha256(item)}\n".encode())
-        return cls(name=path.resolve().name, sha256=listing.hexdigest())
+        if is_sequence(path):
+            return cls(name=path.name or path.resolve().name, sha256=sequence_sha256(path))
+        return cls(name=path.name, sha256=sha256(path), path=path)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from konterfei.errors import FacesetError, OutputError
-from konterfei.io.atomic import output_error, sha256
+from konterfei.io.atomic import output_error
 from konterfei.io.faceset import HEADER_NAME, Faceset
 from konterfei.io.manifest import Manifest, input_record
-from konterfei.io.sequence import list_images
 from konterfei.io.video import open_frames
 
 JOURNAL_NAME = "analysis.jsonl"
@@ -32,20 +30,11 @@ def new_manifest(video: Path, picture: Path | None, settings: Mapping[str, Any],
     """
     known = before.inputs if before is not None else {}
     open_frames(video).close()  # refuses what it cannot read, in words
-    inputs = {"video": _record(video, known.get("video"))}
+    inputs = {"video": input_record(video, known.get("video"))}
     if picture is not None:
         inputs["person"] = input_record(picture, known.get("person"))
     versions = {"konterfei": version("konterfei")}
     return Manifest(stage="extract", inputs=inputs, settings=dict(settings), versions=versions)
-
-
-def _record(video: Path, known: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The record of a video, or of images: then the hash is that of all their names and hashes."""
-    if video.is_file():
-        return input_record(video, known)
-    files = list_images(video)
-    digest = hashlib.sha256("".join(f"{file.name} {sha256(file)}\n" for file in files).encode()).hexdigest()
-    return {"path": str(video.absolute()), "size": sum(file.stat().st_size for file in files), "sha256": digest}
 
 
 def has_crops(folder: Path) -> bool:

@@ -9,12 +9,13 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
-from konterfei.errors import ConfigError, FacesetError, NoFacesError, OutputError, StoreError
+from konterfei.errors import ConfigError, FacesetError, NoFacesError, OutputError, StoreError, UnreadableMediaError
 from konterfei.io.atomic import ensure_writable, sha256
 from konterfei.io.faceset import Faceset
 from konterfei.io.manifest import Manifest
 from konterfei.io.run import Run
-from konterfei.io.video import VideoInfo
+from konterfei.io.sequence import USUAL_FPS, frame_rate, list_images
+from konterfei.io.video import VideoInfo, is_sequence, look, probe
 from konterfei.provenance.credentials import Material, ensure_signable
 from konterfei.reporting import Reporter
 from konterfei.stages._merge_stream import FaceSwapper
@@ -37,8 +38,61 @@ def parse_range(text: str | None) -> tuple[int, int | None]:
     return start, stop
 
 
+def check_inputs(src_videos: Sequence[Path]) -> None:
+    """Raise UnreadableMediaError where there is no such video or folder of pictures: at the end it would be late."""
+    for path in src_videos:
+        if is_sequence(path):
+            list_images(path)
+        elif not path.is_file():
+            raise UnreadableMediaError(f"--src-videos: there is no file '{path}'. Check the path.")
+
+
+def disk_needed(plate: Path) -> int:
+    """Bytes that a result will take about, and its parts before it. Pictures shrink when they become a video."""
+    if is_sequence(plate):
+        return sum(file.stat().st_size for file in list_images(plate)) // 2
+    return 2 * plate.stat().st_size
+
+
+def refuse_among_pictures(output: Path, inputs: Sequence[tuple[str, Path]]) -> None:
+    """Raise OutputError where `output` would lie in a folder of pictures that is read: its report would be a frame."""
+    for flag, path in inputs:
+        if path.is_dir() and path.resolve() == output.parent.resolve():
+            raise OutputError(
+                f"Cannot write '{output}' into the folder of pictures given with {flag}: what lies beside it (the "
+                "report) would be taken for a frame. Choose an output elsewhere."
+            )
+
+
+def plate_info(video: Path, fps: str | None, settings: Mapping[str, Any], reporter: Reporter) -> VideoInfo:
+    """What the plate is. Pictures are shown at the rate that their faceset was extracted with.
+
+    Args:
+        video: the plate, a video or pictures.
+        fps: as given by a person.
+        settings: of the plate's faceset.
+        reporter: told the rate of pictures.
+
+    Raises:
+        UnreadableMediaError: see `io.video.look`.
+        ConfigError: another rate is given than that of the faceset.
+    """
+    if not is_sequence(video):
+        return probe(video)
+    known = str(settings.get("fps", "") or "")
+    rate = frame_rate(fps or known or USUAL_FPS)
+    if known and rate != frame_rate(known):
+        raise ConfigError(
+            f"--fps is {fps}, the faces of '{video}' were extracted with --fps {known}. Leave --fps out, or extract "
+            f"them again with --fps {fps}."
+        )
+    info = look(video, rate)
+    reporter.note(f"'{video}' is {info.num_frames} pictures, shown at {float(rate):.6g} frames per second (--fps).")
+    return info
+
+
 def check_output(output: Path, inputs: Sequence[tuple[str, Path]], needed: int) -> None:
-    """Refuse an output that cannot be signed or written, or that is an input.
+    """Refuse an output that cannot be signed or written, that is an input, or that would lie among input pictures.
 
     Args:
         output: file to be written.
@@ -52,6 +106,7 @@ def check_output(output: Path, inputs: Sequence[tuple[str, Path]], needed: int) 
     for flag, path in inputs:
         if output.exists() and path.exists() and output.samefile(path):
             raise OutputError(f"Cannot write '{output}': it is the file given with {flag}. Choose another output.")
+    refuse_among_pictures(output, inputs)
     ensure_writable(output, needed)
 
 

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 
 from konterfei.detectors import DETECTORS
-from konterfei.errors import ConfigError, NoFacesError
+from konterfei.errors import ConfigError, NoFacesError, OutputError
 from konterfei.geometry import Face
 from konterfei.io.atomic import ensure_writable, write_json
 from konterfei.io.faceset import Faceset
 from konterfei.io.images import write_image
 from konterfei.io.manifest import input_record
-from konterfei.io.video import Frame, VideoReader, open_frames, read_ahead
+from konterfei.io.sequence import USUAL_FPS, frame_rate
+from konterfei.io.video import Frame, is_sequence, open_frames, read_ahead
 from konterfei.landmarkers import LANDMARKERS
 from konterfei.metrics import METRICS, Measurement, People, Series
 from konterfei.metrics.evaluation import FORMAT, VERSION, from_json, lines, measure, to_json
@@ -53,7 +54,8 @@ class EvaluateConfig:
     src: Path
     """Faceset of the person whose face was used (src)."""
     plate: Path | None = None
-    """The video that received the face, unchanged. Default: the one that the dst faceset names."""
+    """The video, or the folder or pattern of pictures, that received the face, unchanged; pictures have the frame rate
+    that their faces were extracted with. Default: the one that the dst faceset names."""
     output: Path | None = None
     """Picture to write, .png or .jpg; the figures go beside it as .json. Default: VIDEO.report.png"""
     every_nth: int | None = None
@@ -126,6 +128,10 @@ def evaluate(config: EvaluateConfig, reporter: Reporter) -> Evaluation:
     src, dst = Faceset.open(config.src, reporter=reporter), Faceset.open(config.faces, reporter=reporter)
     plate_path = _plate(config, dst)
     people = _people(config, src, dst)
+    if plate_path.is_dir() and config.picture.parent.resolve() == plate_path.resolve():
+        raise OutputError(
+            f"Cannot write '{config.picture}' into the plate's folder: it would be a frame. Choose another --output."
+        )
     ensure_writable(config.picture)
     ensure_writable(config.report)
     about: dict[str, Any] = {
@@ -159,7 +165,7 @@ def evaluate(config: EvaluateConfig, reporter: Reporter) -> Evaluation:
 
 def _plate(config: EvaluateConfig, dst: Faceset) -> Path:
     path = config.plate or Path(dst.header.source)
-    if not path.exists():
+    if not (path.exists() or is_sequence(path)):
         if config.plate is None:
             raise ConfigError(
                 f"The faceset '{config.faces}' was made from '{dst.header.source}', which is not there. "
@@ -194,8 +200,6 @@ def _people(config: EvaluateConfig, src: Faceset, dst: Faceset) -> People:
 
 
 def _file(path: Path) -> dict[str, Any]:
-    if path.is_dir():  # an image sequence
-        return {"path": str(path), "files": len(list(path.iterdir()))}
     record = input_record(path)
     return {name: record[name] for name in ("path", "sha256", "size")}
 
@@ -215,16 +219,17 @@ def chosen_frames(indices: list[int], every_nth: int | None) -> list[int]:
     return sorted(wanted & present)
 
 
-def _pairs(plate: Path, result: Path, last: int, reporter: Reporter) -> Iterator[tuple[Frame, NDArray[np.uint8]]]:
-    """Frames of the plate with the same frames of the result."""
-    theirs, ours = open_frames(plate, stop=last + 1), open_frames(result)
+def _pairs(
+    plate: Path, fps: Fraction, result: Path, last: int, reporter: Reporter
+) -> Iterator[tuple[Frame, NDArray[np.uint8]]]:
+    """Frames of the plate (`fps` a second if it is pictures) with the same frames of the result."""
+    theirs, ours = open_frames(plate, stop=last + 1, fps=fps), open_frames(result)
     size = (theirs.info.width, theirs.info.height)
     if size != (ours.info.width, ours.info.height):
         raise ConfigError(
             f"'{result}' has {ours.info.width}x{ours.info.height} pixels, the plate '{plate}' has {size[0]}x{size[1]}: "
             "it was not made from it. Give the right video with --plate."
         )
-    is_timed = isinstance(theirs, VideoReader) and isinstance(ours, VideoReader)
     ahead: tuple[Any, Any] = read_ahead(theirs, 4), read_ahead(ours, 4)
     with closing(ahead[0]) as frames, closing(ahead[1]) as others:
         begins: tuple[Fraction, Fraction] | None = None
@@ -234,7 +239,7 @@ def _pairs(plate: Path, result: Path, last: int, reporter: Reporter) -> Iterator
                 return
             begins = begins or (frame.pts, other.pts)
             drift = abs((frame.pts - begins[0]) - (other.pts - begins[1]))
-            if is_timed and drift > MOST_DRIFT:
+            if drift > MOST_DRIFT and not is_sequence(result):
                 raise ConfigError(
                     f"'{result}' is not in step with the plate '{plate}': at frame {frame.index} they are "
                     f"{float(drift):.2f} s apart. Give the video that it was made from with --plate."
@@ -268,9 +273,10 @@ def _observe(config: EvaluateConfig, plate: Path, dst: Faceset, reporter: Report
         RECOGNIZERS.load(config.recognizer)(threads=config.threads),
     )
     observer = Observer(eyes, crop_size(list(faces.values())))
+    fps = frame_rate(dst.header.settings.get("fps") or USUAL_FPS)
     reporter.start("looking at plate and result", len(frames))
     done = 0
-    for frame, image in _pairs(plate, config.video, frames[-1], reporter):
+    for frame, image in _pairs(plate, fps, config.video, frames[-1], reporter):
         check(reporter)
         if frame.index in faces:
             observer.add(frame.index, frame.image, image, faces[frame.index])

@@ -25,7 +25,8 @@ from konterfei.imaging.filters import sharpness
 from konterfei.io.atomic import ensure_writable, make_folder
 from konterfei.io.faceset import FaceRecord, Faceset, FacesetHeader
 from konterfei.io.manifest import Manifest
-from konterfei.io.video import Frame, open_frames, read_ahead
+from konterfei.io.sequence import USUAL_FPS, frame_rate
+from konterfei.io.video import Frame, is_sequence, open_frames, read_ahead
 from konterfei.landmarkers import LANDMARKERS
 from konterfei.recognizers import RECOGNIZERS
 from konterfei.reporting import Reporter, check
@@ -47,7 +48,7 @@ class ExtractConfig:
     """Find one person's face in every frame of a video and keep it as a faceset."""
 
     video: Path
-    """Video to look at."""
+    """Video to look at, or a folder or pattern (shot.%06d.png) of pictures that are its frames, all of one size."""
     output: Path
     """Folder of the faceset; made when missing. The same command on it goes on where it was stopped."""
     face_type: Annotated[str, FaceType] = "whole"
@@ -56,6 +57,8 @@ class ExtractConfig:
     """Side of the crops in pixels. More than the face has in the video gains nothing."""
     person: str | None = None
     """Who, when there are several people: a number (0 = most often seen) or a picture of that person. Default: 0."""
+    fps: str = USUAL_FPS
+    """Frames per second of pictures; 25, 23.976 or 30000/1001. Videos have their own."""
     every_nth: int = 1
     """Looks at every n-th frame only. 1 for a video that is to be changed; 2 to 5 for long material to learn from."""
     detector: Annotated[str, DETECTORS] = "yunet"
@@ -88,6 +91,9 @@ class ExtractConfig:
         _allow("--threads", self.threads, self.threads >= 0, "0 or more")
         for table, name in ((DETECTORS, self.detector), (LANDMARKERS, self.landmarker), (RECOGNIZERS, self.recognizer)):
             table[name]  # raises with the nearest names
+        frame_rate(self.fps)
+        if self.video.absolute() == self.output.absolute():
+            raise ConfigError(f"--output is the folder of pictures itself, '{self.video}'. Choose another folder.")
         picture = self.picture
         if picture is not None and not picture.is_file():
             raise ConfigError(f"--person is '{picture}': neither a number nor a picture that exists.")
@@ -206,6 +212,7 @@ def _finding(config: ExtractConfig) -> dict[str, Any]:
         "recognizer": config.recognizer,
         "smallest": config.smallest,
         "every_nth": config.every_nth,
+        **({"fps": str(frame_rate(config.fps))} if is_sequence(config.video) else {}),  # the times hang on it
     }
 
 
@@ -232,7 +239,7 @@ def _analyse(config: ExtractConfig, journal: Journal, reporter: Reporter) -> Non
         RECOGNIZERS.load(config.recognizer)(threads=config.threads),
         settings,
     )
-    reader = open_frames(config.video, start=analysis.next_index)
+    reader = open_frames(config.video, start=analysis.next_index, fps=frame_rate(config.fps))
     reporter.start("finding faces", reader.info.num_frames)
     with closing(_ahead(reader)) as frames:
         wanted = (frame for frame in frames if frame.index % config.every_nth == 0)
@@ -325,7 +332,8 @@ def _cut_crops(
         if due:
             first, last = min(due), max(due)
             reporter.start("cutting crops", last + 1)
-            with closing(_ahead(open_frames(config.video, first, last + 1))) as frames:
+            reader = open_frames(config.video, first, last + 1, fps=frame_rate(config.fps))
+            with closing(_ahead(reader)) as frames:
                 for frame in frames:
                     check(reporter)
                     for tracked in due.get(frame.index, ()):

@@ -19,7 +19,8 @@ from konterfei.errors import ConfigError, NoFacesError
 from konterfei.io.atomic import sha256
 from konterfei.io.faceset import Faceset
 from konterfei.io.manifest import Manifest, input_record, plain
-from konterfei.io.video import VideoInfo, VideoReader, VideoWriter, join, probe, read_ahead
+from konterfei.io.sequence import frame_rate
+from konterfei.io.video import VideoInfo, VideoWriter, is_sequence, join, look, open_frames, read_ahead
 from konterfei.provenance.certificate import Identity, signing_identity
 from konterfei.provenance.consent import Consent, require
 from konterfei.provenance.credentials import Claim, Material, sign
@@ -41,7 +42,7 @@ class MergeConfig(MergeSettings):
     """
 
     video: Path
-    """The plate: the very video that the faces were found in."""
+    """The plate: the very video, or the folder or pattern of pictures, that the faces were found in."""
     faces: Path
     """Its faceset. A crop deleted there is a face that is left as it is."""
     model: Path
@@ -52,8 +53,11 @@ class MergeConfig(MergeSettings):
     """Consent record of the src person, as `konterfei consent new` writes it."""
     use: str | None = None
     """What the video is for, as the consent record's scope names it. Not needed where the scope is "any"."""
+    fps: str | None = None
+    """Frames per second of a plate that is pictures. Default: those that its faces were extracted with, mostly 25."""
     src_videos: tuple[Path, ...] = ()
-    """Videos of the src person, named in the credentials. When not given, what the run's src faceset says."""
+    """Videos (or folders of pictures) of the src person, named in the credentials. When not given, what the run's src
+    faceset says."""
     label: Annotated[str, LABELS] = "corner"
     """Visible sign that the picture was altered: corner, caption or none. Leaving it out is recorded in the video."""
     crf: float = 16.0
@@ -81,6 +85,8 @@ class MergeConfig(MergeSettings):
         super().__post_init__()
         LABELS[self.label]
         checks.parse_range(self.range)
+        if self.fps is not None:
+            frame_rate(self.fps)
         _allow("--crf", self.crf, 0 <= self.crf <= 51, "0 to 51")
         _allow("--batch", self.batch, self.batch >= 1, "1 or more")
         _allow("--threads", self.threads, self.threads >= 0, "0 or more")
@@ -159,8 +165,9 @@ def merge(config: MergeConfig, reporter: Reporter, swapper: FaceSwapper | None =
     """
     consent = require(config.consent, use=config.use)
     given = [("VIDEO", config.video), ("--consent", config.consent), *(("--src-videos", p) for p in config.src_videos)]
-    info = probe(config.video)
-    checks.check_output(config.output, given, needed=2 * config.video.stat().st_size)
+    info = look(config.video)
+    checks.check_output(config.output, given, checks.disk_needed(config.video))
+    checks.check_inputs(config.src_videos)
     identity = signing_identity(config.certificate, config.key)
     for line in info.warnings:
         reporter.warn(line)
@@ -169,12 +176,13 @@ def merge(config: MergeConfig, reporter: Reporter, swapper: FaceSwapper | None =
     before = Manifest.load(config.output)
     plate = input_record(config.video, before.inputs.get("video") if before else None)
     faceset = checks.matching_faceset(config.faces, plate, info, force=config.force, reporter=reporter)
+    info = checks.plate_info(config.video, config.fps, faceset.header.settings, reporter)
     start, stop = checks.parse_range(config.range)
     checks.refuse_without_faces(faceset, start, stop)
     swapper = swapper or checks.open_swapper(config.model, config.device, config.threads, reporter)
 
-    work = _manifest(config, plate, faceset, swapper)
-    whole = _manifest(config, plate, faceset, swapper, consent)
+    work = _manifest(config, plate, info, faceset, swapper)
+    whole = _manifest(config, plate, info, faceset, swapper, consent)
     parts = Parts(config.parts_folder)
     if not config.force:
         if done := _already_done(config, whole, before, reporter):
@@ -190,6 +198,7 @@ def merge(config: MergeConfig, reporter: Reporter, swapper: FaceSwapper | None =
 def _manifest(
     config: MergeConfig,
     plate: dict[str, Any],
+    info: VideoInfo,
     faceset: Faceset,
     swapper: FaceSwapper,
     consent: Consent | None = None,
@@ -198,6 +207,8 @@ def _manifest(
     settings = {item.name: getattr(config, item.name) for item in fields(MergeSettings)}
     for name in ("label", "crf", "encoder_preset", "range", "part_frames"):
         settings[name] = getattr(config, name)
+    if is_sequence(config.video):
+        settings["fps"] = str(info.fps)
     inputs = {
         "video": plate,
         "faces": {"path": str(config.faces.absolute()), "sha256": faceset.content_hash()},
@@ -255,7 +266,7 @@ def _render(
 
     reporter.start("merging", total)
     with (
-        VideoReader(config.video, begin, stop, deep=info.bit_depth > 8) as reader,
+        open_frames(config.video, begin, stop, deep=info.bit_depth > 8, fps=info.fps) as reader,
         PartEncoder(parts, writer) as encoder,
     ):
         with closing(read_ahead(reader, 4)) as frames:  # type: ignore[type-var]
@@ -318,7 +329,7 @@ def _finish(
     check(reporter)
     checks.remove_torn(config.output)
     unsigned = parts.folder / f"unsigned{config.output.suffix}"
-    sound = config.video if config.range is None else None
+    sound = config.video if config.range is None and not is_sequence(config.video) else None
     for line in join([parts.path(r.number) for r in records], unsigned, audio_from=sound):
         reporter.note(line)
     sign(unsigned, config.output, _claim(config, whole, result, swapper, consent), identity, reporter)
@@ -359,7 +370,10 @@ def _result(config: MergeConfig, records: list[PartRecord], swapper: FaceSwapper
 def _claim(
     config: MergeConfig, manifest: Manifest, result: MergeResult, swapper: FaceSwapper, consent: Consent
 ) -> Claim:
-    plate = Material(name=config.video.name, sha256=manifest.inputs["video"]["sha256"], path=config.video)
+    path = None if is_sequence(config.video) else config.video
+    plate = Material(
+        name=config.video.name or config.video.resolve().name, sha256=manifest.inputs["video"]["sha256"], path=path
+    )
     return Claim(
         plate=plate,
         consent=consent,

@@ -19,13 +19,14 @@ from typing import Annotated
 from konterfei.errors import Cancelled, ConfigError, KonterfeiError
 from konterfei.io.atomic import ensure_writable
 from konterfei.io.manifest import Manifest
-from konterfei.io.video import probe
+from konterfei.io.sequence import USUAL_FPS, frame_rate
+from konterfei.io.video import look
 from konterfei.provenance.certificate import signing_identity
 from konterfei.provenance.consent import require
 from konterfei.provenance.credentials import ensure_signable
 from konterfei.provenance.label import LABELS
 from konterfei.reporting import Reporter
-from konterfei.stages._merge_checks import refuse_foreign
+from konterfei.stages._merge_checks import disk_needed, refuse_among_pictures, refuse_foreign
 from konterfei.training.presets import PRESETS
 
 BYTES_A_FACE = 60_000
@@ -44,10 +45,10 @@ class SwapConfig:
     """
 
     src: Path
-    """Video of the person whose face is used. A minute of varied expressions and light does more than an hour of one
-    kind."""
+    """Video, or folder or pattern (shot.%06d.png) of pictures of one size, of the person whose face is used. A minute
+    of varied expressions and light does more than an hour of one kind."""
     dst: Path
-    """Video that receives the face."""
+    """Video that receives the face, or a folder or pattern of pictures that are its frames."""
     output: Path
     """Video to write, .mp4 or .mov. Its report and manifest are written beside it."""
     consent: Path
@@ -63,6 +64,8 @@ class SwapConfig:
     person. Default: 0."""
     dst_person: str | None = None
     """Who receives it in the dst video: a number (0 = most often seen) or a picture of that person. Default: 0."""
+    fps: str = USUAL_FPS
+    """Frames per second of a src or dst that is pictures; 25, 23.976 or 30000/1001. Videos have their own."""
     use: str | None = None
     """What the video is for, as the consent record's scope names it. Not needed where the scope is "any"."""
     label: Annotated[str, LABELS] = "corner"
@@ -77,6 +80,7 @@ class SwapConfig:
     def __post_init__(self) -> None:
         if self.train_minutes is not None and not self.train_minutes > 0:
             raise ConfigError(f"--train-minutes is {self.train_minutes}: it must be more than 0.")
+        frame_rate(self.fps)
         for flag, path in (("--src", self.src), ("--dst", self.dst)):
             if path.absolute() == self.output.absolute():
                 raise ConfigError(f"--output and {flag} are the same file, '{path}'. Choose another output.")
@@ -150,8 +154,12 @@ def swap(config: SwapConfig, reporter: Reporter) -> SwapResult:
     from konterfei.stages.train import TrainConfig, train
 
     layout = config.layout
-    src_config = ExtractConfig(video=config.src, output=layout.src_faces, person=config.src_person, force=config.force)
-    dst_config = ExtractConfig(video=config.dst, output=layout.dst_faces, person=config.dst_person, force=config.force)
+    src_config = ExtractConfig(
+        video=config.src, output=layout.src_faces, person=config.src_person, fps=config.fps, force=config.force
+    )
+    dst_config = ExtractConfig(
+        video=config.dst, output=layout.dst_faces, person=config.dst_person, fps=config.fps, force=config.force
+    )
     train_config = TrainConfig(
         src=layout.src_faces,
         dst=layout.dst_faces,
@@ -216,12 +224,13 @@ def swap(config: SwapConfig, reporter: Reporter) -> SwapResult:
 
 def _check(config: SwapConfig) -> None:
     """Everything that can be found wrong before work begins."""
-    src, dst = probe(config.src), probe(config.dst)
+    src, dst = look(config.src), look(config.dst)
     require(config.consent, use=config.use)
     ensure_signable(config.output)
     faces = (src.num_frames + dst.num_frames) * BYTES_A_FACE
     ensure_writable(config.layout.project, faces + BYTES_A_RUN)
-    ensure_writable(config.output, 2 * config.dst.stat().st_size)
+    refuse_among_pictures(config.output, [("--src", config.src), ("--dst", config.dst)])
+    ensure_writable(config.output, disk_needed(config.dst))
     if not config.force:
         refuse_foreign(config.output, Manifest.load(config.output))
     signing_identity(config.certificate, config.key)  # what is to be said about it, the merge says
@@ -242,5 +251,6 @@ def _minutes(seconds: float) -> str:
 
 def _name(video: Path, person: str | None) -> str:
     """A folder name made of a video's and a person's: letters, digits, dots, hyphens and underscores."""
-    parts = [video.stem] if person is None else [video.stem, "person", Path(person).stem]
+    own = video.resolve().name if video.is_dir() else video.stem
+    parts = [own] if person is None else [own, "person", Path(person).stem]
     return re.sub(r"[^\w.-]+", "-", "-".join(parts)).strip(".-") or "video"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 import shutil
@@ -313,14 +314,15 @@ def test_materials_that_are_not_what_their_name_says(
     assert verify(output).ingredients[0].sha256 == sha256(material)
 
 
-def test_a_folder_as_material_is_hashed_by_its_visible_content(tmp_path: Path) -> None:
-    (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "1.jpg").write_bytes(b"1")
+def test_pictures_as_material_are_hashed_by_their_names_and_content(tmp_path: Path) -> None:
+    (tmp_path / "1.jpg").write_bytes(b"1")
     (tmp_path / "2.jpg").write_bytes(b"2")
     first = Material.of(tmp_path)
+    listing = "".join(f"{name} {sha256(tmp_path / name)}\n" for name in ("1.jpg", "2.jpg"))
+    assert (first.sha256, first.path) == (hashlib.sha256(listing.encode()).hexdigest(), None)
     (tmp_path / ".index.sqlite").write_bytes(b"cache")
-    assert Material.of(tmp_path) == first and first.path is None and len(first.sha256) == 64
-    (tmp_path / "a" / "1.jpg").rename(tmp_path / "1.jpg")
+    assert Material.of(tmp_path) == first == replace(Material.of(tmp_path / "%d.jpg"), name=tmp_path.name)
+    (tmp_path / "1.jpg").rename(tmp_path / "3.jpg")
     assert Material.of(tmp_path).sha256 != first.sha256
 
 
