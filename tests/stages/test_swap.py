@@ -96,6 +96,11 @@ def test_what_makes_another_model_has_another_folder(change: dict[str, object]):
     assert config(**change).layout.run != config().layout.run
 
 
+def test_folders_of_pictures_keep_their_whole_name(tmp_path: Path):
+    (tmp_path / "take.2").mkdir()
+    assert config(src=tmp_path / "take.2").layout.src_faces.parent.name == "take.2"
+
+
 def test_names_of_videos_become_harmless_folder_names():
     layout: Callable[[str], Path] = lambda name: config(src=Path(name)).layout.src_faces.parent  # noqa: E731
     assert layout("Anna Muster (take 2).mp4").name == "Anna-Muster-take-2"
@@ -126,10 +131,13 @@ def stages(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
 
 
 def test_every_stage_is_given_what_the_swap_was(here: Path, stages: dict[str, SimpleNamespace]):
-    given = config(output=here / "out.mp4", consent=Path("anna.toml"), force=True, label="caption", preset="tiny")
+    given = config(
+        output=here / "out.mp4", consent=Path("anna.toml"), force=True, label="caption", preset="tiny", fps="30"
+    )
     result = swap(given, Silent())
     assert stages["merge"].force and stages["extract"].force
     assert (stages["merge"].label, stages["train"].preset) == ("caption", "tiny")
+    assert (stages["extract"].fps, stages["merge"].fps) == ("30", None), "the merge takes that of the faceset"
     assert result.report == given.layout.report and result.told == ("merged", "measured")
 
 
