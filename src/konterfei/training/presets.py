@@ -51,7 +51,7 @@ PRESETS: dict[str, Preset] = {
         optimizer="adam",
         schedule=Schedule(rate=1e-3),
         steps=12_000,
-        usable_steps=5_000,
+        usable_steps=8_000,
         augment=GENTLE,
     ),
     "standard": Preset(
