@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,6 +15,7 @@ from konterfei.performers import PerformerConfig, render_performer
 from konterfei.provenance.consent import Consent
 from konterfei.reporting import Recorder, Silent
 from konterfei.stages.swap import SwapConfig, SwapResult, swap
+from konterfei.training import loop
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,8 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Material:
 
 @pytest.fixture(scope="session")
 def done(material: Material, tmp_path_factory: pytest.TempPathFactory) -> Done:
-    told = Recorder()
+    told, ticks = Recorder(), itertools.count()
     config = material.config(tmp_path_factory.mktemp("swap") / "out.mp4")
-    return Done(config, swap(config, told), told)
+    with pytest.MonkeyPatch.context() as patch:  # a step takes 0.1 s, whatever it takes: 60 steps on any machine
+        patch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: 0.1 * next(ticks)))
+        return Done(config, swap(config, told), told)

@@ -19,6 +19,8 @@ from konterfei.stages.swap import swap
 
 from .conftest import Done, Material
 
+pytestmark = pytest.mark.timeout(1500)
+
 
 def frames(path: Path) -> list[tuple[object, np.ndarray]]:
     with VideoReader(path) as reader:
