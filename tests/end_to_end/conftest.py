@@ -60,6 +60,6 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Material:
 def done(material: Material, tmp_path_factory: pytest.TempPathFactory) -> Done:
     told, ticks = Recorder(), itertools.count()
     config = material.config(tmp_path_factory.mktemp("swap") / "out.mp4")
-    with pytest.MonkeyPatch.context() as patch:  # a step takes 0.1 s, whatever it takes: 60 steps on any machine
-        patch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: 0.1 * next(ticks)))
+    with pytest.MonkeyPatch.context() as patch:  # a step takes 0.3 s, whatever it takes: 20 steps on any machine
+        patch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: 0.3 * next(ticks)))
         return Done(config, swap(config, told), told)
