@@ -53,7 +53,10 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[..., Any]], None]
         module.run, module.Config = run, ToyConfig  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, "toy_stage", module)
         stage = Stage(
-            run="toy_stage:run", config="toy_stage:Config", about="Toys.", examples=("konterfei toy a",),
+            run="toy_stage:run",
+            config="toy_stage:Config",
+            about="Toys.",
+            examples=("konterfei toy a",),
             positional=("video",),
         )
         monkeypatch.setattr(app, "STAGES", {**STAGES, "toy": stage})
