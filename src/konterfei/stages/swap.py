@@ -31,8 +31,6 @@ from konterfei.training.presets import PRESETS
 
 BYTES_A_FACE = 60_000
 """Disk taken by one crop of 256 px as JPEG 4:4:4 at quality 95, rounded up."""
-BYTES_A_RUN = 1_000_000_000
-"""Disk kept free for checkpoints, snapshots and previews."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,8 +225,10 @@ def _check(config: SwapConfig) -> None:
     src, dst = look(config.src), look(config.dst)
     require(config.consent, use=config.use)
     ensure_signable(config.output)
+    is_begun = (config.layout.run / "checkpoints").is_dir()  # what it keeps is there already
+    run = 0 if is_begun else PRESETS[config.preset].run_bytes
     faces = (src.num_frames + dst.num_frames) * BYTES_A_FACE
-    ensure_writable(config.layout.project, faces + BYTES_A_RUN)
+    ensure_writable(config.layout.project, faces + run)
     refuse_among_pictures(config.output, [("--src", config.src), ("--dst", config.dst)])
     ensure_writable(config.output, disk_needed(config.dst))
     if not config.force:

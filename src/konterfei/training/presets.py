@@ -33,6 +33,8 @@ class Preset:
     """Length of a run for which neither steps nor minutes are given."""
     usable_steps: int
     """A run of fewer steps is a preview and says so."""
+    run_bytes: int
+    """Disk that a run keeps: three checkpoints and five snapshots (68 bytes a parameter), previews, some room."""
     augment: AugmentSettings = field(default_factory=AugmentSettings)
     """How far samples are moved and bent."""
 
@@ -52,6 +54,7 @@ PRESETS: dict[str, Preset] = {
         schedule=Schedule(rate=1e-3),
         steps=12_000,
         usable_steps=8_000,
+        run_bytes=1_000_000_000,
         augment=GENTLE,
     ),
     "standard": Preset(
@@ -64,6 +67,7 @@ PRESETS: dict[str, Preset] = {
         schedule=Schedule(rate=5e-5, warmup=500, hold=0.8),
         steps=150_000,
         usable_steps=30_000,
+        run_bytes=6_500_000_000,
     ),
     "tiny": Preset(
         about="64 px and seconds a hundred steps: to try a command or a clip, not to show",
@@ -75,6 +79,7 @@ PRESETS: dict[str, Preset] = {
         schedule=Schedule(rate=1e-3, warmup=20),
         steps=500,
         usable_steps=1_000_000,
+        run_bytes=200_000_000,
     ),
 }
 """Names to choose from with --preset."""
