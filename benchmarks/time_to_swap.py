@@ -26,6 +26,7 @@ from konterfei.models.swapper import load_swapper
 from konterfei.recognizers import RECOGNIZERS
 from konterfei.reporting import Silent
 from konterfei.stages.train import TrainConfig, train
+from konterfei.training.augment import AugmentSettings
 
 CANDIDATES: dict[str, dict] = {
     "df-ud 96 d24 adam 1e-3": {"rate": 1e-3},
@@ -60,7 +61,7 @@ CANDIDATES: dict[str, dict] = {
     "df-ud 96 d16 adam 1e-3 b8": {"rate": 1e-3, "d_dims": 16, "batch": 8},
     "df-ud 128 d32 adam 1e-3": {"rate": 1e-3, "resolution": 128, "d_dims": 32, "e_dims": 48},
     "liae-ud 96 d24 adam 1e-3": {"rate": 1e-3, "architecture": "liae-ud", "ae_dims": 64},
-    "liae-ud 96 28M adamw 3e-4 b8": {
+    "liae-ud 96 28M adam 3e-4 b8": {
         "rate": 3e-4,
         "architecture": "liae-ud",
         "ae_dims": 128,
@@ -143,9 +144,9 @@ def config_of(name: str, args: argparse.Namespace) -> TrainConfig:
 
     settings = dict(CANDIDATES[name])
     base = presets.PRESETS["quick"]
-    augment = replace(base.augment, straight=settings.pop("straight", 0.0))
+    augment = AugmentSettings(straight=settings.pop("straight", 0.0))  # SAEHD's, whatever quick uses now
     if settings.pop("gentle", False):
-        augment = replace(augment, rotation_deg=4.0, scale=0.05, shift=0.02)
+        augment = replace(presets.GENTLE, straight=augment.straight)
     presets.PRESETS["bench"] = replace(
         base, optimizer=settings.pop("optimizer", "adam"), augment=augment, schedule=replace(base.schedule, hold=1.0)
     )
