@@ -41,7 +41,8 @@ class Preset:
 
 GENTLE = AugmentSettings(rotation_deg=4.0, scale=0.05, shift=0.02, straight=1 / 3)
 """Placement about as loose as smoothed landmarks leave crops. SAEHD's (10 degrees, 15 %) was made for detectors that
-jitter; learning to undo it costs three to four times the training for the same likeness (docs/training.md)."""
+jitter; in the one comparison made, it needed more than four times the training for the same likeness
+(docs/training.md)."""
 
 PRESETS: dict[str, Preset] = {
     "quick": Preset(
