@@ -11,11 +11,7 @@ from typing import IO, Any
 from konterfei.errors import FacesetError
 from konterfei.io.atomic import output_error
 from konterfei.io.face_record import FACESET_VERSION, FORMAT, FacesetHeader
-
-try:
-    import fcntl
-except ImportError:  # Windows: no advisory locks; two writers into one folder are then not noticed
-    fcntl = None  # type: ignore[assignment]
+from konterfei.io.locks import exclusive
 
 HEADER_NAME = "faceset.json"
 _LOCK_NAME = ".writer.lock"
@@ -90,21 +86,8 @@ def writer_lock(folder: Path) -> IO[bytes]:
         FacesetError: another writer holds it.
         OutputError: no permission.
     """
-    path = folder / _LOCK_NAME
-    try:
-        lock = path.open("ab")
-    except OSError as error:
-        raise output_error(path, error) from error
-    if fcntl is not None:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
-            raise FacesetError(
-                f"Another process is writing faces into '{folder}'. Wait for it or choose another folder."
-            ) from None
-        except OSError:
-            pass  # a disk without locks
+    busy = FacesetError(f"Another process is writing faces into '{folder}'. Wait for it or choose another folder.")
+    lock = exclusive(folder / _LOCK_NAME, busy)
     for part in folder.glob(f".*{_PART}"):
         with suppress(OSError):
             part.unlink()
