@@ -28,6 +28,7 @@ from konterfei.metrics.evaluation import FORMAT, VERSION, from_json, lines, meas
 from konterfei.metrics.observation import Eyes, Observer, crop_size
 from konterfei.recognizers import RECOGNIZERS
 from konterfei.reporting import Reporter, check
+from konterfei.stages._settings import allow
 from konterfei.weights import WEIGHTS
 
 if TYPE_CHECKING:
@@ -70,12 +71,10 @@ class EvaluateConfig:
     """Threads of each network; 0 = as many as there are cores."""
 
     def __post_init__(self) -> None:
-        if self.every_nth is not None and self.every_nth < 1:
-            raise ConfigError(f"--every-nth is {self.every_nth}; allowed: 1 or more.")
-        if self.threads < 0:
-            raise ConfigError(f"--threads is {self.threads}; allowed: 0 or more.")
-        if self.picture.suffix.lower() not in (".png", ".jpg", ".jpeg"):
-            raise ConfigError(f"--output is '{self.output}'; allowed: a picture, .png or .jpg.")
+        allow("--every-nth", self.every_nth, self.every_nth is None or self.every_nth >= 1, "1 or more")
+        allow("--threads", self.threads, self.threads >= 0, "0 or more")
+        is_picture = self.picture.suffix.lower() in (".png", ".jpg", ".jpeg")
+        allow("--output", f"'{self.output}'", is_picture, "a picture, .png or .jpg")
         for table, name in ((DETECTORS, self.detector), (LANDMARKERS, self.landmarker), (RECOGNIZERS, self.recognizer)):
             table[name]  # raises with the nearest names
 

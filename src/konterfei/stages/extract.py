@@ -31,6 +31,7 @@ from konterfei.landmarkers import LANDMARKERS
 from konterfei.recognizers import RECOGNIZERS
 from konterfei.reporting import Reporter, check
 from konterfei.stages._extract_folder import JOURNAL_NAME, clear, forget, has_crops, new_manifest, refuse_other
+from konterfei.stages._settings import allow
 from konterfei.tracking.cuts import find_cuts, gaps
 from konterfei.tracking.faces import TrackedFace, faces_by_frame
 from konterfei.tracking.finder import FLOOR_SCORE, Finder, FinderSettings
@@ -81,14 +82,14 @@ class ExtractConfig:
     """Replaces what an extraction with other settings left in the folder."""
 
     def __post_init__(self) -> None:
-        _allow("--face-type", self.face_type, self.face_type in set(FaceType), ", ".join(FaceType))
-        _allow("--size", self.size, 32 <= self.size <= 2048, "32 to 2048")
-        _allow("--every-nth", self.every_nth, self.every_nth >= 1, "1 or more")
-        _allow("--threshold", self.threshold, self.threshold is None or 0 < self.threshold < 1, "between 0 and 1")
-        _allow("--detect-every", self.detect_every, 1 <= self.detect_every <= 64, "1 to 64")
-        _allow("--smoothing", self.smoothing, 0 <= self.smoothing <= 10, "0 to 10")
-        _allow("--smallest", self.smallest, self.smallest >= 8, "8 or more")
-        _allow("--threads", self.threads, self.threads >= 0, "0 or more")
+        allow("--face-type", self.face_type, self.face_type in set(FaceType), ", ".join(FaceType))
+        allow("--size", self.size, 32 <= self.size <= 2048, "32 to 2048")
+        allow("--every-nth", self.every_nth, self.every_nth >= 1, "1 or more")
+        allow("--threshold", self.threshold, self.threshold is None or 0 < self.threshold < 1, "between 0 and 1")
+        allow("--detect-every", self.detect_every, 1 <= self.detect_every <= 64, "1 to 64")
+        allow("--smoothing", self.smoothing, 0 <= self.smoothing <= 10, "0 to 10")
+        allow("--smallest", self.smallest, self.smallest >= 8, "8 or more")
+        allow("--threads", self.threads, self.threads >= 0, "0 or more")
         for table, name in ((DETECTORS, self.detector), (LANDMARKERS, self.landmarker), (RECOGNIZERS, self.recognizer)):
             table[name]  # raises with the nearest names
         frame_rate(self.fps)
@@ -195,11 +196,6 @@ def _settings(config: ExtractConfig) -> dict[str, Any]:
         "size": config.size,
         "smoothing": config.smoothing,
     }
-
-
-def _allow(flag: str, value: object, is_fine: bool, allowed: str) -> None:
-    if not is_fine:
-        raise ConfigError(f"{flag} is {value}; allowed: {allowed}.")
 
 
 def _finding(config: ExtractConfig) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from konterfei.io.manifest import Manifest
 from konterfei.io.run import Run
 from konterfei.models import MODELS
 from konterfei.reporting import Reporter
+from konterfei.stages._settings import allow
 from konterfei.training.presets import PRESETS, Preset, parse_architecture, preset
 
 SAME_PERSON = 0.42
@@ -80,12 +81,9 @@ class TrainConfig:
             ("preview-seconds", self.preview_seconds),
             ("checkpoint-seconds", self.checkpoint_seconds),
         ):
-            if value is not None and not 0 < value < math.inf:
-                raise ConfigError(f"--{flag} {value}: must be a number above 0.")
-        if self.seed < 0:
-            raise ConfigError(f"--seed {self.seed}: must be 0 or more.")
-        if self.threads < 0:
-            raise ConfigError(f"--threads {self.threads}: must be 0 (all cores but one) or more.")
+            allow(f"--{flag}", value, value is None or 0 < value < math.inf, "a number above 0")
+        allow("--seed", self.seed, self.seed >= 0, "0 or more")
+        allow("--threads", self.threads, self.threads >= 0, "0 (all cores but one) or more")
         resolved(self)
 
 
@@ -132,11 +130,8 @@ def resolved(config: TrainConfig) -> Preset:
     except ValueError as error:
         raise ConfigError(f"These network settings do not go together: {error}.") from error
     if config.face_type:
-        try:
-            changes["face_type"] = FaceType(config.face_type)
-        except ValueError:
-            known = ", ".join(f.value for f in FaceType)
-            raise ConfigError(f"--face-type {config.face_type}: known are {known}.") from None
+        allow("--face-type", config.face_type, config.face_type in set(FaceType), ", ".join(FaceType))
+        changes["face_type"] = FaceType(config.face_type)
     if config.batch:
         changes["batch"] = config.batch
     if config.rate:
