@@ -21,6 +21,7 @@ from konterfei.errors import (
     CheckpointMismatchError,
     ConfigError,
     FacesetError,
+    OutOfMemoryError,
     OutputError,
     StoreError,
     TrainingError,
@@ -30,6 +31,7 @@ from konterfei.io import run as run_module
 from konterfei.io.images import read_image
 from konterfei.io.run import Checkpoint, Run
 from konterfei.models import MODELS
+from konterfei.models.df import DF
 from konterfei.models.swapper import load_swapper
 from konterfei.reporting import Recorder
 from konterfei.stages.train import TrainConfig, resolved, train
@@ -384,6 +386,37 @@ def test_a_full_disk_keeps_the_last_checkpoint(again, monkeypatch):
         again()
     monkeypatch.undo()
     assert again(StopAt(1))[0].steps == 11
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError(
+            "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 is small. For programmers. More."
+        ),
+        RuntimeError("CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported"),
+    ],
+    ids=["allocator", "driver"],
+)
+def test_full_memory_keeps_the_last_checkpoint_and_says_what_to_make_smaller(again, monkeypatch, error):
+    again(StopAt(10))
+    whole, left = DF.losses, [5]
+
+    def greedy(self, batch):
+        left[0] -= 1
+        if not left[0]:
+            raise error
+        return whole(self, batch)
+
+    monkeypatch.setattr(DF, "losses", greedy)
+    with pytest.raises(
+        OutOfMemoryError, match=r"run.*--batch than 2,.*--resolution than 32 or another --preset"
+    ) as caught:
+        again()
+    assert caught.value.exit_code == 2
+    assert "out of memory" in str(caught.value) and "rogrammers" not in str(caught.value)
+    monkeypatch.undo()
+    assert again(StopAt(1), batch=1)[0].steps == 11
 
 
 def test_two_trainings_of_one_run_are_refused(again):

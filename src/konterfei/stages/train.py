@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -148,13 +149,15 @@ def train(config: TrainConfig, reporter: Reporter) -> TrainResult:
         FacesetError: a faceset cannot be used.
         CheckpointMismatchError: the run there was made with other settings.
         TrainingError: the run falls apart again and again.
+        OutOfMemoryError: it does not fit into the processor's memory; the last checkpoint stays.
+        OutputError: the folder cannot be written; the last checkpoint stays.
     """
     chosen = resolved(config)
     src, dst = Faceset.open(config.src), Faceset.open(config.dst)
     _warn_of_oddities(src, dst, reporter)
     _check_device(config)
     run = _open_run(config, chosen, src, dst, reporter)
-    with run.writing():
+    with run.writing(), _memory_errors(config, chosen, run):
         manifest = _manifest(config, chosen, run, src, dst)
         if not Manifest.file_for(run.folder).exists():
             manifest.save(run.folder)
@@ -323,3 +326,14 @@ def _run_loop(config: TrainConfig, chosen: Preset, run: Run, src: Faceset, dst: 
         preview_s=config.preview_seconds,
     )
     return train_loop(run, model, sampler, settings, reporter)
+
+
+def _memory_errors(config: TrainConfig, chosen: Preset, run: Run) -> AbstractContextManager[None]:
+    """Says what to make smaller where the training does not fit into memory. The last checkpoint stays as it is."""
+    from konterfei.models.devices import choose_device, memory_errors
+
+    remedy = (
+        f"What was saved stays: go on with a smaller --batch than {chosen.batch}, or begin in another folder with a "
+        f"smaller --resolution than {chosen.dims.resolution} or another --preset."
+    )
+    return memory_errors(choose_device(config.device), f"train '{run.folder}'", remedy)
