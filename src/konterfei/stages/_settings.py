@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from konterfei.errors import ConfigError
 
 
@@ -16,3 +18,20 @@ def allow(flag: str, value: object, is_fine: bool, allowed: str) -> None:
     """
     if not is_fine:
         raise ConfigError(f"{flag} is {value}; allowed: {allowed}.")
+
+
+def parse_range(text: str | None) -> tuple[int, int | None]:
+    """Frames of "START:END" (END not included, either may be left out); all of them for None.
+
+    Raises:
+        ConfigError: anything else.
+    """
+    if text is None:
+        return 0, None
+    found = re.fullmatch(r"\s*(\d*)\s*:\s*(\d*)\s*", text)
+    if not found:
+        raise ConfigError(f"--range is '{text}'; it is START:END in frames, for example 250:500, 250: or :500.")
+    start, stop = int(found[1] or 0), int(found[2]) if found[2] else None
+    if stop is not None and stop <= start:
+        raise ConfigError(f"--range is '{text}': its end has to lie after its start.")
+    return start, stop
