@@ -341,8 +341,7 @@ def test_forced_and_stopped_the_old_faces_are_whole(long_clip, whole, replaced, 
         with pytest.raises(Cancelled):
             run(long_clip, output, StopAt(step), force=True, **OTHER)
         assert_untouched(output, old)
-    recorder = Recorder()
-    assert run(long_clip, output, recorder).was_done, "without --force, the old ones are what was asked for"
+    assert run(long_clip, output).was_done, "without --force, the old ones are what was asked for"
     recorder = Recorder()
     run(long_clip, output, recorder, force=True, **OTHER)
     assert recorder.tasks == ["cutting crops"], "the first pass was done before"

@@ -14,6 +14,8 @@ from konterfei.io.face_record import FACESET_VERSION, FORMAT, FacesetHeader
 from konterfei.io.locks import exclusive
 
 HEADER_NAME = "faceset.json"
+REPLACEMENT_NAME = ".new"
+"""Folder within a faceset for crops that are to take the place of all that are there."""
 _LOCK_NAME = ".writer.lock"
 _PART = ".part"
 _SUFFIXES = (".jpg", ".jpeg")
@@ -38,6 +40,11 @@ def read_header(folder: Path) -> FacesetHeader:
             )
         return FacesetHeader.from_json(data)
     except FileNotFoundError:
+        if (folder / REPLACEMENT_NAME / HEADER_NAME).exists():
+            raise FacesetError(
+                f"The faces in '{folder}' were being replaced when konterfei was stopped. Give the same "
+                "'konterfei extract' again: it goes on."
+            ) from None
         raise FacesetError(f"'{folder}' is not a faceset: it has no {HEADER_NAME}. {remedy}") from None
     except OSError as error:
         raise FacesetError(f"Cannot read '{path}': {error.strerror}. Check its permissions.") from error

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain, islice
 from pathlib import Path
@@ -30,7 +30,17 @@ from konterfei.io.video import Frame, is_sequence, open_frames, read_ahead
 from konterfei.landmarkers import LANDMARKERS
 from konterfei.recognizers import RECOGNIZERS
 from konterfei.reporting import Reporter, check
-from konterfei.stages._extract_folder import JOURNAL_NAME, clear, forget, has_crops, new_manifest, refuse_other
+from konterfei.stages._extract_folder import (
+    JOURNAL_NAME,
+    begin_replacement,
+    drop_replacement,
+    finish_replacing,
+    forget,
+    has_crops,
+    new_manifest,
+    refuse_other,
+    replace_crops,
+)
 from konterfei.stages._settings import allow
 from konterfei.tracking.cuts import find_cuts, gaps
 from konterfei.tracking.faces import TrackedFace, faces_by_frame
@@ -79,7 +89,7 @@ class ExtractConfig:
     threads: int = 0
     """Threads of each network; 0 = as many as there are cores."""
     force: bool = False
-    """Replaces what an extraction with other settings left in the folder."""
+    """Replaces what an extraction with other settings left in the folder, once the new faces are all there."""
 
     def __post_init__(self) -> None:
         allow("--face-type", self.face_type, self.face_type in set(FaceType), ", ".join(FaceType))
@@ -140,24 +150,32 @@ def extract(config: ExtractConfig, reporter: Reporter) -> ExtractResult:
     """
     if config.output.exists() and not config.output.is_dir():
         raise OutputError(f"'{config.output}' is a file; the faces need a folder. Choose another output.")
+    finish_replacing(config.output)
     before = Manifest.load(config.output)
     manifest = new_manifest(config.video, config.picture, _settings(config), before)
     ensure_writable(config.output)
     is_same = before is not None and not manifest.differs_from(before)
+    work = config
     if not config.force:
         refuse_other(config.output, before, manifest)
         if before is not None and before.complete and is_same and has_crops(config.output):
             Faceset.open(config.output, allow_empty=True)  # refuses what is damaged or of another version
             reporter.note(f"Nothing to do: {config.output} is complete. --force makes it anew.")
             return ExtractResult(faceset=config.output, was_done=True, **before.results)
-    elif not is_same or (before is not None and before.complete):
-        clear(config.output)
-    make_folder(config.output)
-    manifest.save(config.output)
-    manifest.results = _make(config, manifest, reporter)
+    elif has_crops(config.output) and (before is None or before.complete or not is_same):
+        work = replace(config, output=begin_replacement(config.output, manifest))
+        reporter.note(f"The faces in {config.output} stay until the new ones are all there.")
+    make_folder(work.output)
+    manifest.save(work.output)
+    manifest.results = _make(work, manifest, reporter)
     manifest.complete = True
-    manifest.save(config.output)
-    return ExtractResult(faceset=config.output, was_done=False, **manifest.results)
+    manifest.save(work.output)
+    if work is not config:
+        replace_crops(config.output)
+    drop_replacement(config.output)
+    results = manifest.results
+    reporter.note(f"{results['num_faces']} faces in {config.output}, from {results['num_frames']} frames.")
+    return ExtractResult(faceset=config.output, was_done=False, **results)
 
 
 def _make(config: ExtractConfig, manifest: Manifest, reporter: Reporter) -> dict[str, Any]:
@@ -176,7 +194,6 @@ def _make(config: ExtractConfig, manifest: Manifest, reporter: Reporter) -> dict
     num_faces = _cut_crops(config, manifest, analysis, people[number], reporter)
     if analysis.lost:
         reporter.warn(f"{analysis.lost} frames of {config.video} could not be decoded and have no crop.")
-    reporter.note(f"{num_faces} faces in {config.output}, from {len(analysis.frames)} frames.")
     return {
         "num_frames": len(analysis.frames),
         "num_lost": analysis.lost,
