@@ -292,7 +292,7 @@ def _open_run(config: TrainConfig, chosen: Preset, src: Faceset, dst: Faceset, r
 def _run_loop(config: TrainConfig, chosen: Preset, run: Run, src: Faceset, dst: Faceset, reporter: Reporter) -> Any:
     import torch  # here, so that settings can be checked and shown without it
 
-    from konterfei.models.devices import choose_device, choose_precision, use_threads
+    from konterfei.models.devices import choose_device, choose_precision, keep_memory, use_threads
     from konterfei.training.data import Sampler, load_faces, memory_for_faces
     from konterfei.training.loop import LoopSettings, train_loop
     from konterfei.training.plan import Budget
@@ -300,6 +300,7 @@ def _run_loop(config: TrainConfig, chosen: Preset, run: Run, src: Faceset, dst: 
     device = choose_device(config.device)
     precision = choose_precision(config.precision, device)
     use_threads(config.threads)
+    keep_memory()
     torch.manual_seed(config.seed)
     model = MODELS.load(chosen.model)(chosen.dims).to(device, memory_format=torch.channels_last)
     resolution = chosen.dims.resolution
