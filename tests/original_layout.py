@@ -1,6 +1,8 @@
 """The weight files of the original: names, shapes (dfl-spec C.1-C.3), the synthetic weights of A.11, and how our
 modules take them over: HWIO kernels and (in, out) matrices, keys that are our names with slashes."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
@@ -59,6 +61,19 @@ def decoder_shapes(d: Dims, i: int):
     return shapes
 
 
+def amp_shapes(d: Dims, inter_dims: int):
+    """Kernel shapes by file and key prefix. C.4"""
+    d = replace(d, deep=True, double=True)
+    encoder = encoder_shapes(d) | {"dense1": (8 * d.encoder * (d.resolution // 32) ** 2, d.ae)}
+    inter = {"dense2": (d.ae, (d.resolution // 32) ** 2 * inter_dims)}
+    return {
+        "encoder": encoder,
+        "inter_src": inter,
+        "inter_dst": inter,
+        "decoder": decoder_shapes(d, inter_dims),
+    }
+
+
 def synthetic(key: str, shape: tuple[int, ...]):
     """The array of A.11 for a key that ends in :0. float32"""
     h = sum(key.encode()) % 1000
@@ -67,11 +82,24 @@ def synthetic(key: str, shape: tuple[int, ...]):
     return (scale * wave).reshape(shape).astype(np.float32)
 
 
+def our_name(prefix: str) -> str:
+    """Name of a layer in our modules."""
+    return prefix.replace("down1/downs_", "downs/").replace("/", ".")
+
+
+def parameter_shapes(shapes: dict[str, tuple[int, ...]]):
+    """Name and shape of our parameters for kernel shapes by key prefix."""
+    for prefix, shape in shapes.items():
+        order = (3, 2, 0, 1) if len(shape) == 4 else (1, 0)
+        yield f"{our_name(prefix)}.weight", tuple(shape[axis] for axis in order)
+        yield f"{our_name(prefix)}.bias", shape[-1:]
+
+
 def fill(module: torch.nn.Module, shapes: dict[str, tuple[int, ...]]) -> None:
     """Put the synthetic weights into one of our modules. Every array is used, and every parameter is set."""
     state = {}
     for prefix, shape in shapes.items():
-        ours = prefix.replace("down1/downs_", "downs/").replace("/", ".")
+        ours = our_name(prefix)
         kernel = synthetic(f"{prefix}/weight:0", shape)
         order = (3, 2, 0, 1) if len(shape) == 4 else (1, 0)
         state[f"{ours}.weight"] = torch.from_numpy(np.ascontiguousarray(kernel.transpose(order)))
