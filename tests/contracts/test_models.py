@@ -77,7 +77,7 @@ def test_shapes_and_ranges(name):
 @torch.no_grad()
 def test_each_person_has_a_way_of_their_own(name):
     """src and dst of the same picture come out differently; a swap of it comes out as src, masks as dst."""
-    model = build(name)
+    model = build(name).eval()
     one = torch.rand(1, 3, SIDE, SIDE)
     src, dst = model.reconstruct(one.expand(2, -1, -1, -1)).image
     drawn, own_mask = model.swap(one)
@@ -107,7 +107,7 @@ def test_every_parameter_is_trained_and_named_in_a_group(name):
 
 def test_losses_are_sums_over_each_person(name):
     """dfl-spec 7.8: the gradient is that of the sum over the batch, so twice the same samples are twice the loss."""
-    model = build(name)
+    model = build(name).eval()  # without what it draws by chance
     one = batch(2)
     twice = Batch(*(torch.cat([x[:2], x[:2], x[2:], x[2:]]) for x in (one.warped, one.target, one.mask)))
     with torch.no_grad():

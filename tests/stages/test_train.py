@@ -493,6 +493,42 @@ def test_missing_facesets_are_refused(again, tmp_path):
 def test_architectures_are_read_as_the_field_writes_them():
     assert parse_architecture("liae-ud") == ("liae", {"u", "d"})
     assert parse_architecture("df") == ("df", frozenset())
+    assert parse_architecture("amp") == ("amp", {"u", "d", "t"})
+    with pytest.raises(ConfigError, match="amp takes no letters"):
+        parse_architecture("amp-ud")
+
+
+AMP = {"architecture": "amp", "inter_dims": 12, "morph_factor": 0.3}
+
+
+def test_amp_has_settings_of_its_own(faces, tmp_path):
+    chosen = resolved(TrainConfig(**faces, **SMALL, output=tmp_path, **AMP))
+    assert chosen.model == "amp"
+    assert (chosen.dims.inter_channels, chosen.dims.morph) == (12, 0.3)
+    assert (chosen.dims.unit, chosen.dims.double, chosen.dims.deep, chosen.dims.cosine) == (True, True, True, False)
+    for setting in ({"inter_dims": 12}, {"morph_factor": 0.3}):
+        with pytest.raises(ConfigError, match="are settings of amp"):
+            TrainConfig(**faces, **SMALL, output=tmp_path, **setting)
+    with pytest.raises(ConfigError, match=r"morph between 0\.1 and 0\.5"):
+        TrainConfig(**faces, **SMALL, output=tmp_path, **{**AMP, "morph_factor": 0.6})
+
+
+def test_a_model_that_draws_by_chance_resumes_bit_for_bit(again, tmp_path):
+    whole, _ = again(**AMP, steps=21, output=tmp_path / "whole")
+    again(StopAt(8), **AMP, steps=21)
+    result, reporter = again(**AMP, steps=21)
+    assert "Training goes on from step 8" in " ".join(reporter.notes)
+    assert_equal_runs(result.run, whole.run)
+
+
+def test_a_run_from_before_amp_goes_on(again):
+    result, _ = again(steps=3)
+    path = result.run / "config.json"
+    config = json.loads(path.read_text())
+    del config["dims"]["inter"], config["dims"]["morph"]
+    path.write_text(json.dumps(config))
+    assert again(steps=5)[0].steps == 5
+    assert load_swapper(result.run, device="cpu").resolution == 32
 
 
 def test_single_settings_override_the_preset(faces, tmp_path):
@@ -506,13 +542,33 @@ def test_single_settings_override_the_preset(faces, tmp_path):
     assert (dims.ae, chosen.schedule.hold) == (PRESETS["standard"].dims.ae, PRESETS["standard"].schedule.hold)
 
 
+def test_quick96_is_the_original_one():
+    """dfl-spec 7.4: df-ud, 96 px, A 128, E 64, D 64, M 16; 38 294 330 parameters."""
+    chosen = PRESETS["quick96"]
+    assert (chosen.model, chosen.batch, chosen.optimizer, str(chosen.face_type)) == ("df", 4, "rmsprop", "full")
+    assert (chosen.augment.straight, chosen.augment.flip, chosen.augment.scale) == (1 / 3, 0.0, 0.05)
+    with torch.device("meta"):
+        model = MODELS.load(chosen.model)(chosen.dims)
+    assert sum(p.numel() for p in model.parameters()) == 38_294_330
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_fits_on_the_disk_that_it_names(name):
+    """Three checkpoints and five snapshots: 68 bytes a parameter, one moment more or less."""
+    chosen = PRESETS[name]
+    with torch.device("meta"):
+        count = sum(p.numel() for p in MODELS.load(chosen.model)(chosen.dims).parameters())
+    assert 68 * count < chosen.run_bytes
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_trains(again, name):
     """Its own model, optimiser, face type and resolution; the widths reduced."""
     chosen = PRESETS[name]
     with torch.device("meta"):
         MODELS.load(chosen.model)(chosen.dims)
-    result, reporter = again(preset=name, resolution=None, steps=2, batch=1, e_dims=4, d_dims=4, ae_dims=8)
+    narrow = {"inter_dims": 8} if chosen.model == "amp" else {}
+    result, reporter = again(preset=name, resolution=None, steps=2, batch=1, e_dims=4, d_dims=4, ae_dims=8, **narrow)
     assert result.steps == 2
     assert result.is_preview
     assert any("is called a preview" in note for note in reporter.notes)

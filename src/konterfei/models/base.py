@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -37,8 +38,12 @@ class Images:
 class SwapModel(nn.Module):
     """A network that learns two people and draws one with the expression of the other.
 
-    A model implements `reconstruct` and `swap`; losses, pictures and optimisation follow from them.
+    A model implements `reconstruct` and `swap`; losses, pictures and optimisation follow from them. What it draws by
+    chance while it trains comes from torch's own random numbers, which the training loop sets anew at each step.
     """
+
+    can_morph: ClassVar[bool] = False
+    """Whether `swap` heeds `morph`."""
 
     def __init__(self, dims: Dims) -> None:
         super().__init__()
@@ -48,8 +53,13 @@ class SwapModel(nn.Module):
         """Each person by their own decoder. [2B, 3, R, R], src first -> same order."""
         raise NotImplementedError
 
-    def swap(self, images: Tensor) -> tuple[Images, Tensor]:
-        """Faces of dst drawn as src, and the mask of dst's own reconstruction. [B, 3, R, R] -> Images, [B, 1, R, R]."""
+    def swap(self, images: Tensor, morph: float | Tensor = 1.0) -> tuple[Images, Tensor]:
+        """Faces of dst drawn as src, and the mask of dst's own reconstruction. [B, 3, R, R] -> Images, [B, 1, R, R].
+
+        Args:
+            images: of dst.
+            morph: how far from dst (0) to src (1); a tensor of one value, or a number. Only where `can_morph`.
+        """
         raise NotImplementedError
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:

@@ -24,7 +24,7 @@ class DF(SwapModel):
         dst_image, dst_mask = self.decoder_dst(dst)
         return Images(torch.cat([src_image, dst_image]), torch.cat([src_mask, dst_mask]))
 
-    def swap(self, images: Tensor) -> tuple[Images, Tensor]:
+    def swap(self, images: Tensor, morph: float | Tensor = 1.0) -> tuple[Images, Tensor]:
         """See SwapModel."""
         code = self.inter(self.encoder(images))
         return Images(*self.decoder_src(code)), self.decoder_dst.mask(code)

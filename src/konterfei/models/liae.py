@@ -26,7 +26,7 @@ class LIAE(SwapModel):
         code = torch.cat([torch.cat([src, src], dim=1), torch.cat([own, dst], dim=1)])
         return Images(*self.decoder(code))
 
-    def swap(self, images: Tensor) -> tuple[Images, Tensor]:
+    def swap(self, images: Tensor, morph: float | Tensor = 1.0) -> tuple[Images, Tensor]:
         """See SwapModel."""
         features = self.encoder(images)
         shared = self.inter_AB(features)

@@ -27,6 +27,10 @@ class Dims:
     """Option t: deeper encoder with residual blocks, four-stage decoder."""
     cosine: bool = False
     """Option c: activation x cos x instead of leaky ReLU."""
+    inter: int = 0
+    """Channels of each of amp's inters [inter_dims]; 0 = four times `ae`, as 1024 is to 256 in dfl-spec 7.5."""
+    morph: float = 0.5
+    """Share of these channels that amp takes from src's own inter while it learns src (dfl-spec 7.5)."""
 
     def __post_init__(self) -> None:
         step = 32 if self.double or self.deep else 16
@@ -34,11 +38,20 @@ class Dims:
             raise ValueError(f"expected resolution to be a multiple of {step}, got {self.resolution}")
         if min(self.ae, self.encoder, self.decoder, self.mask) < 1:
             raise ValueError(f"expected widths of at least 1, got {self}")
+        if self.inter < 0:
+            raise ValueError(f"expected inter of 0 or more, got {self.inter}")
+        if not 0.1 <= self.morph <= 0.5:
+            raise ValueError(f"expected morph between 0.1 and 0.5, got {self.morph}")
 
     @property
     def code_side(self) -> int:
         """Side of the smallest map between inter and decoder [L]."""
         return self.resolution // (32 if self.double else 16)
+
+    @property
+    def inter_channels(self) -> int:
+        """Channels of each of amp's inters."""
+        return self.inter or 4 * self.ae
 
     @property
     def features(self) -> int:

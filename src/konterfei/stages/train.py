@@ -33,15 +33,16 @@ class TrainConfig:
     output: Path
     """Folder of the run. One that is there is continued."""
     preset: Annotated[str, PRESETS] = "quick"
-    """Complete settings by name: quick (96 px, minutes on a CPU), standard (128 px, a GPU or days), tiny (a try)."""
+    """Complete settings by name: quick (96 px, minutes on a CPU), standard (128 px, a GPU or days), quick96, amp (see
+    docs/models.md), tiny (a try)."""
     minutes: float | None = None
     """Minutes of training in all, pauses not counted. More minutes for a finished run go on with it."""
     steps: int | None = None
     """Steps in all, instead of minutes. Neither given: the preset's own number."""
     architecture: str | None = None
-    """df or liae with the letters u, d, t, c (for example liae-ud), instead of the preset's."""
+    """df or liae with the letters u, d, t, c (for example liae-ud), or amp, instead of the preset's."""
     resolution: int | None = None
-    """Side of the model's faces in pixels, a multiple of 32, instead of the preset's."""
+    """Side of the model's faces in pixels, a multiple of 32 (16 without d and t), instead of the preset's."""
     ae_dims: int | None = None
     """Length of the code between encoder and decoder, instead of the preset's."""
     e_dims: int | None = None
@@ -50,6 +51,10 @@ class TrainConfig:
     """Width of the decoder, instead of the preset's."""
     d_mask_dims: int | None = None
     """Width of the mask decoder, instead of the preset's."""
+    inter_dims: int | None = None
+    """Channels of each of amp's inters, instead of the preset's."""
+    morph_factor: float | None = None
+    """Share of these channels that amp takes from src's inter while it learns src, 0.1 to 0.5 (0.5 if not given)."""
     face_type: Annotated[str | None, FaceType] = None
     """How much of the head the model sees: half, mid_full, full, whole or head, instead of the preset's."""
     batch: int | None = None
@@ -125,7 +130,11 @@ def resolved(config: TrainConfig) -> Preset:
         "encoder": config.e_dims,
         "decoder": config.d_dims,
         "mask": config.d_mask_dims,
+        "inter": config.inter_dims,
+        "morph": config.morph_factor,
     }
+    if changes.get("model", base.model) != "amp" and (given["inter"] is not None or given["morph"] is not None):
+        raise ConfigError("--inter-dims and --morph-factor are settings of amp. Leave them out, or --architecture amp.")
     dims |= {name: value for name, value in given.items() if value is not None}
     try:
         changes["dims"] = type(base.dims)(**dims)
@@ -279,7 +288,8 @@ def _open_run(config: TrainConfig, chosen: Preset, src: Faceset, dst: Faceset, r
     if run.is_untrained:
         with run.writing():
             return run.replaced(settings)
-    changed = [f"{k}: there {run.config.get(k)!r}, asked for {v!r}" for k, v in fixed.items() if run.config.get(k) != v]
+    there = {**run.config, "dims": {"inter": 0, "morph": 0.5, **run.config["dims"]}}  # older runs do not name these
+    changed = [f"{k}: there {there.get(k)!r}, asked for {v!r}" for k, v in fixed.items() if there.get(k) != v]
     if changed:
         raise CheckpointMismatchError(
             f"'{config.output}' was made with other settings ({'; '.join(changed)}). "

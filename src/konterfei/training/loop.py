@@ -19,11 +19,11 @@ from konterfei.models.base import Batch, SwapModel
 from konterfei.models.devices import autocast
 from konterfei.reporting import Reporter
 from konterfei.training.data import RawBatch, Sampler, batches
-from konterfei.training.optimizers import AdaBelief, Adam, FlatParameters, Optimizer
+from konterfei.training.optimizers import AdaBelief, Adam, FlatParameters, Optimizer, RMSprop
 from konterfei.training.plan import Budget, Progress, Schedule
 from konterfei.training.preview import preview_grid
 
-OPTIMIZERS: dict[str, type[Optimizer]] = {"adabelief": AdaBelief, "adam": Adam}
+OPTIMIZERS: dict[str, type[Optimizer]] = {"adabelief": AdaBelief, "adam": Adam, "rmsprop": RMSprop}
 """Names that presets choose from."""
 
 _EMA_KEEP = 0.999  # half-life of the smoothed weights: 700 steps
@@ -83,6 +83,7 @@ def train_loop(run: Run, model: SwapModel, sampler: Sampler, settings: LoopSetti
         with closing(batches(salted, progress.step)) as source:
             started, before, first = time.monotonic(), progress.trained_s, progress.step
             while not progress.is_done and not is_stopped:
+                torch.manual_seed((salted.seed * 1_000_003 + progress.step) % 2**63)  # a model's own chance
                 rate = progress.rate_scale * settings.schedule.at(progress.step, progress.total)
                 losses.append(train_step(model, optimizer, next(source), rate, progress.step, settings))
                 progress.step += 1

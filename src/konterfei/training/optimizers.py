@@ -98,6 +98,17 @@ class AdaBelief(Optimizer):
         weights.addcdiv_(mean, gradients.add_(1e-6), value=-rate)
 
 
+class RMSprop(Optimizer):
+    """As DeepFaceLab has it: rho 0.9, eps 1e-6 outside the root, no momentum (dfl-spec 7.9, A.7)."""
+
+    state_names = ("square",)
+
+    def _update(self, weights: Tensor, gradients: Tensor, state: list[Tensor], rate: float, count: int) -> None:
+        (square,) = state
+        square.mul_(0.9).addcmul_(gradients, gradients, value=0.1)
+        weights.addcdiv_(gradients, torch.sqrt(square).add_(1e-6), value=-rate)
+
+
 class Adam(Optimizer):
     """Kingma and Ba 2015, algorithm 1, with beta2 = 0.99: short memory, for short runs at a large rate.
 

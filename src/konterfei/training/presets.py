@@ -26,7 +26,7 @@ class Preset:
     batch: int
     """Samples per person and step."""
     optimizer: str
-    """"adabelief" or "adam"."""
+    """"adabelief", "adam" or "rmsprop"."""
     schedule: Schedule
     """Learning rate over the run."""
     steps: int
@@ -70,6 +70,35 @@ PRESETS: dict[str, Preset] = {
         usable_steps=30_000,
         run_bytes=6_500_000_000,
     ),
+    "quick96": Preset(
+        about="DeepFaceLab's Quick96: 96 px, df-ud 128/64/64/16, no choices; a GPU of 4 GB, or hours",
+        model="df",
+        dims=Dims(resolution=96, ae=128, encoder=64, decoder=64, mask=16, unit=True, double=True),
+        face_type=FaceType.FULL,
+        batch=4,
+        optimizer="rmsprop",
+        # The original's 2e-4 moves 30 % of the weights at each step (dfl-spec 7.9); this is the same mean step of all.
+        schedule=Schedule(rate=0.3 * 2e-4, warmup=500),
+        steps=100_000,
+        usable_steps=20_000,
+        run_bytes=3_000_000_000,
+        # "Every third step the last batch without its warp" (dfl-spec 7.4) is a third of the samples, here.
+        augment=AugmentSettings(scale=0.05, flip=0.0, straight=1 / 3),
+    ),
+    "amp": Preset(
+        about="a slider from dst to src at merge time: 224 px, amp 256/1024/64/64/22; a GPU of 12 GB, and days",
+        model="amp",
+        dims=Dims(
+            resolution=224, ae=256, encoder=64, decoder=64, mask=22, unit=True, double=True, deep=True, inter=1024
+        ),
+        face_type=FaceType.WHOLE,
+        batch=8,
+        optimizer="adabelief",
+        schedule=Schedule(rate=5e-5, warmup=500, hold=0.8),
+        steps=300_000,
+        usable_steps=60_000,
+        run_bytes=7_500_000_000,
+    ),
     "tiny": Preset(
         about="64 px and seconds a hundred steps: to try a command or a clip, not to show",
         model="df",
@@ -96,10 +125,16 @@ def preset(name: str) -> Preset:
 def parse_architecture(text: str) -> tuple[str, frozenset[str]]:
     """Model and option letters of DeepFaceLab's notation: "liae-ud" -> ("liae", {"u", "d"}) (dfl-spec 7.2).
 
+    "amp" takes none: it is always u, d and t (dfl-spec 7.5).
+
     Raises:
-        ConfigError: a letter other than u, d, t, c.
+        ConfigError: a letter other than u, d, t, c, or letters after amp.
     """
     name, _, letters = text.partition("-")
+    if name == "amp":
+        if letters:
+            raise ConfigError(f"--architecture {text}: amp takes no letters, it is always u, d and t. Write amp.")
+        return name, frozenset("udt")
     if set(letters) - set("udtc"):
         raise ConfigError(
             f"--architecture {text}: after the hyphen only the letters u, d, t, c are known, "
