@@ -74,10 +74,78 @@ def amp_shapes(d: Dims, inter_dims: int):
     }
 
 
+XSEG_BLOCKS = [
+    "conv01",
+    "conv02",
+    "conv11",
+    "conv12",
+    "conv21",
+    "conv22",
+    "conv31",
+    "conv32",
+    "conv33",
+    "conv41",
+    "conv42",
+    "conv43",
+    "conv51",
+    "conv52",
+    "conv53",
+    "uconv53",
+    "uconv52",
+    "uconv51",
+    "uconv43",
+    "uconv42",
+    "uconv41",
+    "uconv33",
+    "uconv32",
+    "uconv31",
+    "uconv22",
+    "uconv21",
+    "uconv12",
+    "uconv11",
+    "uconv02",
+    "uconv01",
+]
+
+
+def xseg_shapes(b: int):
+    """Every array of the file by its key. C.5 and the table of 6.4, whose widths are those of b = 32"""
+    into = {"conv01": 3, "conv11": 32, "conv21": 64, "conv31": 128, "uconv22": 256, "uconv12": 128, "uconv02": 64}
+    into |= dict.fromkeys(("uconv53", "uconv43", "uconv33"), 384)
+    width = {"0": 32, "1": 64, "2": 128, "3": 256, "4": 256, "5": 256}
+    ups = {
+        "up5": (256, 128),
+        "up4": (256, 128),
+        "up3": (256, 128),
+        "up2": (256, 128),
+        "up1": (128, 64),
+        "up0": (64, 32),
+    }
+    shapes = {}
+    for name in [*XSEG_BLOCKS, *ups]:
+        if name in ups:
+            before, after = (b * n // 32 for n in ups[name])
+            kernel = (3, 3, after, before)
+        else:
+            after = b * width[name[-2]] // 32
+            before = (3 if name == "conv01" else b * into[name] // 32) if name in into else after
+            kernel = (3, 3, before, after)
+        shapes |= {f"{name}/conv/weight:0": kernel, f"{name}/conv/bias:0": (after,)}
+        shapes |= {f"{name}/frn/weight:0": (after,), f"{name}/frn/bias:0": (after,), f"{name}/frn/eps:0": (1,)}
+        shapes[f"{name}/tlu/tau:0"] = (after,)
+    flat = 128 * b
+    shapes |= {"dense1/weight:0": (flat, 512), "dense1/bias:0": (512,), "dense2/weight:0": (512, flat)}
+    return shapes | {"dense2/bias:0": (flat,), "out_conv/weight:0": (3, 3, b, 1), "out_conv/bias:0": (1,)}
+
+
 def synthetic(key: str, shape: tuple[int, ...]):
     """The array of A.11 for a key that ends in :0. float32"""
     h = sum(key.encode()) % 1000
     wave = np.sin(0.7 * np.arange(np.prod(shape), dtype=np.float64) + h)
+    if key.endswith("frn/weight:0"):
+        return (1 + 0.1 * wave).astype(np.float32)
+    if key.endswith("eps:0"):
+        return np.full(shape, 1e-6, np.float32)
     scale = np.sqrt(3 / (np.prod(shape) / shape[-1])) if len(shape) > 1 else 0.05
     return (scale * wave).reshape(shape).astype(np.float32)
 
