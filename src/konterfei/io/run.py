@@ -152,6 +152,11 @@ class Run:
         """Whether nothing was learned yet: no checkpoint and no snapshot, whole or damaged."""
         return not self._checkpoint_folders() and not self.snapshot_paths()
 
+    @property
+    def is_only_imported(self) -> bool:
+        """Whether its weights come from another program and nothing was learned here yet."""
+        return "imported" in self.config and not self._checkpoint_folders()
+
     @contextmanager
     def writing(self) -> Iterator[None]:
         """The right to write, held until the block ends or the process does, however it ends.
@@ -184,8 +189,8 @@ class Run:
             yield
 
     def replaced(self, config: Mapping[str, Any]) -> Run:
-        """This run with another config: only while nothing was learned."""
-        assert self.is_untrained
+        """This run with another config: only while nothing was learned here."""
+        assert self.is_untrained or self.is_only_imported
         data = {"run_version": RUN_VERSION, **config}
         write_json(self.folder / "config.json", data)
         return Run(self.folder, data)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+LETTERS = {"unit": "u", "double": "d", "deep": "t", "cosine": "c"}
+"""Options of `Dims` and their letters in DeepFaceLab's notation (dfl-spec 7.2)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,3 +62,9 @@ class Dims:
     def features(self) -> int:
         """Length of the flattened encoder output [F]."""
         return 8 * self.encoder * (self.resolution // (32 if self.deep else 16)) ** 2
+
+
+def architecture(model: str, dims: Mapping[str, Any]) -> str:
+    """DeepFaceLab's notation of a model and its options: "liae-ud"; amp has no letters (dfl-spec 7.2, 7.5)."""
+    letters = "".join(letter for option, letter in LETTERS.items() if dims.get(option))
+    return f"{model}-{letters}" if letters and model != "amp" else model

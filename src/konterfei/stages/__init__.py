@@ -108,6 +108,16 @@ STAGES: Mapping[str, Stage] = _Stages(
             examples=("konterfei evaluate out.mp4 --faces dst_faces --src src_faces -o report.jpg",),
             positional=("video",),
         ),
+        "import-dfl": Stage(
+            run="konterfei.stages.import_dfl:import_dfl",
+            config="konterfei.stages.import_dfl:ImportDflConfig",
+            about="Take over a model that DeepFaceLab trained, for merging or training on.",
+            examples=(
+                "konterfei import-dfl workspace/model -o run",
+                "konterfei import-dfl workspace/model -o run --name anna_SAEHD",
+            ),
+            positional=("model_dir",),
+        ),
         "performers render": Stage(
             run="konterfei.performers:render_performer",
             config="konterfei.performers:PerformerConfig",

@@ -15,8 +15,20 @@ from konterfei.io.faceset import Faceset
 from konterfei.io.manifest import Manifest
 from konterfei.io.run import Run
 from konterfei.models import MODELS
+from konterfei.nets.dims import LETTERS
 from konterfei.reporting import Reporter
 from konterfei.training.presets import PRESETS, Preset, parse_architecture, preset
+
+_SIZES = {
+    "resolution": "resolution",
+    "ae_dims": "ae",
+    "e_dims": "encoder",
+    "d_dims": "decoder",
+    "d_mask_dims": "mask",
+    "inter_dims": "inter",
+    "morph_factor": "morph",
+}
+"""Settings of the network's size -> fields of `Dims`."""
 
 SAME_PERSON = 0.42
 """Cosine of two mean embeddings above which they are taken for one person (measured for MobileFaceNet-192)."""
@@ -123,16 +135,8 @@ def resolved(config: TrainConfig) -> Preset:
     if config.architecture:
         name, letters = parse_architecture(config.architecture)
         changes["model"] = name
-        dims |= {"unit": "u" in letters, "double": "d" in letters, "deep": "t" in letters, "cosine": "c" in letters}
-    given = {
-        "resolution": config.resolution,
-        "ae": config.ae_dims,
-        "encoder": config.e_dims,
-        "decoder": config.d_dims,
-        "mask": config.d_mask_dims,
-        "inter": config.inter_dims,
-        "morph": config.morph_factor,
-    }
+        dims |= {option: letter in letters for option, letter in LETTERS.items()}
+    given = {ours: getattr(config, flag) for flag, ours in _SIZES.items()}
     if changes.get("model", base.model) != "amp" and (given["inter"] is not None or given["morph"] is not None):
         raise ConfigError("--inter-dims and --morph-factor are settings of amp. Leave them out, or --architecture amp.")
     dims |= {name: value for name, value in given.items() if value is not None}
@@ -163,7 +167,7 @@ def train(config: TrainConfig, reporter: Reporter) -> TrainResult:
         CheckpointMismatchError: the run there was made with other settings.
         TrainingError: the run falls apart again and again.
     """
-    chosen = resolved(config)
+    chosen = _with_imported(resolved(config), config)
     src, dst = Faceset.open(config.src), Faceset.open(config.dst)
     _warn_of_oddities(src, dst, reporter)
     _check_device(config)
@@ -177,7 +181,7 @@ def train(config: TrainConfig, reporter: Reporter) -> TrainResult:
             _complete(manifest, run, result)
     progress = result.progress
     minutes = progress.trained_s / 60
-    is_preview = progress.step < chosen.usable_steps
+    is_preview = progress.steps_in_all < chosen.usable_steps
     if result.was_done:
         more = f"--minutes {config.minutes:g}" if config.minutes else f"--steps {progress.total}"
         reporter.note(
@@ -200,6 +204,23 @@ def train(config: TrainConfig, reporter: Reporter) -> TrainResult:
         is_preview=is_preview,
         preview=run.preview_path(),
     )
+
+
+def _with_imported(chosen: Preset, config: TrainConfig) -> Preset:
+    """The preset with the network of the run in place of its own, where that run's weights were imported.
+
+    Settings of the network that are given nevertheless are kept; that they fit is checked with those of any run.
+    """
+    if not Run.exists(config.output):
+        return chosen
+    there = Run.open(config.output).config
+    given = (getattr(config, name) for name in ("architecture", "face_type", *_SIZES))
+    if "imported" not in there or any(value is not None for value in given):
+        return chosen
+    if there["model"] not in MODELS:
+        raise ConfigError(f"'{config.output}' holds an imported {there['model']}, which cannot be trained here.")
+    dims = type(chosen.dims)(**there["dims"])
+    return replace(chosen, model=there["model"], dims=dims, face_type=FaceType(there["face_type"]))
 
 
 def _manifest(config: TrainConfig, chosen: Preset, run: Run, src: Faceset, dst: Faceset) -> Manifest:
@@ -288,6 +309,8 @@ def _open_run(config: TrainConfig, chosen: Preset, src: Faceset, dst: Faceset, r
     if run.is_untrained:
         with run.writing():
             return run.replaced(settings)
+    if run.is_only_imported:
+        fixed = {name: fixed[name] for name in ("model", "dims", "face_type")}  # the rest is decided now
     there = {**run.config, "dims": {"inter": 0, "morph": 0.5, **run.config["dims"]}}  # older runs do not name these
     changed = [f"{k}: there {there.get(k)!r}, asked for {v!r}" for k, v in fixed.items() if there.get(k) != v]
     if changed:
@@ -295,6 +318,9 @@ def _open_run(config: TrainConfig, chosen: Preset, src: Faceset, dst: Faceset, r
             f"'{config.output}' was made with other settings ({'; '.join(changed)}). "
             "Use its settings, or train in another folder."
         )
+    if run.is_only_imported:
+        with run.writing():
+            return run.replaced({**settings, "imported": run.config["imported"]})
     for person in ("src", "dst"):
         if run.config[person]["hash"] != people[person]["hash"]:
             reporter.note(f"The {person} faceset has changed since this run began; what is there now is used.")

@@ -153,9 +153,9 @@ def save(run: Run, flat: FlatParameters, optimizer: Optimizer, progress: Progres
     run.save_checkpoint(Checkpoint(progress.step, tensors, {"progress": asdict(progress)}))
     weights = {name: view.detach().cpu().numpy() for name, view in flat.by_name(flat.ema).items()}
     info = {
-        "steps": progress.step,
+        "steps": progress.steps_in_all,
         "minutes": round(progress.trained_s / 60, 2),
-        "is_preview": progress.step < settings.usable_steps,
+        "is_preview": progress.steps_in_all < settings.usable_steps,
         "loss": round(progress.loss, 5),
     }
     run.save_snapshot(progress.step, weights, info)
@@ -174,7 +174,7 @@ def restore(run: Run, flat: FlatParameters, optimizer: Optimizer, reporter: Repo
         used = f"Checkpoint {checkpoint.step} is used instead." if checkpoint else "There is no other."
         reporter.warn(f"Checkpoints of '{run.folder}' are damaged ({damaged}). {used}")
     if checkpoint is None:
-        return _salvage(run, flat, reporter) if run.passed_over else None
+        return _salvage(run, flat, optimizer, reporter) if run.passed_over or run.is_only_imported else None
     arrays = {"weights": flat.weights, "ema": flat.ema, **optimizer.state}
     with torch.no_grad():
         for kind, array in arrays.items():
@@ -197,8 +197,10 @@ def restore(run: Run, flat: FlatParameters, optimizer: Optimizer, reporter: Repo
         ) from error
 
 
-def _salvage(run: Run, flat: FlatParameters, reporter: Reporter) -> Progress | None:
-    """Go on from the newest snapshot's smoothed weights, where every checkpoint is damaged; None without one."""
+def _salvage(run: Run, flat: FlatParameters, optimizer: Optimizer, reporter: Reporter) -> Progress | None:
+    """Go on from the newest snapshot's weights with a fresh optimiser: they were imported, or every checkpoint is
+    damaged. None without a snapshot.
+    """
     try:
         snapshot = run.newest_snapshot()
         own = flat.by_name(flat.weights)
@@ -207,14 +209,23 @@ def _salvage(run: Run, flat: FlatParameters, reporter: Reporter) -> Progress | N
         }:
             raise StoreError(f"'{snapshot.path}' is of another model.")
     except StoreError as error:
+        if run.is_only_imported:
+            raise  # nobody who imported weights wants to begin without them
         reporter.warn(f"Training begins anew: no snapshot can be used either ({error})")
         return None
     with torch.no_grad():
         for name, view in own.items():
             view.copy_(torch.from_numpy(np.array(snapshot.tensors[name])))
         flat.ema.copy_(flat.weights)
-    progress = Progress(step=int(snapshot.info["steps"]), trained_s=60.0 * snapshot.info["minutes"])
-    reporter.warn(f"Training goes on from the snapshot of step {progress.step}; the optimiser begins anew.")
+        flat.gradients.zero_()
+        for array in optimizer.state.values():
+            array.zero_()
+    step, steps = int(snapshot.info["step"]), int(snapshot.info["steps"])
+    progress = Progress(step=step, earlier=steps - step, trained_s=60.0 * snapshot.info["minutes"])
+    if run.is_only_imported:
+        reporter.note(f"Training goes on from the imported weights ({steps} steps); the optimiser begins anew.")
+    else:
+        reporter.warn(f"Training goes on from the snapshot of step {step}; the optimiser begins anew.")
     return progress
 
 

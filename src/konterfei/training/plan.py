@@ -54,6 +54,7 @@ class Progress:
         loss: mean of the last report.
         best: lowest such mean so far; 0 = none yet.
         pending: losses of src and dst of the steps since the last report.
+        earlier: steps that another program had done before the weights were imported.
     """
 
     step: int = 0
@@ -66,6 +67,7 @@ class Progress:
     loss: float = 0.0
     best: float = 0.0
     pending: list[list[float]] = field(default_factory=list)
+    earlier: int = 0
 
     def adopt(self, budget: Budget) -> None:
         """Take over a budget; one that differs from the last makes the run longer or shorter."""
@@ -88,6 +90,11 @@ class Progress:
         minutes = self.budget[1]
         assert minutes is not None
         return self.step + max(0, round((60 * minutes - self.trained_s) * steps_per_s))
+
+    @property
+    def steps_in_all(self) -> int:
+        """Steps that the weights have seen, here and before."""
+        return self.earlier + self.step
 
     @property
     def is_done(self) -> bool:
