@@ -2,6 +2,7 @@
 
 from itertools import combinations
 
+import merge_material
 import numpy as np
 import pytest
 import torch
@@ -17,6 +18,7 @@ from konterfei.models.swapper import load_model, load_swapper
 from konterfei.nets.xseg import XSeg
 from konterfei.reporting import Recorder
 from konterfei.stages.import_dfl import ImportDflConfig, import_dfl
+from konterfei.stages.merge import merge
 from konterfei.stages.train import TrainConfig, train
 from konterfei.training.presets import PRESETS
 
@@ -138,6 +140,25 @@ def test_the_run_is_ready_and_says_where_it_comes_from(tmp_path):
     manifest = Manifest.load(result.run)
     assert (manifest.stage, manifest.complete) == ("import-dfl", True)
     assert set(manifest.inputs) == set(origin["files"])
+
+
+def test_a_merge_draws_with_it(tmp_path):
+    """Plate, faceset and consent of the tests of merge; the model is an imported one."""
+    files = write_model(tmp_path / "model", "df")
+    for who in ("src", "dst"):  # a mask that covers the face: random ones would come out anyhow
+        files[f"decoder_{who}"]["out_convm/bias:0"][:] = 20
+    write_folder(tmp_path / "model", "anna_SAEHD", files, _options("df"))
+    imported(tmp_path / "model", tmp_path / "run")
+    plate = merge_material.make_plate(tmp_path / "plate.mp4", frames=3, sound=False)
+    faces = merge_material.make_faces(tmp_path / "faces", plate, frames=range(3))
+    merge_material.make_consent(tmp_path / "consent.toml")
+    config = merge_material.config_for(tmp_path, plate, faces, device="cpu", threads=1)
+    result = merge(config, Recorder())
+    assert (result.swapped, result.is_preview) == (3, True)
+    before, after = merge_material.decode(plate)[0], merge_material.decode(result.video)[0]
+    y, x = merge_material.face(0).landmarks[30].round().astype(int)[::-1]  # the tip of the nose
+    moved = np.abs(after.astype(int) - before)[0]
+    assert moved[y - 5 : y + 5, x - 5 : x + 5].mean() > 10 > 3 > moved[:10].mean()
 
 
 def test_a_long_training_is_no_preview(tmp_path):

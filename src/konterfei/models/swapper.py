@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from konterfei.errors import ConfigError, DamagedFileError
 from konterfei.geometry import FaceType
@@ -107,25 +108,35 @@ def load_swapper(
 def load_model(run: Run, reporter: Reporter | None = None) -> tuple[SwapModel, dict[str, Any]]:
     """The network of a run with the weights of its newest whole snapshot, on the CPU, and `Swapper.info`.
 
+    Raises:
+        StoreError: nothing trained yet, or damaged.
+    """
+    model: SwapModel = MODELS.load(run.config["model"])(Dims(**run.config["dims"]))
+    return model, load_state(run, model, reporter)
+
+
+def load_state(run: Run, network: nn.Module, reporter: Reporter | None = None) -> dict[str, Any]:
+    """Give `network` the weights of a run's newest whole snapshot, ready to draw; what a manifest should know of them.
+
     Args:
-        run: where it lies.
+        run: where they lie.
+        network: of the run's kind and sizes.
         reporter: is told of newer snapshots that are damaged.
 
     Raises:
         StoreError: nothing trained yet, or damaged.
     """
-    config, snapshot = run.config, run.newest_snapshot()
+    snapshot = run.newest_snapshot()
     if run.passed_over and reporter is not None:
         damaged = "; ".join(f"{name}: {reason}" for name, reason in run.passed_over.items())
         reporter.warn(f"Snapshots of '{run.folder}' are damaged ({damaged}). The older '{snapshot.path.name}' is used.")
-    model: SwapModel = MODELS.load(config["model"])(Dims(**config["dims"]))
-    tensors = {name: torch.from_numpy(array) for name, array in snapshot.tensors.items()}
     try:
-        model.load_state_dict(tensors)
+        network.load_state_dict({name: torch.from_numpy(array) for name, array in snapshot.tensors.items()})
     except RuntimeError as error:
         raise DamagedFileError(
             f"'{snapshot.path}' does not fit the run's own configuration ({str(error).splitlines()[0]}). "
             "Go on with training for a moment to write a new snapshot."
         ) from error
-    info = {**snapshot.info, "model": config["model"], "preset": config["preset"], "snapshot_sha256": snapshot.sha256}
-    return model.eval(), info
+    network.eval()
+    told = {name: run.config[name] for name in ("model", "preset")}
+    return {**snapshot.info, **told, "snapshot_sha256": snapshot.sha256}

@@ -81,7 +81,7 @@ def blur_pool(x: Tensor, size: int) -> Tensor:
     taps, before, after = {2: ((1, 1), 0, 1), 3: ((1, 2, 1), 1, 1), 4: ((1, 3, 3, 1), 1, 2)}[size]
     line = torch.tensor(taps, dtype=x.dtype, device=x.device)
     kernel = line[:, None] * line / line.sum() ** 2
-    channels = x.shape[1]
+    channels = int(x.shape[1])  # a number, also for the ONNX exporter
     padded = F.pad(x, (before, after, before, after))
     return F.conv2d(padded, kernel.expand(channels, 1, size, size), stride=2, groups=channels)
 

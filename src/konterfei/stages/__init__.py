@@ -118,6 +118,13 @@ STAGES: Mapping[str, Stage] = _Stages(
             ),
             positional=("model_dir",),
         ),
+        "export": Stage(
+            run="konterfei.stages.export:export",
+            config="konterfei.stages.export:ExportConfig",
+            about="Write a trained model as one file (.dfm, .onnx) for live programs and other software.",
+            examples=("konterfei export run -o anna.dfm", "konterfei export run -o anna.onnx"),
+            positional=("run",),
+        ),
         "performers render": Stage(
             run="konterfei.performers:render_performer",
             config="konterfei.performers:PerformerConfig",
