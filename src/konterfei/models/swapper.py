@@ -12,7 +12,7 @@ from torch import nn
 
 from konterfei.errors import ConfigError, DamagedFileError
 from konterfei.geometry import FaceType
-from konterfei.io.run import Run
+from konterfei.io.run import Run, Snapshot
 from konterfei.models import MODELS
 from konterfei.models.base import SwapModel
 from konterfei.models.devices import autocast, choose_device, choose_precision
@@ -111,8 +111,9 @@ def load_model(run: Run, reporter: Reporter | None = None) -> tuple[SwapModel, d
     Raises:
         StoreError: nothing trained yet, or damaged.
     """
+    snapshot = _newest(run, reporter)
     model: SwapModel = MODELS.load(run.config["model"])(Dims(**run.config["dims"]))
-    return model, load_state(run, model, reporter)
+    return model, _filled(run, model, snapshot)
 
 
 def load_state(run: Run, network: nn.Module, reporter: Reporter | None = None) -> dict[str, Any]:
@@ -126,10 +127,18 @@ def load_state(run: Run, network: nn.Module, reporter: Reporter | None = None) -
     Raises:
         StoreError: nothing trained yet, or damaged.
     """
+    return _filled(run, network, _newest(run, reporter))
+
+
+def _newest(run: Run, reporter: Reporter | None) -> Snapshot:
     snapshot = run.newest_snapshot()
     if run.passed_over and reporter is not None:
         damaged = "; ".join(f"{name}: {reason}" for name, reason in run.passed_over.items())
         reporter.warn(f"Snapshots of '{run.folder}' are damaged ({damaged}). The older '{snapshot.path.name}' is used.")
+    return snapshot
+
+
+def _filled(run: Run, network: nn.Module, snapshot: Snapshot) -> dict[str, Any]:
     try:
         network.load_state_dict({name: torch.from_numpy(array) for name, array in snapshot.tensors.items()})
     except RuntimeError as error:
