@@ -16,6 +16,7 @@ from drawn_faces import ANNA, BERT
 from drawn_vision import SETTINGS, empty, scene, two_people, where, write_clip
 from konterfei.errors import Cancelled, ConfigError, FacesetError, NoFacesError, OutputError, UnreadableMediaError
 from konterfei.io.faceset import Faceset
+from konterfei.io.faceset_files import bytes_for
 from konterfei.io.images import write_image
 from konterfei.io.manifest import Manifest
 from konterfei.reporting import Recorder, Silent
@@ -62,6 +63,36 @@ def test_run_again_it_does_nothing_and_says_so(clip, tmp_path):
     assert second.was_done and second.num_faces == first.num_faces and not recorder.tasks
     assert any("Nothing to do" in note for note in recorder.notes)
     assert not (tmp_path / "faces" / "000003_0.jpg").exists()
+
+
+def test_too_little_space_is_noticed_before_the_work(clip, tmp_path, monkeypatch):
+    free = [1000]
+    monkeypatch.setattr("konterfei.io.atomic.free_space", lambda path: free[0])
+    with pytest.raises(OutputError, match=r"faces': about 1 MB are needed, 0 MB are free"):
+        run(clip, tmp_path / "faces")
+    assert not (tmp_path / "faces").exists()
+    free[0] = bytes_for(40, 64)
+    with pytest.raises(Cancelled):
+        run(clip, tmp_path / "faces", StopAt(60))
+    left = 40 - len(list((tmp_path / "faces").glob("*.jpg")))
+    assert 0 < left < 40
+    free[0] = bytes_for(left, 64) - 1
+    with pytest.raises(OutputError, match="are needed"):
+        run(clip, tmp_path / "faces")
+    free[0] = bytes_for(left, 64)
+    assert run(clip, tmp_path / "faces").num_faces == 40
+    free[0] = 0
+    assert run(clip, tmp_path / "faces").was_done
+    with pytest.raises(OutputError, match="are needed"):
+        run(clip, tmp_path / "faces", force=True)
+    assert not (tmp_path / "faces" / ".new").exists()
+
+
+@pytest.mark.parametrize("size", [64, 256, 512])
+def test_crops_take_no_more_space_than_is_asked_for(clip, tmp_path, size):
+    run(clip, tmp_path / "faces", size=size)
+    crops = list((tmp_path / "faces").glob("*.jpg"))
+    assert sum(crop.stat().st_size for crop in crops) < bytes_for(len(crops), size)
 
 
 def test_other_settings_are_refused_by_name_and_forced(clip, tmp_path):

@@ -34,10 +34,10 @@ from konterfei.models import MODELS
 from konterfei.models.df import DF
 from konterfei.models.swapper import load_swapper
 from konterfei.reporting import Recorder
-from konterfei.stages.train import TrainConfig, resolved, train
+from konterfei.stages.train import TrainConfig, bytes_needed, resolved, train
 from konterfei.training import loop
 from konterfei.training.plan import Progress
-from konterfei.training.presets import PRESETS, parse_architecture
+from konterfei.training.presets import BYTES_A_PARAMETER, PRESETS, parse_architecture
 
 SMALL = {
     "preset": "tiny",
@@ -386,6 +386,39 @@ def test_a_full_disk_keeps_the_last_checkpoint(again, monkeypatch):
         again()
     monkeypatch.undo()
     assert again(StopAt(1))[0].steps == 11
+
+
+def test_too_little_space_is_noticed_before_the_run_begins_and_not_after(again, tmp_path, monkeypatch):
+    monkeypatch.setattr("konterfei.io.atomic.free_space", lambda path: 1_000_000)
+    with pytest.raises(OutputError, match=r"run': about 11\d MB are needed, 1 MB are free"):
+        again(StopAt(2))
+    assert not (tmp_path / "run").exists()
+    monkeypatch.undo()
+    again(StopAt(2))
+    monkeypatch.setattr("konterfei.io.atomic.free_space", lambda path: 1_000_000)
+    assert again(StopAt(1))[0].steps == 3
+
+
+def test_the_space_that_a_run_takes_follows_its_parameters(faces, tmp_path):
+    def needed(**changes):
+        return bytes_needed(TrainConfig(**faces, output=tmp_path, **changes))
+
+    for name, chosen in PRESETS.items():
+        assert needed(preset=name, batch=1) == chosen.run_bytes
+        with torch.device("meta"):
+            model = MODELS.load(chosen.model)(chosen.dims)
+        count = sum(parameter.numel() for parameter in model.parameters())
+        assert BYTES_A_PARAMETER * count < chosen.run_bytes < 1.2 * BYTES_A_PARAMETER * count + 250e6
+    assert needed(preset="quick", d_dims=48) > needed(preset="quick")
+    assert needed(preset="standard", resolution=64, ae_dims=32) < 0.5 * needed(preset="standard")
+
+
+def test_a_run_takes_no_more_space_than_was_asked_for(again):
+    result, _ = again(checkpoint_seconds=0.001)
+    count = sum(tensor.size for tensor in Run.open(result.run).newest_snapshot().tensors.values())
+    written = [path.stat().st_size for path in result.run.rglob("*.safetensors")]
+    assert len(written) == 3 + 5
+    assert sum(written) < BYTES_A_PARAMETER * count + 8 * 16_000  # each has a header
 
 
 @pytest.mark.parametrize(

@@ -11,17 +11,20 @@ from typing import Annotated, Any
 
 from konterfei.errors import CheckpointMismatchError, ConfigError, FacesetError
 from konterfei.geometry import FaceType
-from konterfei.io.atomic import sha256
+from konterfei.io.atomic import ensure_writable, sha256
 from konterfei.io.faceset import Faceset
 from konterfei.io.manifest import Manifest
 from konterfei.io.run import Run
 from konterfei.models import MODELS
 from konterfei.reporting import Reporter
 from konterfei.stages._settings import allow
-from konterfei.training.presets import PRESETS, Preset, parse_architecture, preset
+from konterfei.training.presets import BYTES_A_PARAMETER, PRESETS, Preset, parse_architecture, preset
 
 SAME_PERSON = 0.42
 """Cosine of two mean embeddings above which they are taken for one person (measured for MobileFaceNet-192)."""
+
+ROOM = 100_000_000
+"""Disk for the previews of a run, and some to spare."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +145,18 @@ def resolved(config: TrainConfig) -> Preset:
     return preset_now
 
 
+def bytes_needed(config: TrainConfig) -> int:
+    """Disk that the run will take about. Raises ConfigError, UnknownNameError as `resolved`."""
+    base, chosen = preset(config.preset), resolved(config)
+    if (chosen.model, chosen.dims) == (base.model, base.dims):
+        return base.run_bytes
+    import torch  # here, as below: torch is slow to load
+
+    with torch.device("meta"):  # shapes without memory
+        count = sum(parameter.numel() for parameter in MODELS.load(chosen.model)(chosen.dims).parameters())
+    return BYTES_A_PARAMETER * count + ROOM
+
+
 def train(config: TrainConfig, reporter: Reporter) -> TrainResult:
     """Train, or go on training, the run in `config.output`.
 
@@ -150,12 +165,14 @@ def train(config: TrainConfig, reporter: Reporter) -> TrainResult:
         CheckpointMismatchError: the run there was made with other settings.
         TrainingError: the run falls apart again and again.
         OutOfMemoryError: it does not fit into the processor's memory; the last checkpoint stays.
-        OutputError: the folder cannot be written; the last checkpoint stays.
+        OutputError: the folder cannot be written, or the disk has too little space; the last checkpoint stays.
     """
     chosen = resolved(config)
     src, dst = Faceset.open(config.src), Faceset.open(config.dst)
     _warn_of_oddities(src, dst, reporter)
     _check_device(config)
+    is_begun = Run.exists(config.output) and not Run.open(config.output).is_untrained  # what it takes is there already
+    ensure_writable(config.output, 0 if is_begun else bytes_needed(config))
     run = _open_run(config, chosen, src, dst, reporter)
     with run.writing(), _memory_errors(config, chosen, run):
         manifest = _manifest(config, chosen, run, src, dst)
