@@ -68,7 +68,7 @@ class EvaluateConfig:
     recognizer: Annotated[str, RECOGNIZERS] = "mobilefacenet"
     """Tells people apart; the one that the facesets were made with."""
     threads: int = 0
-    """Threads of each network; 0 = as many as there are cores."""
+    """Threads of each network; 0 = one per core. The networks take turns; videos are decoded on two more threads."""
 
     def __post_init__(self) -> None:
         allow("--every-nth", self.every_nth, self.every_nth is None or self.every_nth >= 1, "1 or more")

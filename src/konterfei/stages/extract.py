@@ -88,7 +88,7 @@ class ExtractConfig:
     smallest: int = 24
     """Faces less high than this many pixels are left alone."""
     threads: int = 0
-    """Threads of each network; 0 = as many as there are cores."""
+    """Threads of each network; 0 = one per core. The networks take turns; the video is decoded on another thread."""
     force: bool = False
     """Replaces what an extraction with other settings left in the folder, once the new faces are all there."""
 
