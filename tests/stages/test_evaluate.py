@@ -102,8 +102,8 @@ def test_a_perfect_swap(case):
 
 def test_the_report_holds_every_figure_and_how_it_was_made(case, tmp_path):
     found = evaluate(case(), Recorder())
-    assert found.report == tmp_path / "out.mp4.report.json"
-    assert found.picture == tmp_path / "out.mp4.report.png"
+    assert found.report == tmp_path / "out.report.json"
+    assert found.picture == tmp_path / "out.report.jpg"
     data = json.loads(found.report.read_text())
     assert data["inputs"]["plate"]["sha256"] == sha256(tmp_path / "plate.mp4")
     assert data["inputs"]["src"]["content"] == Faceset.open(tmp_path / "src").content_hash()
@@ -128,7 +128,7 @@ def test_again_nothing_is_measured_until_something_changed(case, tmp_path):
     assert not evaluate(case(every_nth=2), Recorder()).was_done
     next(iter((tmp_path / "dst").glob("*.jpg"))).unlink()
     assert evaluate(case(every_nth=2), Recorder()).num_frames == FRAMES - 1
-    (tmp_path / "out.mp4.report.json").write_text("{")
+    (tmp_path / "out.report.json").write_text("{")
     assert not evaluate(case(every_nth=2), Recorder()).was_done
 
 
