@@ -211,6 +211,34 @@ def test_folder_of_images(tmp_path):
     assert run(tmp_path / "shot", tmp_path / "faces").was_done
 
 
+def test_where_the_video_lies_is_kept_wherever_one_stands(clip, tmp_path, monkeypatch):
+    monkeypatch.chdir(clip.parent)
+    run(Path(clip.name), tmp_path / "faces")
+    faceset = Faceset.open(tmp_path / "faces")
+    assert faceset.header.source == str(clip)
+    assert {record.source for record in faceset.records()} == {clip.name}
+    monkeypatch.chdir(tmp_path)
+    assert run(clip, tmp_path / "faces").was_done
+
+
+def test_a_faceset_begun_with_a_relative_path_is_gone_on_with(clip, tmp_path):
+    with pytest.raises(Cancelled):
+        run(clip, tmp_path / "faces", StopAt(60))
+    header = tmp_path / "faces" / "faceset.json"
+    header.write_text(header.read_text().replace(json.dumps(str(clip)), json.dumps(clip.name)))
+    assert Faceset.open(tmp_path / "faces").header.source == clip.name
+    assert run(clip, tmp_path / "faces").num_faces == 40 == len(Faceset.open(tmp_path / "faces"))
+
+
+def test_pictures_of_the_folder_that_one_is_in(tmp_path, monkeypatch):
+    for index, image in enumerate(scene(3, total=40)):
+        write_image(tmp_path / "shot" / f"{index:04d}.png", image)
+    monkeypatch.chdir(tmp_path / "shot")
+    run(Path(), tmp_path / "faces")
+    assert Faceset.open(tmp_path / "faces").frame_indices() == [0, 1, 2]
+    assert {record.source for record in Faceset.open(tmp_path / "faces").records()} == {"shot"}
+
+
 def test_bad_paths(clip, tmp_path):
     with pytest.raises(UnreadableMediaError, match="no file"):
         run(tmp_path / "missing.mp4", tmp_path / "faces")

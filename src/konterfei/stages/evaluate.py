@@ -163,6 +163,10 @@ def evaluate(config: EvaluateConfig, reporter: Reporter) -> Evaluation:
 
 
 def _plate(config: EvaluateConfig, dst: Faceset) -> Path:
+    if config.plate is None and not dst.header.source:
+        raise ConfigError(
+            f"The faceset '{config.faces}' is pooled from several videos. Give the unchanged video with --plate."
+        )
     path = config.plate or Path(dst.header.source)
     if not (path.exists() or is_sequence(path)):
         if config.plate is None:

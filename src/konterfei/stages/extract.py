@@ -340,7 +340,7 @@ def _cut_crops(
     header = FacesetHeader(
         face_type=FaceType(config.face_type),
         size=config.size,
-        source=str(config.video),
+        source=str(config.video.absolute()),
         source_sha256=manifest.inputs["video"]["sha256"],
         settings=manifest.settings,
     )
@@ -373,7 +373,7 @@ def _add(faceset: Faceset, config: ExtractConfig, frame: Frame, tracked: Tracked
     crop = Crop.fit(face.landmarks, FaceType(config.face_type), config.size)
     image = crop.cut(frame.image)
     record = FaceRecord(
-        source=config.video.name,
+        source=faceset.header.source_name,
         frame_index=frame.index,
         pts=frame.pts,
         face=face,
