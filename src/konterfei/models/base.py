@@ -58,7 +58,7 @@ class SwapModel(nn.Module):
 
         Args:
             images: of dst.
-            morph: how far from dst (0) to src (1); a tensor of one value, or a number. Only where `can_morph`.
+            morph: how far from dst (0) to src (1); a tensor of one value, or a number. Given only where `can_morph`.
         """
         raise NotImplementedError
 

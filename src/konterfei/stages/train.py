@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -10,14 +11,15 @@ from typing import Annotated, Any
 
 from konterfei.errors import CheckpointMismatchError, ConfigError, FacesetError
 from konterfei.geometry import FaceType
-from konterfei.io.atomic import sha256
+from konterfei.io.atomic import ensure_writable, sha256
 from konterfei.io.faceset import Faceset
 from konterfei.io.manifest import Manifest
 from konterfei.io.run import Run
 from konterfei.models import MODELS
 from konterfei.nets.dims import LETTERS
 from konterfei.reporting import Reporter
-from konterfei.training.presets import PRESETS, Preset, parse_architecture, preset
+from konterfei.stages._settings import allow
+from konterfei.training.presets import BYTES_A_PARAMETER, PRESETS, Preset, parse_architecture, preset
 
 _SIZES = {
     "resolution": "resolution",
@@ -32,6 +34,9 @@ _SIZES = {
 
 SAME_PERSON = 0.42
 """Cosine of two mean embeddings above which they are taken for one person (measured for MobileFaceNet-192)."""
+
+ROOM = 100_000_000
+"""Disk for the previews of a run, and some to spare."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,12 +102,9 @@ class TrainConfig:
             ("preview-seconds", self.preview_seconds),
             ("checkpoint-seconds", self.checkpoint_seconds),
         ):
-            if value is not None and not 0 < value < math.inf:
-                raise ConfigError(f"--{flag} {value}: must be a number above 0.")
-        if self.seed < 0:
-            raise ConfigError(f"--seed {self.seed}: must be 0 or more.")
-        if self.threads < 0:
-            raise ConfigError(f"--threads {self.threads}: must be 0 (all cores but one) or more.")
+            allow(f"--{flag}", value, value is None or 0 < value < math.inf, "a number above 0")
+        allow("--seed", self.seed, self.seed >= 0, "0 or more")
+        allow("--threads", self.threads, self.threads >= 0, "0 (all cores but one) or more")
         resolved(self)
 
 
@@ -145,11 +147,8 @@ def resolved(config: TrainConfig) -> Preset:
     except ValueError as error:
         raise ConfigError(f"These network settings do not go together: {error}.") from error
     if config.face_type:
-        try:
-            changes["face_type"] = FaceType(config.face_type)
-        except ValueError:
-            known = ", ".join(f.value for f in FaceType)
-            raise ConfigError(f"--face-type {config.face_type}: known are {known}.") from None
+        allow("--face-type", config.face_type, config.face_type in set(FaceType), ", ".join(FaceType))
+        changes["face_type"] = FaceType(config.face_type)
     if config.batch:
         changes["batch"] = config.batch
     if config.rate:
@@ -159,6 +158,18 @@ def resolved(config: TrainConfig) -> Preset:
     return preset_now
 
 
+def bytes_needed(config: TrainConfig, chosen: Preset | None = None) -> int:
+    """Disk that the run of `chosen` (None = `resolved`) will take about. Raises ConfigError, UnknownNameError."""
+    base, chosen = preset(config.preset), chosen or resolved(config)
+    if (chosen.model, chosen.dims) == (base.model, base.dims):
+        return base.run_bytes
+    import torch  # here, as below: torch is slow to load
+
+    with torch.device("meta"):  # shapes without memory
+        count = sum(parameter.numel() for parameter in MODELS.load(chosen.model)(chosen.dims).parameters())
+    return BYTES_A_PARAMETER * count + ROOM
+
+
 def train(config: TrainConfig, reporter: Reporter) -> TrainResult:
     """Train, or go on training, the run in `config.output`.
 
@@ -166,13 +177,20 @@ def train(config: TrainConfig, reporter: Reporter) -> TrainResult:
         FacesetError: a faceset cannot be used.
         CheckpointMismatchError: the run there was made with other settings.
         TrainingError: the run falls apart again and again.
+        OutOfMemoryError: it does not fit into the processor's memory; the last checkpoint stays.
+        OutputError: the folder cannot be written, or the disk has too little space; the last checkpoint stays.
     """
     chosen = _with_imported(resolved(config), config)
     src, dst = Faceset.open(config.src), Faceset.open(config.dst)
     _warn_of_oddities(src, dst, reporter)
     _check_device(config)
+    there = Run.open(config.output) if Run.exists(config.output) else None
+    is_begun = there is not None and not (
+        there.is_untrained or there.is_only_imported
+    )  # what it takes is there already
+    ensure_writable(config.output, 0 if is_begun else bytes_needed(config, chosen))
     run = _open_run(config, chosen, src, dst, reporter)
-    with run.writing():
+    with run.writing(), _memory_errors(config, chosen, run):
         manifest = _manifest(config, chosen, run, src, dst)
         if not Manifest.file_for(run.folder).exists():
             manifest.save(run.folder)
@@ -364,3 +382,14 @@ def _run_loop(config: TrainConfig, chosen: Preset, run: Run, src: Faceset, dst: 
         preview_s=config.preview_seconds,
     )
     return train_loop(run, model, sampler, settings, reporter)
+
+
+def _memory_errors(config: TrainConfig, chosen: Preset, run: Run) -> AbstractContextManager[None]:
+    """Says what to make smaller where the training does not fit into memory. The last checkpoint stays as it is."""
+    from konterfei.models.devices import choose_device, memory_errors
+
+    remedy = (
+        f"What was saved stays: go on with a smaller --batch than {chosen.batch}, or begin in another folder with a "
+        f"smaller --resolution than {chosen.dims.resolution} or another --preset."
+    )
+    return memory_errors(choose_device(config.device), f"train '{run.folder}'", remedy)

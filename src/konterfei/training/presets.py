@@ -10,6 +10,9 @@ from konterfei.nets.dims import Dims
 from konterfei.training.augment import AugmentSettings
 from konterfei.training.plan import Schedule
 
+BYTES_A_PARAMETER = 84
+"""Disk that a run takes: three checkpoints of four float32 each and one more while it is written, five snapshots."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Preset:
@@ -34,7 +37,7 @@ class Preset:
     usable_steps: int
     """A run of fewer steps is a preview and says so."""
     run_bytes: int
-    """Disk that a run keeps: three checkpoints and five snapshots (68 bytes a parameter), previews, some room."""
+    """Disk that a run takes: BYTES_A_PARAMETER for each parameter of the model, previews, some room."""
     augment: AugmentSettings = field(default_factory=AugmentSettings)
     """How far samples are moved and bent."""
 
@@ -68,7 +71,7 @@ PRESETS: dict[str, Preset] = {
         schedule=Schedule(rate=5e-5, warmup=500, hold=0.8),
         steps=150_000,
         usable_steps=30_000,
-        run_bytes=6_500_000_000,
+        run_bytes=7_200_000_000,
     ),
     "quick96": Preset(
         about="DeepFaceLab's Quick96: 96 px, df-ud 128/64/64/16, no choices; a GPU of 4 GB, or hours",
@@ -81,7 +84,7 @@ PRESETS: dict[str, Preset] = {
         schedule=Schedule(rate=0.3 * 2e-4, warmup=500),
         steps=100_000,
         usable_steps=20_000,
-        run_bytes=3_000_000_000,
+        run_bytes=3_400_000_000,
         # "Every third step the last batch without its warp" (dfl-spec 7.4) is a third of the samples, here.
         augment=AugmentSettings(scale=0.05, flip=0.0, straight=1 / 3),
     ),
@@ -97,7 +100,7 @@ PRESETS: dict[str, Preset] = {
         schedule=Schedule(rate=5e-5, warmup=500, hold=0.8),
         steps=300_000,
         usable_steps=60_000,
-        run_bytes=7_500_000_000,
+        run_bytes=8_800_000_000,
     ),
     "tiny": Preset(
         about="64 px and seconds a hundred steps: to try a command or a clip, not to show",
