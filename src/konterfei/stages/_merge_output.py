@@ -147,7 +147,8 @@ class PictureOutput:
     signs_parts = True
 
     def __init__(self, path: Path) -> None:
-        self.place = folder_of(path)
+        folder = folder_of(path)
+        self.place = folder if folder.name else folder.absolute()  # the folder that one is in
         self._pattern = path.name if is_pattern(path) else None
         self.suffix = path.suffix.lower() if self._pattern else ".png"
         self.holds_16_bits = PICTURES[self.suffix] != "image/jpeg"
