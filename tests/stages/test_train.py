@@ -308,12 +308,12 @@ def poison(monkeypatch):
     def install(steps, times=1):
         left = [times]
 
-        def step_and_poison(model, optimizer, raw, rate, step, settings):
-            losses = real(model, optimizer, raw, rate, step, settings)
+        def step_and_poison(lesson, raw, rate, step):
+            losses = real(lesson, raw, rate, step)
             if step in steps and left[0]:
                 left[0] -= 1
                 with torch.no_grad():
-                    weight = next(model.parameters())
+                    weight = next(lesson.model.parameters())
                     weight[(0,) * weight.dim()] = math.nan
             return losses
 

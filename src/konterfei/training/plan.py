@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from konterfei.training.objectives import Objectives
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +57,7 @@ class Progress:
         loss: mean of the last report.
         best: lowest such mean so far; 0 = none yet.
         pending: losses of src and dst of the steps since the last report.
+        objectives: what these losses were measured with; empty in runs from before there was a choice.
     """
 
     step: int = 0
@@ -66,6 +70,14 @@ class Progress:
     loss: float = 0.0
     best: float = 0.0
     pending: list[list[float]] = field(default_factory=list)
+    objectives: dict[str, Any] = field(default_factory=dict)
+
+    def turn_to(self, objectives: Objectives) -> None:
+        """Take over objectives; losses measured with others say nothing about those to come."""
+        wanted = asdict(objectives)
+        if (self.objectives or asdict(Objectives())) != wanted:
+            self.loss, self.best, self.pending = 0.0, 0.0, []
+        self.objectives = wanted
 
     def adopt(self, budget: Budget) -> None:
         """Take over a budget; one that differs from the last makes the run longer or shorter."""

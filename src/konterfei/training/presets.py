@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from konterfei.errors import ConfigError, UnknownNameError
 from konterfei.geometry import FaceType
 from konterfei.nets.dims import Dims
 from konterfei.training.augment import AugmentSettings
+from konterfei.training.objectives import Objectives
 from konterfei.training.plan import Schedule
+
+OptimizerName = Literal["adabelief", "adam", "rmsprop"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,8 +29,8 @@ class Preset:
     """How much of the head the model sees and draws."""
     batch: int
     """Samples per person and step."""
-    optimizer: str
-    """"adabelief" or "adam"."""
+    optimizer: OptimizerName
+    """What turns gradients into updates."""
     schedule: Schedule
     """Learning rate over the run."""
     steps: int
@@ -37,6 +41,8 @@ class Preset:
     """Disk that a run keeps: three checkpoints and five snapshots (68 bytes a parameter), previews, some room."""
     augment: AugmentSettings = field(default_factory=AugmentSettings)
     """How far samples are moved and bent."""
+    objectives: Objectives = field(default_factory=Objectives)
+    """Losses, samples and updates."""
 
 
 GENTLE = AugmentSettings(rotation_deg=4.0, scale=0.05, shift=0.02, straight=1 / 3)
