@@ -135,13 +135,17 @@ class Learner:
         Raises:
             CheckpointMismatchError: its networks have other shapes.
         """
-        views = []
-        for kind, array in self.arrays.items():
-            for name, view in self.flat.by_name(array).items():
-                key = self._key(kind, name)
-                if name.split(".")[0] not in forgotten and (key in tensors or kind not in self.optimizer.state):
-                    self._fit(key, tensors, view)
-                    views.append((key, view))
+        kinds = {kind for kind in (key.split("/")[0] for key in tensors) if "." not in kind}  # judges' have a dot
+        is_same_optimizer = kinds == set(self.arrays)
+        arrays = self.arrays if is_same_optimizer else {"weights": self.flat.weights, "ema": self.flat.ema}
+        views = [
+            (self._key(kind, name), view)
+            for kind, array in arrays.items()
+            for name, view in self.flat.by_name(array).items()
+            if name.split(".")[0] not in forgotten
+        ]
+        for key, view in views:
+            self._fit(key, tensors, view)
         self._copy(views, tensors)
         self._first = self.flat.weights.clone()
 
