@@ -307,3 +307,120 @@ def test_a_run_from_before_there_was_a_choice_goes_on(again):
     now = Run.open(result.run).newest_checkpoint().state["progress"]
     assert now["loss"] == loss
     assert now["objectives"] == {**Objectives().__dict__}
+
+
+# --- phases
+
+PLAN = """
+[[phase]]
+name = "likeness"
+steps = 7
+uniform_yaw = false
+
+[[phase]]
+name = "straight"
+images = 26       # 13 steps of 2
+random_warp = false
+lr_dropout = "yes"
+eyes_mouth = true
+
+[[phase]]
+name = "detail"
+rate = 0.25
+gan_power = 0.1
+gan_dims = 4
+"""
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory):
+    path = tmp_path_factory.mktemp("plan") / "plan.toml"
+    path.write_text(PLAN, "utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def phased(faces, plan, tmp_path_factory):
+    """A run of STEPS steps through three phases, undisturbed; and what it said."""
+    output, reporter = tmp_path_factory.mktemp("phased") / "run", Recorder()
+    train(TrainConfig(**faces, **SMALL, plan=plan, output=output, steps=STEPS), reporter)
+    return output, reporter
+
+
+def test_phases_begin_where_the_plan_says_and_say_what_changes(phased):
+    output, reporter = phased
+    turns = [note for note in reporter.notes if "begins, phase" in note]
+    assert turns == [
+        "Step 7: 'straight' begins, phase 2 of 3 (random_warp False, lr_dropout yes, eyes_mouth True).",
+        "Step 20: 'detail' begins, phase 3 of 3 (gan_power 0.1, gan_dims 4).",
+    ]
+    progress = Run.open(output).newest_checkpoint().state["progress"]
+    assert (progress["phase"], progress["phase_began"]) == (2, 20)
+    assert "gan.weights/in_conv.weight" in tensors(output)
+    rates = {line["step"]: line["rate"] for line in Run.open(output).metrics()}
+    assert rates[40] < 0.3 * rates[20]
+
+
+@pytest.mark.parametrize("stops", [(6, 1, 1), (7, 12, 1), (19, 2, 6), (20, 20)], ids=str)
+def test_resumed_across_phases_equals_uninterrupted(again, phased, plan, stops):
+    """Stopped just before, at and just after the borders, steps 7 and 20."""
+    for steps in stops:
+        again(StopAt(steps), plan=plan)
+    result, reporter = again(plan=plan)
+    assert not any("begins anew" in note for note in reporter.notes)
+    assert_equal_runs(result.run, phased[0])
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs /proc and fork")
+def test_killed_across_phases_equals_uninterrupted(faces, phased, plan, tmp_path):
+    output = tmp_path / "run"
+    config = {**{k: str(v) for k, v in faces.items()}, **SMALL, "plan": str(plan), "output": str(output)}
+    kill_and_run_again({**config, "steps": STEPS}, random.Random(7))
+    assert_equal_runs(output, phased[0])
+
+
+def test_a_phase_is_what_its_settings_are_by_themselves(again, plan, tmp_path):
+    """Seven steps without warp from the checkpoint of the first border: by plan, or by flag."""
+    again(steps=7, output=tmp_path / "flags")
+    flags, _ = again(steps=14, output=tmp_path / "flags", random_warp=False, lr_dropout="yes", eyes_mouth=True)
+    planned, _ = again(steps=7, plan=plan)
+    planned, _ = again(steps=14, plan=plan)
+    ours, theirs = tensors(planned.run), tensors(flags.run)
+    assert all((ours[key] == array).all() for key, array in theirs.items())
+
+
+def test_one_phase_without_changes_is_no_phase(again, tmp_path):
+    path = tmp_path / "plan.toml"
+    path.write_text("[[phase]]\n", "utf-8")
+    with_plan, _ = again(plan=path, steps=12)
+    without, _ = again(steps=12, output=tmp_path / "other")
+    assert_equal_runs(with_plan.run, without.run)
+
+
+def test_a_run_that_falls_apart_goes_back_to_the_phase_of_its_checkpoint(again, plan, monkeypatch):
+    from konterfei.training import loop
+
+    again(StopAt(10), plan=plan)  # the last checkpoint is of the second phase
+    real, left = loop.train_step, [1]
+
+    def poisoned(lesson, raw, rate, step):
+        losses = real(lesson, raw, rate, step)
+        if step == 30 and left:
+            left.pop()
+            lesson.learner.flat.weights[0] = float("nan")
+        return losses
+
+    monkeypatch.setattr(loop, "train_step", poisoned)
+    result, reporter = again(plan=plan, checkpoint_seconds=1000.0)
+    assert "It goes on from step 10" in reporter.warnings[0]
+    assert sum("Step 20: 'detail' begins" in note for note in reporter.notes) == 2
+    assert result.steps == STEPS
+    assert all(np.isfinite(array).all() for array in tensors(result.run).values())
+
+
+def test_phases_that_the_model_cannot_serve_are_refused_at_once(again, tmp_path):
+    path = tmp_path / "plan.toml"
+    path.write_text("[[phase]]\nsteps = 5\n[[phase]]\ntrue_face_power = 0.1\n", "utf-8")
+    with pytest.raises(ConfigError, match="--true-face-power: not with the model liae"):
+        again(plan=path, architecture="liae-ud")
+    assert not (tmp_path / "run").exists()

@@ -80,7 +80,7 @@ class Steps(Silent):
 for line in sys.stdin:
     if os.fork() == 0:
         most, given = json.loads(line)
-        given = {k: Path(v) if k in ("src", "dst", "output") else v for k, v in given.items()}
+        given = {k: Path(v) if k in ("src", "dst", "output", "plan") else v for k, v in given.items()}
         train(TrainConfig(**given), Steps(most))
         print("finished", flush=True)
         os._exit(0)

@@ -17,6 +17,7 @@ from konterfei.models import MODELS
 from konterfei.reporting import Reporter
 from konterfei.stages._train_records import complete, train_manifest, warn_of_oddities
 from konterfei.training.objectives import Objectives, UpdateDropout
+from konterfei.training.plan import read_phases
 from konterfei.training.presets import PRESETS, OptimizerName, Preset, parse_architecture, preset
 
 
@@ -95,6 +96,8 @@ class TrainConfig:
     start_from: Path | None = None
     """Run whose weights a new run begins with; of one that was made with --pretrain, all but what belongs to two
     people. Needs the same sizes and architecture."""
+    plan: Path | None = None
+    """TOML file of phases, in which settings of these differ: see docs/training.md."""
     dfl_exact: bool | None = None
     """Make samples and losses just as DeepFaceLab does, with its slips: for comparisons."""
     seed: int = 1
@@ -186,6 +189,8 @@ def resolved(config: TrainConfig) -> Preset:
         changes["optimizer"] = config.optimizer
     chosen = {field.name: getattr(config, field.name) for field in fields(Objectives)}
     changes["objectives"] = replace(base.objectives, **{k: v for k, v in chosen.items() if v is not None})
+    if config.plan is not None:
+        changes["phases"] = read_phases(config.plan, changes["objectives"])
     preset_now = replace(base, **changes)
     MODELS[preset_now.model]  # an unknown name is an error here, before anything is read
     return preset_now
@@ -247,7 +252,8 @@ def _check_means(config: TrainConfig, chosen: Preset) -> None:
     from konterfei.training.lesson import refuse_unoffered
 
     choose_precision(config.precision, choose_device(config.device))
-    refuse_unoffered(chosen.model, MODELS.load(chosen.model), chosen.objectives.in_force())
+    for phase in chosen.phases:
+        refuse_unoffered(chosen.model, MODELS.load(chosen.model), chosen.plan.of(phase).in_force())
 
 
 @dataclass(frozen=True)
@@ -334,8 +340,8 @@ def _run_loop(
     use_threads(config.threads)
     torch.manual_seed(config.seed)
     model = MODELS.load(chosen.model)(chosen.dims).to(device, memory_format=torch.channels_last)
-    resolution, objectives = chosen.dims.resolution, chosen.objectives.in_force()
-    with_parts = needs_parts(model, objectives)
+    resolution, plan = chosen.dims.resolution, chosen.plan
+    with_parts = any(needs_parts(model, plan.of(phase).in_force()) for phase in plan.phases)
     faces = {
         name: load_faces(faceset, chosen.face_type, resolution, memory_for_faces(), reporter, name, with_parts)
         for name, faceset in (("src", src), ("dst", dst))
@@ -347,7 +353,7 @@ def _run_loop(
         batch=chosen.batch,
         seed=config.seed,
         augment=chosen.augment,
-        objectives=objectives,
+        objectives=plan.of(plan.phases[0]).in_force(),
     )
     for name in sampler.unturned():
         reporter.warn(f"--uniform-yaw: by their records all faces of {name} look the same way; no effect there.")
@@ -358,6 +364,7 @@ def _run_loop(
         device=device,
         precision=precision,
         usable_steps=chosen.usable_steps,
+        plan=plan,
         checkpoint_s=config.checkpoint_seconds,
         preview_s=config.preview_seconds,
         begins_from=None

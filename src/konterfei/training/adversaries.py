@@ -5,7 +5,7 @@ Each step the model learns first, to please them; then they learn on the same ba
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -129,7 +129,13 @@ class CodeJudge(Adversary):
 
 
 def adversaries_for(
-    model: SwapModel, objectives: Objectives, optimizer: str, seed: int, device: torch.device, precision: str
+    model: SwapModel,
+    objectives: Objectives,
+    optimizer: str,
+    seed: int,
+    device: torch.device,
+    precision: str,
+    there: Sequence[Adversary] = (),
 ) -> list[Adversary]:
     """The judges that the objectives in force ask for.
 
@@ -140,6 +146,7 @@ def adversaries_for(
         seed: their first weights follow from it alone.
         device: where they run.
         precision: of their networks.
+        there: judges so far; those that are still asked for, with networks of the same sizes, go on learning.
     """
     restraint = Restraint(clips=objectives.clip_grad, dropout=objectives.lr_dropout, seed=seed)
 
@@ -147,6 +154,10 @@ def adversaries_for(
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_of(seed, 6, *name.encode()))
             module = build()
+        for known in (judge.learner for judge in there if judge.learner.name == name):
+            if known.has_sizes_of(module):
+                known.restraint = restraint
+                return known
         return Learner(name, module.to(device, memory_format=torch.channels_last), optimizer, restraint)  # type: ignore[call-overload]
 
     made: list[Adversary] = []

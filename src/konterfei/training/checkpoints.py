@@ -11,7 +11,7 @@ from konterfei.errors import CheckpointMismatchError, StoreError
 from konterfei.io.run import Checkpoint, Run
 from konterfei.reporting import Reporter
 from konterfei.training.lesson import Lesson
-from konterfei.training.plan import Progress
+from konterfei.training.plan import Plan, Progress
 
 
 def save(run: Run, lesson: Lesson, progress: Progress, usable_steps: int) -> None:
@@ -29,8 +29,8 @@ def save(run: Run, lesson: Lesson, progress: Progress, usable_steps: int) -> Non
     run.save_snapshot(progress.step, weights, info)
 
 
-def restore(run: Run, lesson: Lesson, reporter: Reporter) -> Progress | None:
-    """Load the newest whole checkpoint; None when the run has none.
+def restore(run: Run, lesson: Lesson, plan: Plan, reporter: Reporter) -> Progress | None:
+    """Load the newest whole checkpoint, and turn to the objectives of its phase; None when the run has none.
 
     A judge that the checkpoint does not know, or knows otherwise, begins anew.
 
@@ -46,6 +46,14 @@ def restore(run: Run, lesson: Lesson, reporter: Reporter) -> Progress | None:
     if checkpoint is None:
         return _salvage(run, lesson, reporter) if run.passed_over else None
     try:
+        progress = Progress(**checkpoint.state["progress"])
+    except (KeyError, TypeError) as error:
+        raise CheckpointMismatchError(
+            f"Checkpoint {checkpoint.step} of '{run.folder}' was made by another version of konterfei ({error}). "
+            "Go on with that version, or train in another folder."
+        ) from error
+    lesson.turn_to(plan.of(plan.phase(progress)))
+    try:
         lesson.learner.load(checkpoint.tensors)
     except CheckpointMismatchError as error:
         raise CheckpointMismatchError(
@@ -58,13 +66,7 @@ def restore(run: Run, lesson: Lesson, reporter: Reporter) -> Progress | None:
         except CheckpointMismatchError:
             judge.begin_anew()
             reporter.note(f"The {judge.name.replace('_', ' ')} discriminator begins anew at step {checkpoint.step}.")
-    try:
-        return Progress(**checkpoint.state["progress"])
-    except (KeyError, TypeError) as error:
-        raise CheckpointMismatchError(
-            f"Checkpoint {checkpoint.step} of '{run.folder}' was made by another version of konterfei ({error}). "
-            "Go on with that version, or train in another folder."
-        ) from error
+    return progress
 
 
 def _salvage(run: Run, lesson: Lesson, reporter: Reporter) -> Progress | None:

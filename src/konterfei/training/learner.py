@@ -171,6 +171,11 @@ class Learner:
             for array in self.optimizer.state.values():
                 array.zero_()
 
+    def has_sizes_of(self, module: nn.Module) -> bool:
+        """Whether another network has the same parameters, but for their values."""
+        ours, theirs = ({name: p.shape for name, p in m.named_parameters()} for m in (self.module, module))
+        return ours == theirs
+
     def is_sound(self) -> bool:
         """Whether all weights are numbers."""
         return bool(torch.isfinite(self.flat.weights.sum()))

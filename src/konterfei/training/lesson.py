@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from konterfei.errors import ConfigError, UnknownNameError
 from konterfei.models.base import Batch, SwapModel
-from konterfei.training.adversaries import adversaries_for
+from konterfei.training.adversaries import Adversary, adversaries_for
 from konterfei.training.data import RawBatch
 from konterfei.training.learner import Learner, Restraint
 from konterfei.training.losses import draw_scene, measure
@@ -45,16 +45,23 @@ class Lesson:
     ) -> None:
         if optimizer not in OPTIMIZERS:
             raise UnknownNameError("optimizer", optimizer, OPTIMIZERS)
-        self.model, self.objectives = model, objectives.in_force()
-        self.device, self.precision = device, precision
-        chosen = self.objectives
+        self.model, self.device, self.precision = model, device, precision
+        self._optimizer, self._seed = optimizer, seed
+        self.learner = Learner("", model, optimizer, Restraint())
+        self.adversaries: list[Adversary] = []
+        self.turn_to(objectives)
+
+    def turn_to(self, objectives: Objectives) -> None:
+        """Take over objectives. The model goes on; so do judges that are still asked for, others begin."""
+        self.objectives = chosen = objectives.in_force()
         # Pretraining shows no warps; that the original rests a network for that is a slip (dfl-spec 7.8.7 [Q]).
         warps = chosen.random_warp or (chosen.pretrain and not chosen.dfl_exact)
-        restraint = Restraint(
-            clips=chosen.clip_grad, dropout=chosen.lr_dropout, seed=seed, resting=model.resting(warps)
+        self.learner.restraint = Restraint(
+            clips=chosen.clip_grad, dropout=chosen.lr_dropout, seed=self._seed, resting=self.model.resting(warps)
         )
-        self.learner = Learner("", model, optimizer, restraint)
-        self.adversaries = adversaries_for(model, chosen, optimizer, seed, device, precision)
+        self.adversaries = adversaries_for(
+            self.model, chosen, self._optimizer, self._seed, self.device, self.precision, self.adversaries
+        )
 
     @property
     def learners(self) -> list[Learner]:

@@ -19,7 +19,7 @@ from konterfei.training.checkpoints import restore, save
 from konterfei.training.data import RawBatch, Sampler, batches
 from konterfei.training.lesson import Lesson
 from konterfei.training.optimizers import FlatParameters
-from konterfei.training.plan import Budget, Progress, Schedule
+from konterfei.training.plan import Budget, Plan, Progress, Schedule
 from konterfei.training.preview import preview_grid
 
 _EMA_KEEP = 0.999  # half-life of the smoothed weights: 700 steps
@@ -40,6 +40,7 @@ class LoopSettings:
     device: torch.device
     precision: str
     usable_steps: int
+    plan: Plan
     checkpoint_s: float = 120.0
     preview_s: float = 60.0
     begins_from: Start | None = None
@@ -77,8 +78,11 @@ def train_loop(run: Run, model: SwapModel, sampler: Sampler, settings: LoopSetti
         CheckpointMismatchError: the checkpoint is of another model.
         OutputError: the disk is full; the last checkpoint is whole.
     """
-    lesson = Lesson(model, sampler.objectives, settings.optimizer, sampler.seed, settings.device, settings.precision)
-    progress = restore(run, lesson, reporter) or _begin(lesson, settings.begins_from, reporter)
+    plan = settings.plan
+    lesson = Lesson(
+        model, plan.of(plan.phases[0]), settings.optimizer, sampler.seed, settings.device, settings.precision
+    )
+    progress = restore(run, lesson, plan, reporter) or _begin(lesson, settings.begins_from, reporter)
     progress.adopt(settings.budget)
     progress.turn_to(lesson.objectives)
     if progress.is_done and run.has_snapshot(progress.step):
@@ -87,12 +91,14 @@ def train_loop(run: Run, model: SwapModel, sampler: Sampler, settings: LoopSetti
     next_save = progress.trained_s + min(_FIRST_CHECKPOINT_S, settings.checkpoint_s)
     _start(model, sampler, settings, progress, reporter)
     while not progress.is_done and not is_stopped:
-        salted = replace(sampler, seed=sampler.seed + 1_000_003 * progress.salt)
+        seed = sampler.seed + 1_000_003 * progress.salt
+        salted = replace(sampler, seed=seed, objectives=lesson.objectives)
         losses = [torch.tensor(pair, device=settings.device) for pair in progress.pending]
         with closing(batches(salted, progress.step)) as source:
             started, before, first = time.monotonic(), progress.trained_s, progress.step
             while not progress.is_done and not is_stopped:
-                rate = progress.rate_scale * settings.schedule.at(progress.step, progress.total)
+                scale = progress.rate_scale * plan.phase(progress).rate
+                rate = scale * settings.schedule.at(progress.step, progress.total)
                 losses.append(train_step(lesson, next(source), rate, progress.step))
                 progress.step += 1
                 progress.trained_s = before + time.monotonic() - started
@@ -105,6 +111,10 @@ def train_loop(run: Run, model: SwapModel, sampler: Sampler, settings: LoopSetti
                     speed = (progress.step - first) / (progress.trained_s - before)
                     progress.estimate(speed, settings.schedule.hold)
                     _report(run, progress, src, dst, rate, speed, reporter)
+                    plan.note(progress, src + dst)
+                if turns := plan.turns(progress, sampler.batch):
+                    _turn(lesson, plan, progress, reporter)
+                    losses.clear()
                 is_stopped = reporter.take_stop()
                 is_last = is_stopped or progress.is_done
                 is_calm = not progress.best or progress.loss <= 1.5 * progress.best
@@ -119,6 +129,8 @@ def train_loop(run: Run, model: SwapModel, sampler: Sampler, settings: LoopSetti
                 if progress.trained_s >= next_preview and not is_last:
                     draw_preview(run, lesson, sampler, progress.step, reporter)
                     next_preview = progress.trained_s + settings.preview_s
+                if turns:
+                    break
     reporter.finish()
     save(run, lesson, progress, settings.usable_steps)
     draw_preview(run, lesson, sampler, progress.step, reporter)
@@ -128,6 +140,17 @@ def train_loop(run: Run, model: SwapModel, sampler: Sampler, settings: LoopSetti
 def train_step(lesson: Lesson, raw: RawBatch, rate: float, step: int) -> torch.Tensor:
     """Step number `step` (from 0). Gives back the mean losses of src and dst per sample, [2]."""
     return lesson.step(raw, rate, step + 1, min(_EMA_KEEP, (1 + step) / (10 + step)))
+
+
+def _turn(lesson: Lesson, plan: Plan, progress: Progress, reporter: Reporter) -> None:
+    """Begin the phase that `progress` is in."""
+    phase = plan.phase(progress)
+    lesson.turn_to(plan.of(phase))
+    progress.turn_to(lesson.objectives)
+    changes = ", ".join(f"{name} {value}" for name, value in phase.changes.items()) or "nothing changed"
+    reporter.note(
+        f"Step {progress.step}: '{phase.name}' begins, phase {progress.phase + 1} of {len(plan.phases)} ({changes})."
+    )
 
 
 def _begin(lesson: Lesson, start: Start | None, reporter: Reporter) -> Progress:
@@ -173,8 +196,9 @@ def _roll_back(run: Run, lesson: Lesson, progress: Progress, settings: LoopSetti
             f"Training of '{run.folder}' fell apart {salt} times, last at step {broken}. Look at its preview and the "
             "facesets (wrong faces? black pictures?), or choose another preset."
         )
-    old = restore(run, lesson, reporter)
+    old = restore(run, lesson, settings.plan, reporter)
     if old is None:
+        lesson.turn_to(settings.plan.of(settings.plan.phases[0]))
         for learner in lesson.learners:
             learner.begin_anew()
         old = Progress(total=progress.total, budget=progress.budget)

@@ -10,7 +10,7 @@ from konterfei.geometry import FaceType
 from konterfei.nets.dims import Dims
 from konterfei.training.augment import AugmentSettings
 from konterfei.training.objectives import Objectives
-from konterfei.training.plan import Schedule
+from konterfei.training.plan import Phase, Plan, Schedule
 
 OptimizerName = Literal["adabelief", "adam", "rmsprop"]
 
@@ -43,6 +43,13 @@ class Preset:
     """How far samples are moved and bent."""
     objectives: Objectives = field(default_factory=Objectives)
     """Losses, samples and updates."""
+    phases: tuple[Phase, ...] = (Phase(),)
+    """Parts of the run in which some of these differ."""
+
+    @property
+    def plan(self) -> Plan:
+        """Objectives and phases."""
+        return Plan(objectives=self.objectives, phases=self.phases)
 
 
 GENTLE = AugmentSettings(rotation_deg=4.0, scale=0.05, shift=0.02, straight=1 / 3)
