@@ -170,8 +170,8 @@ class PictureOutput:
         """Raise OutputError where the folder holds anything else, since the result will replace the folder."""
         if self.place.is_dir() and self.place.samefile(Path.cwd()):
             raise OutputError(
-                f"Cannot write into '{self.place}': the pictures replace their folder, and you are in it. Name a folder "
-                "below it, for example out."
+                f"Cannot write into '{self.place}': the pictures replace their folder, and you are in it. Name a "
+                "folder below it, for example out."
             )
         ours = {file.name for file in self._pictures()} | {Manifest.file_for(self.place).name}
         other = sorted(file.name for file in self.place.glob("[!.]*") if file.name not in ours)
