@@ -27,11 +27,10 @@ from konterfei.io import run as run_module
 from konterfei.io.images import read_image
 from konterfei.io.run import Checkpoint, Run
 from konterfei.models import MODELS
-from konterfei.models.df import DF
 from konterfei.models.swapper import load_swapper
 from konterfei.reporting import Recorder
 from konterfei.stages.train import TrainConfig, bytes_needed, resolved, train
-from konterfei.training import loop
+from konterfei.training import lesson, loop
 from konterfei.training.plan import Progress
 from konterfei.training.presets import BYTES_A_PARAMETER, PRESETS, parse_architecture
 
@@ -335,15 +334,15 @@ def test_a_run_takes_no_more_space_than_was_asked_for(again):
 )
 def test_full_memory_keeps_the_last_checkpoint_and_says_what_to_make_smaller(again, monkeypatch, error):
     again(StopAt(10))
-    whole, left = DF.losses, [5]
+    whole, left = lesson.measure, [5]
 
-    def greedy(self, batch):
+    def greedy(*given):
         left[0] -= 1
         if not left[0]:
             raise error
-        return whole(self, batch)
+        return whole(*given)
 
-    monkeypatch.setattr(DF, "losses", greedy)
+    monkeypatch.setattr(lesson, "measure", greedy)
     with pytest.raises(
         OutOfMemoryError, match=r"run.*--batch than 2,.*--resolution than 32 or another --preset"
     ) as caught:
