@@ -5,6 +5,7 @@ KonterfeiError                      exit code 1
 │  ├─ ConfigError                   a setting that makes no sense: names the flag, the value and what is allowed
 │  ├─ UnknownNameError              a name that no table holds: kind, name, nearest names
 │  ├─ NoFacesError                  where was looked, with what threshold, what to try
+│  ├─ OutOfMemoryError              the processor's memory is too small for these settings; which to make smaller
 │  └─ ConsentError                  no consent record, or one that does not cover this use
 ├─ MediaError                       a video or image, by path
 │  ├─ UnreadableMediaError          exit code 2: missing, empty, unknown codec, no video stream
@@ -65,6 +66,10 @@ class UnknownNameError(UsageError):
 
 class NoFacesError(UsageError):
     """No face, or not the person asked for, where there should be one."""
+
+
+class OutOfMemoryError(UsageError):
+    """The memory of the processor that networks run on is too small for what was asked of it."""
 
 
 class ConsentError(UsageError):

@@ -17,6 +17,7 @@ import numpy as np
 from konterfei.geometry import HEAD_68, Crop, Face, FaceType
 from konterfei.io.atomic import sha256
 from konterfei.io.faceset import FaceRecord, Faceset, FacesetHeader
+from konterfei.io.sequence import sequence_sha256
 from konterfei.io.video import VideoReader, VideoWriter
 from konterfei.provenance.consent import Consent
 from konterfei.reporting import Silent
@@ -112,7 +113,7 @@ def make_faces(folder, plate, frames=range(FRAMES), vfr=False, more=(), size=(WI
         "face_type": FaceType.WHOLE,
         "size": 32,
         "source": str(plate),
-        "source_sha256": sha256(plate),
+        "source_sha256": sequence_sha256(plate) if plate.is_dir() else sha256(plate),
     }
     found = [*((i, face(i)) for i in frames), *more]
     with Faceset.create(folder, FacesetHeader(**{**known, **header})) as faceset:

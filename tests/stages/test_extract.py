@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from drawn_faces import ANNA, BERT
 from drawn_vision import SETTINGS, empty, scene, two_people, where, write_clip
 from konterfei.errors import Cancelled, ConfigError, FacesetError, NoFacesError, OutputError, UnreadableMediaError
 from konterfei.io.faceset import Faceset
+from konterfei.io.faceset_files import bytes_for
 from konterfei.io.images import write_image
 from konterfei.io.manifest import Manifest
 from konterfei.reporting import Recorder, Silent
@@ -61,6 +63,36 @@ def test_run_again_it_does_nothing_and_says_so(clip, tmp_path):
     assert second.was_done and second.num_faces == first.num_faces and not recorder.tasks
     assert any("Nothing to do" in note for note in recorder.notes)
     assert not (tmp_path / "faces" / "000003_0.jpg").exists()
+
+
+def test_too_little_space_is_noticed_before_the_work(clip, tmp_path, monkeypatch):
+    free = [1000]
+    monkeypatch.setattr("konterfei.io.atomic.free_space", lambda path: free[0])
+    with pytest.raises(OutputError, match=r"faces': about 1 MB are needed, 0 MB are free"):
+        run(clip, tmp_path / "faces")
+    assert not (tmp_path / "faces").exists()
+    free[0] = bytes_for(40, 64)
+    with pytest.raises(Cancelled):
+        run(clip, tmp_path / "faces", StopAt(60))
+    left = 40 - len(list((tmp_path / "faces").glob("*.jpg")))
+    assert 0 < left < 40
+    free[0] = bytes_for(left, 64) - 1
+    with pytest.raises(OutputError, match="are needed"):
+        run(clip, tmp_path / "faces")
+    free[0] = bytes_for(left, 64)
+    assert run(clip, tmp_path / "faces").num_faces == 40
+    free[0] = 0
+    assert run(clip, tmp_path / "faces").was_done
+    with pytest.raises(OutputError, match="are needed"):
+        run(clip, tmp_path / "faces", force=True)
+    assert not (tmp_path / "faces" / ".new").exists()
+
+
+@pytest.mark.parametrize("size", [64, 256, 512])
+def test_crops_take_no_more_space_than_is_asked_for(clip, tmp_path, size):
+    run(clip, tmp_path / "faces", size=size)
+    crops = list((tmp_path / "faces").glob("*.jpg"))
+    assert sum(crop.stat().st_size for crop in crops) < bytes_for(len(crops), size)
 
 
 def test_other_settings_are_refused_by_name_and_forced(clip, tmp_path):
@@ -179,6 +211,34 @@ def test_folder_of_images(tmp_path):
     assert run(tmp_path / "shot", tmp_path / "faces").was_done
 
 
+def test_where_the_video_lies_is_kept_wherever_one_stands(clip, tmp_path, monkeypatch):
+    monkeypatch.chdir(clip.parent)
+    run(Path(clip.name), tmp_path / "faces")
+    faceset = Faceset.open(tmp_path / "faces")
+    assert faceset.header.source == str(clip)
+    assert {record.source for record in faceset.records()} == {clip.name}
+    monkeypatch.chdir(tmp_path)
+    assert run(clip, tmp_path / "faces").was_done
+
+
+def test_a_faceset_begun_with_a_relative_path_is_gone_on_with(clip, tmp_path):
+    with pytest.raises(Cancelled):
+        run(clip, tmp_path / "faces", StopAt(60))
+    header = tmp_path / "faces" / "faceset.json"
+    header.write_text(header.read_text().replace(json.dumps(str(clip)), json.dumps(clip.name)))
+    assert Faceset.open(tmp_path / "faces").header.source == clip.name
+    assert run(clip, tmp_path / "faces").num_faces == 40 == len(Faceset.open(tmp_path / "faces"))
+
+
+def test_pictures_of_the_folder_that_one_is_in(tmp_path, monkeypatch):
+    for index, image in enumerate(scene(3, total=40)):
+        write_image(tmp_path / "shot" / f"{index:04d}.png", image)
+    monkeypatch.chdir(tmp_path / "shot")
+    run(Path(), tmp_path / "faces")
+    assert Faceset.open(tmp_path / "faces").frame_indices() == [0, 1, 2]
+    assert {record.source for record in Faceset.open(tmp_path / "faces").records()} == {"shot"}
+
+
 def test_bad_paths(clip, tmp_path):
     with pytest.raises(UnreadableMediaError, match="no file"):
         run(tmp_path / "missing.mp4", tmp_path / "faces")
@@ -255,52 +315,164 @@ def test_damaged_journal(long_clip, whole, flipped, tmp_path):
 
 
 KILLED = """
-import sys, threading
+import json, sys, threading
 from pathlib import Path
 import drawn_vision
 drawn_vision.install()
 from konterfei.reporting import Silent
 from konterfei.stages.extract import ExtractConfig, extract
 clip, output, kind, enough = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+settings = dict(drawn_vision.SETTINGS, **json.loads(sys.argv[5]))
+place = output / ".new" if settings.get("force") else output
 class Bounded(Silent):
     def advance(self, done, **figures):
-        journal = output / "analysis.jsonl"
+        journal = place / "analysis.jsonl"
         if kind == "blocks":
             there = journal.read_bytes().count(b"\\n") if journal.exists() else 0
         else:
-            there = len(list(output.glob("*.jpg")))
+            there = len(list(place.glob("*.jpg")))
         if there > enough:
             threading.Event().wait()
-extract(ExtractConfig(video=clip, output=output, **drawn_vision.SETTINGS), Bounded())
+extract(ExtractConfig(video=clip, output=output, **settings), Bounded())
 """
 """Goes no further than one block, or one crop, beyond the point where it is to be killed: however late the kill comes,
 there is something left to interrupt."""
 
 
-@pytest.mark.timeout(900)
-def test_killed_at_any_point_and_resumed_equals_uninterrupted(long_clip, whole, tmp_path):
-    output = tmp_path / "faces"
+def kill_at(clip, output, place, kind, enough, **settings):
+    """Extracts in another process and kills it as soon as so many blocks, or crops, lie in `place`."""
     tests = Path(__file__).resolve().parents[1]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tests.parent / "src"), str(tests)])}
 
-    def there(kind):
+    def there():
         if kind == "crops":
-            return len(list(output.glob("*.jpg")))
-        journal = output / "analysis.jsonl"
+            return len(list(place.glob("*.jpg")))
+        journal = place / "analysis.jsonl"
         return journal.read_bytes().count(b"\n") if journal.exists() else 0
 
+    line = [sys.executable, "-c", KILLED, str(clip), str(output), kind, str(enough), json.dumps(settings)]
+    with subprocess.Popen(line, env=environment) as process:
+        while process.poll() is None and there() < enough:
+            time.sleep(0.005)
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+
+
+@pytest.mark.timeout(900)
+def test_killed_at_any_point_and_resumed_equals_uninterrupted(long_clip, whole, tmp_path):
+    output = tmp_path / "faces"
     # as soon as: the journal begins, one block, the last block, some crops, most crops
     for kind, enough in [("blocks", 1), ("blocks", 2), ("blocks", 4), ("crops", 20), ("crops", 100)]:
-        line = [sys.executable, "-c", KILLED, str(long_clip), str(output), kind, str(enough)]
-        with subprocess.Popen(line, env=environment) as process:
-            while process.poll() is None and there(kind) < enough:
-                time.sleep(0.005)
-            process.kill()
-        assert process.returncode == -signal.SIGKILL
+        kill_at(long_clip, output, output, kind, enough)
     run(long_clip, output)
     assert records(output) == whole
     assert json.loads((output / "manifest.json").read_text())["complete"]
     assert not [file.name for file in output.iterdir() if file.suffix == ".part" or "tmp" in file.name]
+
+
+# --- force: the old faces stay until the new ones are all there
+
+OTHER = {"smallest": 25, "face_type": "full"}
+"""Other settings for both passes."""
+
+
+@pytest.fixture
+def replaced(long_clip, tmp_path):
+    """Records of the extraction with OTHER settings that replaced nothing."""
+    run(long_clip, tmp_path / "replaced", **OTHER)
+    return records(tmp_path / "replaced")
+
+
+def assert_untouched(folder, expected):
+    assert records(folder) == expected
+    assert Manifest.load(folder).complete
+
+
+def test_forced_and_stopped_the_old_faces_are_whole(long_clip, whole, replaced, tmp_path):
+    output = tmp_path / "whole"
+    (output / "notes.txt").write_text("mine")
+    (output / "rejected").mkdir()
+    shutil.move(output / "000003_0.jpg", output / "rejected")
+    (output / "000004_0.jpg").rename(output / "smiling.jpg")
+    shutil.copy(output / "000005_0.jpg", output / "000005_0 copy.jpg")
+    old = records(output)
+    for step in (30, 100, 170):  # in both passes
+        with pytest.raises(Cancelled):
+            run(long_clip, output, StopAt(step), force=True, **OTHER)
+        assert_untouched(output, old)
+    assert run(long_clip, output).was_done, "without --force, the old ones are what was asked for"
+    recorder = Recorder()
+    run(long_clip, output, recorder, force=True, **OTHER)
+    assert recorder.tasks == ["cutting crops"], "the first pass was done before"
+    assert records(output) == replaced
+    assert (output / "notes.txt").read_text() == "mine" and (output / "rejected" / "000003_0.jpg").exists()
+    assert not (output / ".new").exists() and not (output / "smiling.jpg").exists()
+    assert len(list(output.glob("*.jpg"))) == len(replaced)
+
+
+@pytest.mark.timeout(900)
+def test_forced_and_killed_the_old_faces_are_whole(long_clip, whole, replaced, tmp_path):
+    output = tmp_path / "whole"
+    for kind, enough in [("blocks", 2), ("crops", 20)]:
+        kill_at(long_clip, output, output / ".new", kind, enough, force=True, **OTHER)
+        assert_untouched(output, whole)
+    recorder = Recorder()
+    run(long_clip, output, recorder, force=True, **OTHER)
+    assert recorder.tasks == ["cutting crops"]
+    assert records(output) == replaced
+    assert run(long_clip, output, **OTHER).was_done
+
+
+@pytest.mark.parametrize("enough", [0, 1, 20, 39, 40, 41, 42])  # 40 crops, the journal, the manifest, the header
+def test_killed_while_the_new_faces_take_their_place_goes_on_with_that(clip, tmp_path, monkeypatch, enough):
+    output, left = tmp_path / "faces", [enough]
+    run(clip, output)
+    run(clip, tmp_path / "other", **OTHER)
+    move = os.replace
+
+    class Killed(BaseException):
+        pass
+
+    def move_some(source, target):
+        if (source.parent, target.parent) == (output / ".new", output):
+            if not left[0]:
+                raise Killed
+            left[0] -= 1
+        move(source, target)
+
+    monkeypatch.setattr(os, "replace", move_some)
+    with pytest.raises(Killed):
+        run(clip, output, force=True, **OTHER)
+    monkeypatch.undo()
+    drawn_vision.install(monkeypatch.setitem)
+    with pytest.raises(FacesetError, match="Give the same 'konterfei extract' again"):
+        Faceset.open(output)
+    recorder = Recorder()
+    assert run(clip, output, recorder, **OTHER).was_done and not recorder.tasks
+    assert records(output) == records(tmp_path / "other")
+    assert not (output / ".new").exists()
+
+
+def test_a_forced_extraction_that_finds_nobody_leaves_the_old_faces(clip, tmp_path):
+    run(clip, tmp_path / "faces")
+    old = records(tmp_path / "faces")
+    nobody = write_clip(tmp_path / "nobody.mp4", empty(20))
+    with pytest.raises(NoFacesError):
+        run(nobody, tmp_path / "faces", force=True)
+    assert_untouched(tmp_path / "faces", old)
+    with pytest.raises(NoFacesError, match="no person 7"):
+        run(clip, tmp_path / "faces", force=True, person="7")
+    assert_untouched(tmp_path / "faces", old)
+    assert run(clip, tmp_path / "faces").was_done
+
+
+def test_force_again_with_yet_other_settings_begins_anew(clip, tmp_path):
+    run(clip, tmp_path / "faces")
+    with pytest.raises(Cancelled):
+        run(clip, tmp_path / "faces", StopAt(20), force=True, face_type="full")
+    assert list((tmp_path / "faces" / ".new").glob("*.jpg"))
+    run(clip, tmp_path / "faces", force=True, face_type="head")
+    assert {record.face_type for record in Faceset.open(tmp_path / "faces").records()} == {"head"}
 
 
 def test_lost_frames_part_a_track(tmp_path, monkeypatch):

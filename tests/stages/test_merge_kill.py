@@ -11,7 +11,8 @@ import merge_material
 import pytest
 from merge_material import FRAMES, Painter, config_for, decode, make_consent, make_faces, make_plate, sound_packets
 
-from konterfei.provenance.verification import verify
+from konterfei.io.images import read_image
+from konterfei.provenance.verification import verify, verify_pictures
 from konterfei.reporting import Silent
 from konterfei.stages.merge import merge
 
@@ -60,3 +61,32 @@ def test_killed_at_random_moments_it_ends_with_the_same_frames(tmp_path):
     assert sound_packets(output) == sound_packets(whole.output)
     assert verify(output).untouched
     assert not parts.exists() and not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.timeout(900)
+def test_killed_at_random_moments_the_pictures_are_the_same(tmp_path):
+    plate = make_plate(tmp_path / "plate.mp4")
+    faces = make_faces(tmp_path / "faces", plate)
+    make_consent(tmp_path / "consent.toml")
+    whole = config_for(tmp_path, plate, faces, output=tmp_path / "whole")
+    merge(whole, Silent(), Painter())
+
+    output, chance, frames, kills = tmp_path / "out", random.Random(6), 3, 0
+    while frames < FRAMES:
+        died = run(tmp_path, output, frames, chance.uniform(1, 120))
+        assert died.returncode == -signal.SIGKILL, died.stderr
+        assert not output.exists()
+        kills += 1
+        frames += chance.choice([4, 9, 14])
+    for milliseconds in (1, 10, 30, 60):  # while the last ones are signed and the folder is put together
+        run(tmp_path, output, FRAMES, milliseconds)
+        assert not output.exists() or verify_pictures(output).untouched
+
+    last = run(tmp_path, output, -1, 0)
+    assert last.returncode == 0, last.stderr
+    found = verify_pictures(output)
+    assert found.untouched and not found.gaps and len(found.pictures) == FRAMES
+    for path in whole.output.glob("*.png"):
+        assert (read_image(path) == read_image(output / path.name)).all()
+    assert {path.name for path in output.iterdir()} == {path.name for path in whole.output.iterdir()}
+    assert not list(tmp_path.glob("*.parts")) and not list(tmp_path.glob(".*tmp*")) and kills >= 3

@@ -11,6 +11,7 @@ from merge_material import decode
 from konterfei.errors import OutputError
 from konterfei.io.manifest import Manifest
 from konterfei.io.video import Frame, VideoWriter
+from konterfei.stages._merge_output import Drawn
 from konterfei.stages._merge_parts import PartEncoder, PartRecord, Parts, Tally
 from konterfei.stages._merge_stream import NO_FACE, SWAPPED, Clock
 
@@ -73,15 +74,26 @@ def parts(tmp_path):
         yield parts
 
 
+class Writer(VideoWriter):
+    """A video's writer with the manners of those in `_merge_output`."""
+
+    def write(self, drawn):
+        super().write(drawn.image, drawn.pts, drawn.duration)
+
+
 def writer(path):
-    return VideoWriter(path, 32, 32, preset="ultrafast", fps_hint=25)
+    return Writer(path, 32, 32, preset="ultrafast", fps_hint=25)
+
+
+def drawn(index, image=IMAGE):
+    return Drawn(index, image, Fraction(index, 25), None, "swapped")
 
 
 def test_parts_are_taken_up_in_order(parts):
     with PartEncoder(parts, writer) as encoder:
         for number in (0, 1):
             for index in range(3):
-                encoder.write(IMAGE, Fraction(3 * number + index, 25), None, number)
+                encoder.write(drawn(3 * number + index), number)
             encoder.close_part(PartRecord(number=number, previous=number - 1 if number else None, stop=3 * number + 3))
     found, changes = parts.begin(Manifest(stage="merge"))
     assert [record.number for record in found] == [0, 1] and not changes
@@ -96,17 +108,17 @@ def test_an_error_of_the_encoder_reaches_the_stage(parts):
 
     with pytest.raises(OutputError, match="no space"), PartEncoder(parts, failing) as encoder:
         for index in range(1000):
-            encoder.write(IMAGE, Fraction(index, 25), None, 0)
+            encoder.write(drawn(index), 0)
     with pytest.raises(OutputError, match="no space"), PartEncoder(parts, failing) as encoder:
-        encoder.write(IMAGE, Fraction(0), None, 0)  # told at the end at the latest
+        encoder.write(drawn(0), 0)  # told at the end at the latest
     assert threading.active_count() < 10
 
 
 def test_what_the_writer_notes_is_kept_once(parts):
     odd = np.zeros((32, 33, 3), np.uint8)
-    with PartEncoder(parts, lambda path: VideoWriter(path, 33, 32, preset="ultrafast")) as encoder:
+    with PartEncoder(parts, lambda path: Writer(path, 33, 32, preset="ultrafast")) as encoder:
         for number in range(2):
-            encoder.write(odd, Fraction(number), None, number)
+            encoder.write(drawn(number, odd), number)
             encoder.close_part(PartRecord(number=number, previous=None, stop=number + 1))
     (note,) = encoder.notes
     assert "4:4:4" in note
@@ -115,6 +127,6 @@ def test_what_the_writer_notes_is_kept_once(parts):
 def test_an_error_of_the_stage_gives_up_the_part_in_work(parts):
     with pytest.raises(ZeroDivisionError), PartEncoder(parts, writer) as encoder:
         for index in range(20):
-            encoder.write(IMAGE, Fraction(index, 25), None, 0)
+            encoder.write(drawn(index), 0)
         raise ZeroDivisionError
     assert {path.name for path in parts.folder.iterdir()} == {"manifest.json", ".lock"}

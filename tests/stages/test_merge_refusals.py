@@ -52,7 +52,7 @@ def test_consent_for_something_else(config):
         ({"faces": "nothing"}, FacesetError, "nothing"),
         ({"faces": "plate.mp4"}, FacesetError, "file"),
         ({"output": "out.mkv"}, OutputError, "out.mp4"),
-        ({"output": "frames"}, OutputError, "Content Credentials"),
+        ({"output": "frames.exr"}, OutputError, "Content Credentials"),
         ({"output": "consent.toml/out.mp4"}, OutputError, "consent.toml"),
         ({"certificate": "consent.toml"}, ConfigError, "--key"),
         ({"range": "100:120"}, NoFacesError, "frames 100 to 119"),

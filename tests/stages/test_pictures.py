@@ -138,6 +138,30 @@ def test_pictures_are_measured_as_a_video_is(place, config):
         evaluate(asked, Silent())
 
 
+def test_pictures_that_were_merged_into_pictures_are_measured(place, config):
+    config = dataclasses.replace(config, output=place / "out")
+    merge(config, Silent(), Mirror())
+    networks = {name: "drawn" for name in ("detector", "landmarker", "recognizer")}
+    asked = EvaluateConfig(video=place / "out", faces=place / "faces", src=place / "faces", **networks)
+    found = evaluate(asked, Silent())
+    assert (found.num_frames, found.num_unseen) == (FRAMES, 0)
+    assert found.measurements["identity"].value > 0.9
+    assert found.picture.parent == place, "not among the pictures"
+
+
+@pytest.mark.parametrize("output", ["part.mp4", "part"])
+def test_a_trial_is_measured_against_the_frames_that_it_is_of(place, config, output):
+    write_image(place / "shot" / "take_8.png", np.zeros_like(scene(1)[0]))  # not in the trial; would be no face
+    extract(extraction(place, fps="29.97", force=True), Silent())
+    config = dataclasses.replace(config, output=place / output, range="2:9")
+    merge(config, Silent(), Mirror())
+    networks = {name: "drawn" for name in ("detector", "landmarker", "recognizer")}
+    asked = EvaluateConfig(video=place / output, faces=place / "faces", src=place / "faces", **networks)
+    found = evaluate(asked, Silent())
+    assert json.loads(found.report.read_text())["frame_indices"] == list(range(2, 9))
+    assert found.measurements["landmark_distance"].value < 0.02, "they are the same frames"
+
+
 def test_another_rate_than_that_of_the_faces_is_refused(place, config):
     with pytest.raises(ConfigError, match=r"--fps is 24.*--fps 30000/1001"):
         merge(dataclasses.replace(config, fps="24"), Silent(), Mirror())

@@ -17,6 +17,7 @@ from konterfei.errors import (
     CheckpointMismatchError,
     ConfigError,
     FacesetError,
+    OutOfMemoryError,
     OutputError,
     StoreError,
     TrainingError,
@@ -28,10 +29,10 @@ from konterfei.io.run import Checkpoint, Run
 from konterfei.models import MODELS
 from konterfei.models.swapper import load_swapper
 from konterfei.reporting import Recorder
-from konterfei.stages.train import TrainConfig, resolved, train
-from konterfei.training import loop
+from konterfei.stages.train import TrainConfig, bytes_needed, resolved, train
+from konterfei.training import lesson, loop
 from konterfei.training.plan import Progress
-from konterfei.training.presets import PRESETS, parse_architecture
+from konterfei.training.presets import BYTES_A_PARAMETER, PRESETS, parse_architecture
 
 
 @pytest.fixture(scope="module")
@@ -288,6 +289,71 @@ def test_a_full_disk_keeps_the_last_checkpoint(again, monkeypatch):
     assert again(StopAt(1))[0].steps == 11
 
 
+def test_too_little_space_is_noticed_before_the_run_begins_and_not_after(again, tmp_path, monkeypatch):
+    monkeypatch.setattr("konterfei.io.atomic.free_space", lambda path: 1_000_000)
+    with pytest.raises(OutputError, match=r"run': about 11\d MB are needed, 1 MB are free"):
+        again(StopAt(2))
+    assert not (tmp_path / "run").exists()
+    monkeypatch.undo()
+    again(StopAt(2))
+    monkeypatch.setattr("konterfei.io.atomic.free_space", lambda path: 1_000_000)
+    assert again(StopAt(1))[0].steps == 3
+
+
+def test_the_space_that_a_run_takes_follows_its_parameters(faces, tmp_path):
+    def needed(**changes):
+        return bytes_needed(TrainConfig(**faces, output=tmp_path, **changes))
+
+    for name, chosen in PRESETS.items():
+        assert needed(preset=name, batch=1) == chosen.run_bytes
+        with torch.device("meta"):
+            model = MODELS.load(chosen.model)(chosen.dims)
+        count = sum(parameter.numel() for parameter in model.parameters())
+        assert BYTES_A_PARAMETER * count < chosen.run_bytes < 1.2 * BYTES_A_PARAMETER * count + 250e6
+    assert needed(preset="quick", d_dims=48) > needed(preset="quick")
+    assert needed(preset="tiny", gan_power=0.1, gan_dims=64, gan_patch_size=31) > needed(preset="tiny") + 100e6
+    assert needed(preset="standard", resolution=64, ae_dims=32) < 0.5 * needed(preset="standard")
+
+
+def test_a_run_takes_no_more_space_than_was_asked_for(again):
+    result, _ = again(checkpoint_seconds=0.001)
+    count = sum(tensor.size for tensor in Run.open(result.run).newest_snapshot().tensors.values())
+    written = [path.stat().st_size for path in result.run.rglob("*.safetensors")]
+    assert len(written) == 3 + 5
+    assert sum(written) < BYTES_A_PARAMETER * count + 8 * 16_000  # each has a header
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError(
+            "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 is small. For programmers. More."
+        ),
+        RuntimeError("CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported"),
+    ],
+    ids=["allocator", "driver"],
+)
+def test_full_memory_keeps_the_last_checkpoint_and_says_what_to_make_smaller(again, monkeypatch, error):
+    again(StopAt(10))
+    whole, left = lesson.measure, [5]
+
+    def greedy(*given):
+        left[0] -= 1
+        if not left[0]:
+            raise error
+        return whole(*given)
+
+    monkeypatch.setattr(lesson, "measure", greedy)
+    with pytest.raises(
+        OutOfMemoryError, match=r"run.*--batch than 2,.*--resolution than 32 or another --preset"
+    ) as caught:
+        again()
+    assert caught.value.exit_code == 2
+    assert "out of memory" in str(caught.value) and "rogrammers" not in str(caught.value)
+    monkeypatch.undo()
+    assert again(StopAt(1), batch=1)[0].steps == 11
+
+
 def test_two_trainings_of_one_run_are_refused(again):
     result, _ = again(StopAt(2))
     with Run.open(result.run).writing(), pytest.raises(StoreError, match="being trained by another process"):
@@ -347,18 +413,18 @@ def test_an_unknown_preset_names_the_nearest(faces, tmp_path):
     ("changes", "message"),
     [
         pytest.param({"minutes": 3, "steps": 3}, "--minutes and --steps exclude each other", id="two-budgets"),
-        pytest.param({"minutes": 0}, "--minutes 0", id="no-minutes"),
-        pytest.param({"minutes": math.nan}, "--minutes nan", id="nan"),
-        pytest.param({"minutes": math.inf}, "--minutes inf", id="inf"),
-        pytest.param({"steps": 0}, "--steps 0", id="no-steps"),
-        pytest.param({"batch": -1}, "--batch -1", id="batch"),
-        pytest.param({"rate": 0.0}, "--rate 0", id="rate"),
-        pytest.param({"seed": -1}, "--seed -1", id="seed"),
-        pytest.param({"threads": -1}, "--threads -1", id="threads"),
+        pytest.param({"minutes": 0}, "--minutes is 0; allowed: a number above 0", id="no-minutes"),
+        pytest.param({"minutes": math.nan}, "--minutes is nan", id="nan"),
+        pytest.param({"minutes": math.inf}, "--minutes is inf", id="inf"),
+        pytest.param({"steps": 0}, "--steps is 0", id="no-steps"),
+        pytest.param({"batch": -1}, "--batch is -1", id="batch"),
+        pytest.param({"rate": 0.0}, "--rate is 0", id="rate"),
+        pytest.param({"seed": -1}, "--seed is -1", id="seed"),
+        pytest.param({"threads": -1}, "--threads is -1", id="threads"),
         pytest.param({"resolution": 100}, "multiple of 32, got 100", id="resolution"),
         pytest.param({"ae_dims": 0}, "widths of at least 1", id="width"),
         pytest.param({"architecture": "df-x"}, "only the letters u, d, t, c", id="letters"),
-        pytest.param({"face_type": "nose"}, "--face-type nose: known are half", id="face-type"),
+        pytest.param({"face_type": "nose"}, "--face-type is nose; allowed: half, mid_full", id="face-type"),
     ],
 )
 def test_nonsense_is_refused_by_the_flags_name(faces, tmp_path, changes, message):

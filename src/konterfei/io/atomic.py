@@ -14,6 +14,7 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,28 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         with suppress(OSError):
             temporary.unlink()
         raise
+
+
+def replace_folder(new: Path, place: Path) -> None:
+    """Let the folder `new` appear as `place`, in the room of what is there. Both lie on one disk.
+
+    Whoever looks sees the old folder or the new one or, for a moment, none; what a kill left of an old one is removed
+    by the next call.
+
+    Raises:
+        OutputError: it cannot be renamed.
+    """
+    old = place.with_name(f".{place.name[:100]}{_MARK}{uuid.uuid4().hex[:8]}")
+    with translated(place, new, old):
+        for file in new.iterdir():
+            sync(file)
+        _sync_folder(new)
+        if place.exists():
+            place.rename(old)
+        new.rename(place)
+        _sync_folder(place.parent)
+    for torn in place.parent.glob(f".{escape(place.name[:100])}{_MARK}*"):
+        shutil.rmtree(torn, ignore_errors=True)
 
 
 def sync(path: Path) -> None:

@@ -11,13 +11,13 @@ from typing import IO, Any
 from konterfei.errors import FacesetError
 from konterfei.io.atomic import output_error
 from konterfei.io.face_record import FACESET_VERSION, FORMAT, FacesetHeader
-
-try:
-    import fcntl
-except ImportError:  # Windows: no advisory locks; two writers into one folder are then not noticed
-    fcntl = None  # type: ignore[assignment]
+from konterfei.io.locks import exclusive
 
 HEADER_NAME = "faceset.json"
+REPLACEMENT_NAME = ".new"
+"""Folder within a faceset for crops that are to take the place of all that are there."""
+BYTES_A_FACE = 60_000
+"""Disk taken by one crop of 256 px as JPEG 4:4:4 at quality 95, rounded up."""
 _LOCK_NAME = ".writer.lock"
 _PART = ".part"
 _SUFFIXES = (".jpg", ".jpeg")
@@ -42,11 +42,21 @@ def read_header(folder: Path) -> FacesetHeader:
             )
         return FacesetHeader.from_json(data)
     except FileNotFoundError:
+        if (folder / REPLACEMENT_NAME / HEADER_NAME).exists():
+            raise FacesetError(
+                f"The faces in '{folder}' were being replaced when konterfei was stopped. Give the same "
+                "'konterfei extract' again: it goes on."
+            ) from None
         raise FacesetError(f"'{folder}' is not a faceset: it has no {HEADER_NAME}. {remedy}") from None
     except OSError as error:
         raise FacesetError(f"Cannot read '{path}': {error.strerror}. Check its permissions.") from error
     except (ValueError, KeyError, TypeError) as error:
         raise FacesetError(f"'{path}' is damaged ({error}). Restore it, or extract again with --force.") from error
+
+
+def bytes_for(num_faces: int, size: int) -> int:
+    """Disk that so many crops take about: it grows with their side in pixels, not with its square (512 px: 127 kB)."""
+    return round(num_faces * BYTES_A_FACE * size / 256)
 
 
 def scan(folder: Path) -> dict[str, os.stat_result]:
@@ -90,21 +100,8 @@ def writer_lock(folder: Path) -> IO[bytes]:
         FacesetError: another writer holds it.
         OutputError: no permission.
     """
-    path = folder / _LOCK_NAME
-    try:
-        lock = path.open("ab")
-    except OSError as error:
-        raise output_error(path, error) from error
-    if fcntl is not None:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
-            raise FacesetError(
-                f"Another process is writing faces into '{folder}'. Wait for it or choose another folder."
-            ) from None
-        except OSError:
-            pass  # a disk without locks
+    busy = FacesetError(f"Another process is writing faces into '{folder}'. Wait for it or choose another folder.")
+    lock = exclusive(folder / _LOCK_NAME, busy)
     for part in folder.glob(f".*{_PART}"):
         with suppress(OSError):
             part.unlink()

@@ -33,7 +33,6 @@ from safetensors.numpy import save as pack_tensors
 from konterfei.errors import CheckpointMismatchError, DamagedFileError, OutputError, StoreError
 from konterfei.io.atomic import (
     make_folder,
-    output_error,
     remove_leftovers,
     sha256,
     sync,
@@ -42,11 +41,7 @@ from konterfei.io.atomic import (
     write_json,
 )
 from konterfei.io.images import write_image
-
-try:
-    import fcntl
-except ImportError:  # Windows: no advisory locks; two trainings in one folder are then not noticed
-    fcntl = None  # type: ignore[assignment]
+from konterfei.io.locks import exclusive
 
 RUN_VERSION = 1
 """Version of the folder's layout and of config.json."""
@@ -161,22 +156,10 @@ class Run:
         Raises:
             OutputError: another process is training this run, or the folder cannot be written.
         """
-        path = self.folder / ".writer.lock"
-        try:
-            lock = path.open("ab")
-        except OSError as error:
-            raise output_error(path, error) from error
-        with lock:
-            if fcntl is not None:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    raise OutputError(
-                        f"'{self.folder}' is being trained by another process. Wait for it, stop it, or choose "
-                        "another folder."
-                    ) from None
-                except OSError:
-                    pass  # a disk without locks
+        busy = OutputError(
+            f"'{self.folder}' is being trained by another process. Wait for it, stop it, or choose another folder."
+        )
+        with exclusive(self.folder / ".writer.lock", busy):
             for part in ("checkpoints", "snapshots", "previews"):
                 remove_leftovers(make_folder(self.folder / part))
             for unfinished in (self.folder / "checkpoints").glob(f"{_TEMPORARY}*"):

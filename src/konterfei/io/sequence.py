@@ -1,4 +1,4 @@
-"""Folders of numbered images, read and written as if they were a video."""
+"""Folders of numbered images, read as if they were a video."""
 
 from __future__ import annotations
 
@@ -8,14 +8,11 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-import numpy as np
-from numpy.typing import NDArray
-
-from konterfei.errors import ConfigError, OutputError, UnreadableMediaError
-from konterfei.io.atomic import ensure_writable, make_folder, sha256
-from konterfei.io.images import READABLE, bit_depth, read_image, write_image
+from konterfei.errors import ConfigError, UnreadableMediaError
+from konterfei.io.atomic import sha256
+from konterfei.io.images import READABLE, bit_depth, read_image
 from konterfei.io.video_frames import ColorTags, Frame
 from konterfei.io.video_probe import VideoInfo
 
@@ -41,6 +38,16 @@ def is_pattern(path: Path) -> bool:
 def is_sequence(path: Path) -> bool:
     """Whether a path is to be read as pictures: a folder, or a pattern that is no file's own name."""
     return path.is_dir() or (is_pattern(path) and not path.is_file())
+
+
+def folder_of(path: Path) -> Path:
+    """The folder of a sequence: the path itself, or where the pictures of a pattern lie."""
+    return path.parent if is_pattern(path) else path
+
+
+def numbered(pattern: str, number: int) -> str:
+    """`shot.%04d.png` and 7 -> `shot.0007.png`."""
+    return _PATTERN.sub(lambda found: f"{number:0{found[1] or 0}d}", pattern, count=1)
 
 
 def frame_rate(text: str | int | float | Fraction) -> Fraction:
@@ -80,9 +87,8 @@ def list_images(path: Path) -> list[Path]:
     Raises:
         UnreadableMediaError: no such folder, or no pictures in it.
     """
-    folder, fits = path, None
+    folder, fits = folder_of(path), None
     if is_pattern(path):
-        folder = path.parent
         head, tail = path.name[: _PATTERN.search(path.name).start()], _PATTERN.split(path.name)[-1]  # type: ignore[union-attr]
         fits = re.compile(re.escape(head) + r"\d+" + re.escape(tail))
     if not folder.is_dir():
@@ -196,42 +202,3 @@ class ImageSequenceReader:
                     f"{self.info.width} x {self.info.height}. A sequence must have one size."
                 )
             yield Frame(index, index / self._fps, image, 1 / self._fps)
-
-
-class ImageSequenceWriter:
-    """Frames as numbered pictures: the same manners as `VideoWriter`. Times are not kept: pictures cannot.
-
-    Every picture is written atomically; a folder that already holds pictures of these names is overwritten one by one.
-
-    Args:
-        path: folder (pictures are `000000.png`, ...) or pattern such as `shot.%06d.png`.
-        width, height: size of the frames.
-        quality: of JPEG and WebP.
-    """
-
-    def __init__(self, path: Path | str, width: int, height: int, *, quality: int = 95) -> None:
-        self.path = Path(path)
-        self._pattern = self.path if is_pattern(self.path) else self.path / "%06d.png"
-        self.width, self.height, self._quality = width, height, quality
-        self.num_frames = 0
-        self.notes: list[str] = []
-        if self._pattern.parent.is_file():
-            raise OutputError(f"Cannot write '{self._pattern.parent}': a file of that name is in the way.")
-        ensure_writable(self._pattern)
-
-    def __enter__(self) -> Self:
-        make_folder(self._pattern.parent)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
-
-    def write(self, image: NDArray[Any], pts: Fraction, duration: Fraction | None = None) -> None:
-        """Add a frame. RGB [H, W, 3] uint8 or uint16; the times are taken for the sake of `VideoWriter`'s manners."""
-        if image.shape != (self.height, self.width, 3) or image.dtype not in (np.uint8, np.uint16):
-            raise ValueError(
-                f"expected [{self.height}, {self.width}, 3] uint8 or uint16, got {image.shape} {image.dtype}"
-            )
-        write_image(str(self._pattern) % self.num_frames, image, self._quality)
-        self.num_frames += 1

@@ -1,7 +1,7 @@
 """Video in and out, exact in time: the names that other floors use.
 
 Reading (`probe`, `VideoReader`, `open_frames`), a bounded queue between decoding and work (`read_ahead`), writing
-(`VideoWriter`, `open_writer`) and joining of equally encoded parts (`join`). The pieces live in `video_*.py` and
+(`VideoWriter`) and joining of equally encoded parts (`join`). The pieces live in `video_*.py` and
 `sequence.py`.
 """
 
@@ -14,7 +14,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeVar
 
-from konterfei.io.sequence import ImageSequenceReader, ImageSequenceWriter, is_pattern, is_sequence
+from konterfei.io.sequence import ImageSequenceReader, is_sequence
 from konterfei.io.video_frames import BT709, ColorTags, Frame
 from konterfei.io.video_join import join
 from konterfei.io.video_probe import VideoInfo, probe
@@ -57,28 +57,6 @@ def look(path: Path | str, fps: Fraction | int = 25) -> VideoInfo:
     """
     path = Path(path)
     return ImageSequenceReader(path, fps=fps).info if is_sequence(path) else probe(path)
-
-
-def open_writer(
-    path: Path | str, width: int, height: int, *, like: VideoInfo | None = None, **settings: Any
-) -> VideoWriter | ImageSequenceWriter:
-    """A writer for a video (.mp4, .mov, .m4v, .mkv), or for pictures in a folder or of a pattern.
-
-    Args:
-        path: a path without a suffix is a folder.
-        width, height: size of the frames.
-        like: plate whose colour tags, clock and pixel shape a video takes over.
-        settings: further ones of `VideoWriter`; pictures take none of them.
-
-    Raises:
-        OutputError: not writable, or a container that is not written.
-    """
-    path = Path(path)
-    if is_pattern(path) or path.is_dir() or not path.suffix:
-        return ImageSequenceWriter(path, width, height)
-    if like is None:
-        return VideoWriter(path, width, height, **settings)
-    return VideoWriter.like(like, path, size=(width, height), **settings)
 
 
 def read_ahead(items: Iterable[T], size: int = 8) -> Iterator[T]:
@@ -138,7 +116,6 @@ __all__ = [
     "ColorTags",
     "Frame",
     "ImageSequenceReader",
-    "ImageSequenceWriter",
     "VideoInfo",
     "VideoReader",
     "VideoWriter",
@@ -146,7 +123,6 @@ __all__ = [
     "join",
     "look",
     "open_frames",
-    "open_writer",
     "probe",
     "read_ahead",
 ]

@@ -191,7 +191,10 @@ class Orientation:
 def orientation_of(frame: av.VideoFrame) -> Orientation | None:
     """How `frame` is to be turned; None when its display matrix is no multiple of a quarter turn."""
     signs = (1, 0, 0, 1)
-    side_data: Any = frame.side_data
+    try:
+        side_data: Any = frame.side_data
+    except ValueError:  # side data of a kind that PyAV does not know (EXIF, say) hide the matrix; its angle is left
+        return _turned(-frame.rotation)
     for data in side_data:
         if data.type.name == "DISPLAYMATRIX":
             a, b, _, c, d = struct.unpack_from("<5i", bytes(data))
@@ -202,3 +205,9 @@ def orientation_of(frame: av.VideoFrame) -> Orientation | None:
             signs = tuple(round(part) for part in parts)  # type: ignore[assignment]
     found = _UPRIGHT.get(signs)
     return None if found is None else Orientation(*found)
+
+
+def _turned(degrees: int) -> Orientation | None:
+    """The orientation without mirroring of that clockwise angle; None when it is no quarter turn."""
+    found = (entry for entry in _UPRIGHT.values() if entry[0] == degrees % 360 and not entry[1])
+    return next((Orientation(*entry) for entry in found), None)

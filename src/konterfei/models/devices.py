@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 
-from konterfei.errors import ConfigError
+from konterfei.errors import ConfigError, OutOfMemoryError
+
+_FULL = ("out of memory", "can't allocate memory", "ALLOC_FAILED")
+"""What PyTorch says of full memory where it raises a plain RuntimeError: of a GPU that other programs have filled, of
+Apple's, of the machine's own, of the libraries below it."""
 
 
 def choose_device(wanted: str = "auto") -> torch.device:
@@ -41,6 +46,32 @@ def has_fast_bf16(device: torch.device) -> bool:
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
     """Context in which networks run in `precision` ("bf16" or "fp32")."""
     return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
+
+
+@contextmanager
+def memory_errors(device: torch.device, task: str, remedy: str = "") -> Iterator[None]:
+    """Turns PyTorch's errors about full memory into `OutOfMemoryError`; every other is passed on as it is.
+
+    Args:
+        device: whose memory it is.
+        task: what it is too small for, to be read after "to": "draw 8 faces at once".
+        remedy: what to do about it, in whole sentences; to free memory or to use the CPU is told here.
+
+    Raises:
+        OutOfMemoryError: the block ran out of memory.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        said = str(error)
+        if not isinstance(error, torch.OutOfMemoryError) and not any(words in said for words in _FULL):
+            raise
+        cause = ". ".join(said.split("\n")[0].split(". ")[:3]).rstrip(".")  # what follows is for programmers
+        elsewhere = "" if device.type == "cpu" else ", or use --device cpu"
+        raise OutOfMemoryError(
+            f"The memory of '{device}' is too small to {task}. PyTorch says: {cause}. "
+            f"{f'{remedy} Or close' if remedy else 'Close'} other programs that use it{elsewhere}."
+        ) from error
 
 
 def choose_precision(wanted: str, device: torch.device) -> str:

@@ -14,7 +14,7 @@ from konterfei.geometry import FaceType
 from konterfei.io.run import Run
 from konterfei.models import MODELS
 from konterfei.models.base import SwapModel
-from konterfei.models.devices import autocast, choose_device, choose_precision
+from konterfei.models.devices import autocast, choose_device, choose_precision, memory_errors
 from konterfei.nets.autoencoders import Dims
 from konterfei.reporting import Reporter
 
@@ -35,7 +35,8 @@ class Swapper:
     ) -> None:
         self._device = choose_device(device)
         self._precision = choose_precision(precision, self._device)
-        self._model = model.to(self._device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        with memory_errors(self._device, "hold the model"):
+            self._model = model.to(self._device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         self.resolution, self.face_type, self.info = model.dims.resolution, face_type, info
 
     def swap(self, images: Array) -> tuple[Array, Array]:
@@ -47,15 +48,20 @@ class Swapper:
         Returns:
             images [N, R, R, 3] float32 in [0, 1] and masks [N, R, R] float32 in [0, 1]: the drawn face's mask times
             that of dst's own face, so that neither spills (dfl-spec 8.3, learned-prd x learned-dst).
+
+        Raises:
+            OutOfMemoryError: so many do not fit into the processor's memory at once.
         """
         expected = (self.resolution, self.resolution, 3)
         if images.ndim != 4 or images.shape[1:] != expected:
             raise ValueError(f"expected [N, {self.resolution}, {self.resolution}, 3], got {list(images.shape)}")
-        batch = torch.from_numpy(np.ascontiguousarray(images)).to(self._device).permute(0, 3, 1, 2).float() / 255
-        with torch.inference_mode(), autocast(self._device, self._precision):
-            drawn, dst_mask = self._model.swap(batch.contiguous(memory_format=torch.channels_last))
-        mask = (drawn.mask.float() * dst_mask.float())[:, 0]
-        return drawn.image.float().permute(0, 2, 3, 1).cpu().numpy(), mask.cpu().numpy()
+        task = f"draw {len(images)} faces of {self.resolution} px at once"
+        with memory_errors(self._device, task, "Merge with a smaller --batch."):
+            batch = torch.from_numpy(np.ascontiguousarray(images)).to(self._device).permute(0, 3, 1, 2).float() / 255
+            with torch.inference_mode(), autocast(self._device, self._precision):
+                drawn, dst_mask = self._model.swap(batch.contiguous(memory_format=torch.channels_last))
+            mask = (drawn.mask.float() * dst_mask.float())[:, 0]
+            return drawn.image.float().permute(0, 2, 3, 1).cpu().numpy(), mask.cpu().numpy()
 
 
 def load_swapper(

@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from konterfei.errors import ConfigError
+from konterfei.errors import ConfigError, UnreadableMediaError
+from konterfei.io.images import read_image
 
 Image = NDArray[np.uint8]
 
@@ -105,10 +106,13 @@ def load_pictures(name: str) -> Pictures:
 
 
 def _read(path: Path) -> Image:
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise ConfigError(f"{path} is missing or unreadable. Reinstall the pictures: pip install openpeople==0.1.2")
-    return np.ascontiguousarray(image[:, :, ::-1])
+    try:
+        return read_image(path)
+    except UnreadableMediaError as error:
+        raise ConfigError(
+            f"'{path}' is missing or unreadable. Reinstall the pictures: "
+            "pip install --force-reinstall openpeople==0.1.2"
+        ) from error
 
 
 def _split_sheet(sheet: Image, person: str) -> dict[str, Image]:

@@ -10,6 +10,7 @@ usages emailProtection (the one that default readers accept) and c2pa-kp-claimSi
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import os
 import shutil
@@ -64,6 +65,11 @@ class Identity:
     name: str
     is_self_made: bool
     notes: tuple[str, ...] = ()
+
+    @property
+    def fingerprint(self) -> str:
+        """Hexadecimal SHA-256 of the chain."""
+        return hashlib.sha256(self.chain.encode()).hexdigest()
 
     def __repr__(self) -> str:
         return f"Identity({self.name!r}, {self.algorithm}, is_self_made={self.is_self_made})"

@@ -1,4 +1,4 @@
-"""Writing C2PA Content Credentials into a finished video.
+"""Writing C2PA Content Credentials into a finished video, or into each picture of a sequence.
 
 What is signed (C2PA 2.x; all of it can be read by any reader of Content Credentials, and by `verify`):
 - the plate as the parent that was opened, src material and model as inputs, each with its SHA-256; credentials that
@@ -23,7 +23,7 @@ from c2pa import Builder, C2paError, C2paSignerInfo, Context, Signer
 
 from konterfei.errors import OutputError, ProvenanceError
 from konterfei.io.atomic import atomic_path, ensure_writable, sha256
-from konterfei.io.sequence import is_sequence, sequence_sha256
+from konterfei.io.sequence import is_pattern, is_sequence, sequence_sha256
 from konterfei.provenance import layout
 from konterfei.provenance.certificate import Identity, signing_identity
 from konterfei.provenance.consent import Consent
@@ -33,22 +33,22 @@ from konterfei.provenance.verdict import Verification
 from konterfei.provenance.verification import CONSENT, HASH_KEY, OFFLINE, SWAP, verify
 from konterfei.reporting import Reporter, Silent
 
-__all__ = ["SIGNABLE", "Claim", "Material", "Verification", "ensure_signable", "sign", "verify"]
+__all__ = ["PICTURES", "SIGNABLE", "VIDEOS", "Claim", "Material", "Verification", "ensure_signable", "sign", "verify"]
 
-SIGNABLE: Mapping[str, str] = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/quicktime"}
-"""Suffixes of results that can carry credentials, and their media types. (c2pa also knows AVI and still images.)"""
-SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
-"""IPTC digital source type: "composite with elements made by a trained algorithm"."""
-_READABLE = {
-    **SIGNABLE,
-    ".avi": "video/avi",
-    ".jpg": "image/jpeg",
-    ".jpeg": "image/jpeg",
+VIDEOS: Mapping[str, str] = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/quicktime"}
+"""Suffixes of videos that can carry credentials, and their media types. (c2pa also knows AVI.)"""
+PICTURES: Mapping[str, str] = {
     ".png": "image/png",
-    ".webp": "image/webp",
     ".tif": "image/tiff",
     ".tiff": "image/tiff",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
 }
+"""The same of pictures."""
+SIGNABLE: Mapping[str, str] = {**VIDEOS, **PICTURES}
+SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+"""IPTC digital source type: "composite with elements made by a trained algorithm"."""
+_READABLE = {**SIGNABLE, ".avi": "video/avi", ".webp": "image/webp"}
 _OPAQUE = "application/octet-stream"
 
 
@@ -101,19 +101,30 @@ class Claim:
     is_preview: bool = False
     settings: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
     """Merge settings worth telling."""
+    frame: int | None = None
+    """Of a picture: which frame of the plate it is, from 0."""
 
 
 def ensure_signable(output: Path | str) -> None:
-    """Raise OutputError, before any work, unless a video of this name can carry credentials."""
+    """Raise OutputError, before any work, unless a result of this name can carry credentials.
+
+    Args:
+        output: a video, or a folder (no suffix, or one that is there) or pattern (`shot.%06d.png`) for pictures.
+    """
     output = Path(output)
-    suffix = output.suffix.lower()
-    if suffix in SIGNABLE:
+    suffix, stem = output.suffix.lower(), output.stem or "out"
+    if is_pattern(output):
+        if suffix in PICTURES:
+            return
+        remedy = f"Use a pattern that ends in {', '.join(PICTURES)}."
+    elif suffix in VIDEOS or not suffix or output.is_dir():
         return
-    remedy = f"Name the output {output.stem or 'out'}.mp4 or {output.stem or 'out'}.mov."
+    else:
+        remedy = f"Name the output {stem}.mp4 or {stem}.mov, or a folder or pattern ({stem}.%06d.png) for pictures."
     if suffix in (".mkv", ".webm"):
         what = f"Matroska files ({suffix}) cannot carry Content Credentials"
-    elif suffix in _READABLE or suffix in (".exr", ".dpx") or not suffix or output.is_dir() or "%" in output.name:
-        what = "Image sequences cannot carry Content Credentials as a whole"
+    elif suffix in PICTURES and not is_pattern(output):
+        what = "it is one picture, which cannot hold all frames"
     else:
         what = f"Files of type '{suffix}' cannot carry Content Credentials"
     raise OutputError(f"Cannot write the result to '{output}': {what}, and konterfei marks every result. {remedy}")
@@ -126,13 +137,13 @@ def sign(
     identity: Identity | None = None,
     reporter: Reporter | None = None,
 ) -> Verification:
-    """Write `output`: the video `unsigned` with credentials. It appears complete, checked and signed, or not at all.
+    """Write `output`: the video or picture `unsigned` with credentials. It appears checked and signed, or not at all.
 
     `unsigned` is left as it is; the caller removes it. It may not be `output`.
 
     Args:
-        unsigned: finished video, MP4 or MOV by content whatever its name.
-        output: .mp4, .m4v or .mov.
+        unsigned: finished video (MP4 or MOV by content, whatever its name) or picture.
+        output: file of the same kind, with a suffix out of SIGNABLE.
         claim: what to say.
         identity: who signs; None = this user's self-made certificate.
         reporter: told the progress in bytes; may stop it.
@@ -145,10 +156,11 @@ def sign(
         ProvenanceError: signing failed, or the check afterwards did.
     """
     unsigned, output, reporter = Path(unsigned), Path(output), reporter or Silent()
-    ensure_signable(output)
+    if output.suffix.lower() not in SIGNABLE:
+        raise OutputError(f"Cannot sign '{output}': use {', '.join(SIGNABLE)}, which can carry Content Credentials.")
     if claim.plate.path is not None and claim.plate.path.resolve() == output.resolve():
         raise OutputError(f"'{output}' is the plate itself. Choose another name for the result.")
-    assert unsigned.resolve() != output.resolve(), "the unsigned video must not have the name of the result"
+    assert unsigned.resolve() != output.resolve(), "the unsigned file must not have the name of the result"
     assert claim.label in LABELS, f"no label style '{claim.label}'"
     assert claim.consent.sha256, "the consent has to come from its file: its hash is signed"
     size = unsigned.stat().st_size
@@ -160,7 +172,7 @@ def sign(
             _write(unsigned, temporary, output, claim, identity, reporter)
         except C2paError as error:
             raise ProvenanceError(
-                f"'{output}' could not be signed: {error}. Nothing was written there; the unsigned video is not a "
+                f"'{output}' could not be signed: {error}. Nothing was written there; what is not signed is not a "
                 "result. If a certificate of your own was given, try without it."
             ) from error
         reporter.finish()
@@ -230,6 +242,7 @@ def _swap(unsigned: Path, claim: Claim) -> dict[str, Any]:
         "label_text": wording(claim.label) if claim.label_text is None else claim.label_text,
         "is_preview": claim.is_preview,
         "use": claim.use or "",
+        **({} if claim.frame is None else {"frame": claim.frame}),
         "settings": dict(claim.settings),
         "materials": [
             {"role": role, "name": item.name, "sha256": item.sha256}

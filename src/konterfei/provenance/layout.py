@@ -1,5 +1,8 @@
 """Boxes of an MP4/MOV file (ISO base media format, ISO/IEC 14496-12 section 4.2), as far as marking needs them.
 
+And where a picture's credentials begin: they are one JUMBF superbox (C2PA specification, "Use of JUMBF"), which PNG,
+JPEG and TIFF each wrap in their own way.
+
 C2PA's hash over such a file leaves out the boxes `ftyp`, `free`, `skip` and `mfra` (and its own `uuid` box). So that no
 byte outside the credentials themselves can change unnoticed, konterfei signs a digest of those as well.
 """
@@ -17,7 +20,10 @@ UNHASHED = (b"ftyp", b"free", b"skip", b"mfra")
 """Boxes that C2PA's file hash leaves out (exclusions in the assertion c2pa.hash.bmff)."""
 CREDENTIALS_UUID = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 """Type of the box that holds Content Credentials (C2PA specification, embedding in BMFF)."""
+_STORE = b"jumdc2pa"
+"""How the description of a C2PA manifest store begins, whatever file it lies in."""
 _CHUNK = 1 << 20
+_LARGEST_PICTURE = 1 << 30  # of anything larger that is no MP4 or MOV, only c2pa's own look is taken
 
 
 @dataclass(frozen=True)
@@ -59,7 +65,9 @@ def is_bmff(path: Path) -> bool:
 
 
 def has_credentials(path: Path) -> bool:
-    """True when the file has a box for Content Credentials, be it damaged or cut off."""
+    """True when the file has a place for Content Credentials, be they damaged or cut off."""
+    if not is_bmff(path):
+        return path.stat().st_size < _LARGEST_PICTURE and _STORE in path.read_bytes()
     with path.open("rb") as file:
         return any(box.is_credentials for box in boxes(file))
 

@@ -5,9 +5,11 @@ Everything in it was read from a file that anybody may have written: texts are c
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ OWN_ROOT = "this computer"
 """Vouches for certificates that konterfei made for this user here."""
 GIVEN_ROOTS = "the given roots"
 _LONGEST = 200  # characters of one text
+_EXAMPLES = 5  # pictures that are named
 
 
 class State(StrEnum):
@@ -28,6 +31,15 @@ class State(StrEnum):
     """It carries no credentials."""
     FOREIGN = "foreign"
     """Its credentials are intact but were written by another tool: they say nothing of a swap by konterfei."""
+
+
+_WORST_FIRST = (State.ALTERED, State.UNMARKED, State.FOREIGN, State.UNTOUCHED)
+_IN_A_WORD = {
+    State.ALTERED: "ALTERED",
+    State.UNMARKED: "UNMARKED",
+    State.FOREIGN: "marked by another tool",
+    State.UNTOUCHED: "untouched",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +103,11 @@ class Verification:
             rows.append("  Its history says that konterfei put a face into one of its materials.")
         if self.state is State.ALTERED and self.made_by:
             rows.append("  What follows is what the credentials say; it may have been changed, too.")
-        return rows + [f"  {name:<11}{cleaned(text)}" for name, text in self._details() if text]
+        return rows + self.details()
+
+    def details(self) -> list[str]:
+        """What the credentials say, as lines for a person; nothing where there are none."""
+        return [f"  {name:<11}{cleaned(text)}" for name, text in self._details() if text]
 
     def _details(self) -> list[tuple[str, str]]:
         clock = f", {self.signed_at} (by its own clock)" if self.signed_at else ""
@@ -112,6 +128,83 @@ class Verification:
             )
             details.append(("signed by", f"{self.signer}; {vouched}"))
         return details
+
+
+@dataclass(frozen=True, kw_only=True)
+class SequenceVerification:
+    """What a folder of pictures says about itself. Each picture carries credentials of its own."""
+
+    path: Path
+    pictures: tuple[Verification, ...]
+    """In the order of the numbers in their names."""
+
+    @property
+    def state(self) -> State:
+        """The worst of the pictures' states: altered, then unmarked, then foreign."""
+        states = {picture.state for picture in self.pictures}
+        return next(state for state in _WORST_FIRST if state in states)
+
+    @property
+    def untouched(self) -> bool:
+        """Every picture is marked by konterfei, and nothing in any of them was changed since."""
+        return self.state is State.UNTOUCHED
+
+    @property
+    def consent_fits(self) -> bool | None:
+        """Whether a consent record that was given is named in every picture; None = not asked."""
+        asked = [p.consent_fits for p in self.pictures if p.consent_fits is not None]
+        return all(asked) if asked else None
+
+    @property
+    def exit_code(self) -> int:
+        """0 only if it is so for every picture."""
+        return max(picture.exit_code for picture in self.pictures)
+
+    @property
+    def gaps(self) -> tuple[tuple[int, int], ...]:
+        """First and last frame of each gap: of what no picture between the first and the last says to be.
+
+        Pictures at the ends can be taken away unnoticed.
+        """
+        told = sorted({p.swap["frame"] for p in self.pictures if isinstance(p.swap.get("frame"), int)})
+        return tuple((a + 1, b - 1) for a, b in pairwise(told) if b - a > 1)
+
+    def summary(self) -> list[str]:
+        """The verdict and what was found, as lines for a person."""
+        name = cleaned(self.path.name or str(self.path))
+        if self.untouched:
+            rows = [f"{name}: all {len(self.pictures)} pictures are marked, and not altered since they were signed."]
+        else:
+            counts = Counter(picture.state for picture in self.pictures)
+            told = ", ".join(f"{counts[state]} {_IN_A_WORD[state]}" for state in _WORST_FIRST if counts[state])
+            rows = [f"{name}: NOT all pictures are as konterfei marked them: {told}."]
+        rows += self._examples()
+        if self.gaps:
+            shown = ", ".join(f"{a} to {b}" if b > a else f"{a}" for a, b in self.gaps[:_EXAMPLES])
+            more = ", ..." if len(self.gaps) > _EXAMPLES else ""
+            rows.append(f"  ! Not there are frames {shown}{more}.")
+        ours = [picture for picture in self.pictures if picture.swap]
+        if not ours:
+            return rows
+        if len({_made_alike(picture) for picture in ours}) > 1:
+            rows.append("  ! They are of more than one merge; what follows is told of the first.")
+        swapped = sum(int(picture.swap["frames_swapped"]) for picture in ours)
+        rows.append(f"  {'changed':<11}a face was replaced in {swapped} of {len(ours)} pictures")
+        return rows + [line for line in ours[0].details() if not line.startswith("  changed")]
+
+    def _examples(self) -> list[str]:
+        bad = [picture for picture in self.pictures if picture.exit_code]
+        rows = [
+            f"  ! {cleaned(p.path.name)}: {_IN_A_WORD[p.state]}. {cleaned(' '.join(p.problems))}".rstrip()
+            for p in bad[:_EXAMPLES]
+        ]
+        return [*rows, f"  ! and {len(bad) - _EXAMPLES} more"] if len(bad) > _EXAMPLES else rows
+
+
+def _made_alike(picture: Verification) -> tuple[object, ...]:
+    """What is equal in all pictures of one merge."""
+    swap = picture.swap
+    return swap["model"], swap["steps"], swap["label"], picture.consent.get("record_sha256"), str(swap.get("settings"))
 
 
 def cleaned(text: str) -> str:

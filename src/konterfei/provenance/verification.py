@@ -16,14 +16,27 @@ from c2pa import C2paError, Context, Reader
 from cryptography.x509 import load_pem_x509_certificates
 
 from konterfei.errors import ConfigError, UnreadableMediaError
+from konterfei.io.sequence import list_images
 from konterfei.io.video import probe
 from konterfei.provenance import layout
 from konterfei.provenance.certificate import SELF_MADE, own_roots
 from konterfei.provenance.streams import Watched
-from konterfei.provenance.verdict import GIVEN_ROOTS, OWN_ROOT, Ingredient, State, Verification
-from konterfei.reporting import Reporter, Silent
+from konterfei.provenance.verdict import GIVEN_ROOTS, OWN_ROOT, Ingredient, SequenceVerification, State, Verification
+from konterfei.reporting import Reporter, Silent, check
 
-__all__ = ["CONSENT", "HASH_KEY", "OFFLINE", "SWAP", "Ingredient", "State", "Verification", "read_roots", "verify"]
+__all__ = [
+    "CONSENT",
+    "HASH_KEY",
+    "OFFLINE",
+    "SWAP",
+    "Ingredient",
+    "SequenceVerification",
+    "State",
+    "Verification",
+    "read_roots",
+    "verify",
+    "verify_pictures",
+]
 
 SWAP = "org.konterfei.swap"
 """Our assertion about the swap: its presence says that konterfei made the file."""
@@ -100,6 +113,30 @@ def verify(path: Path | str, trust: str = "", reporter: Reporter | None = None) 
         return _verdict(path, store)
     except OSError as error:
         raise UnreadableMediaError(f"'{path}' cannot be read: {error.strerror or error}.") from error
+
+
+def verify_pictures(path: Path | str, trust: str = "", reporter: Reporter | None = None) -> SequenceVerification:
+    """The verdict on a folder or pattern of pictures, each of which carries credentials of its own.
+
+    Args:
+        path: folder, or pattern such as `shot.%06d.png`.
+        trust: see `verify`.
+        reporter: told the progress in pictures; may stop it.
+
+    Raises:
+        UnreadableMediaError: no pictures there, or one that is neither readable nor marked.
+        Cancelled: the reporter asked to stop.
+    """
+    path, reporter = Path(path), reporter or Silent()
+    files = list_images(path)
+    found = []
+    reporter.start("checking every picture", len(files), "pictures")
+    for file in files:
+        check(reporter)
+        found.append(verify(file, trust))
+        reporter.advance(len(found))
+    reporter.finish()
+    return SequenceVerification(path=path, pictures=tuple(found))
 
 
 def read_roots(path: Path) -> str:

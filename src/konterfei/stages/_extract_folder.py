@@ -1,19 +1,32 @@
-"""The folder that extract fills: what it is made from, whether it may be replaced, how it is emptied."""
+"""The folder that extract fills: what it is made from, whether it may be replaced, and how.
+
+A forced extraction works in a folder within the folder, `.new`, so that the old faces stay until the new ones are all
+there. Then the old go and the new take their place: a list of those that go is written first, and whoever finds it
+goes on with it, so a kill in between costs nothing. Until it is over there is no header, and no other stage takes half
+of the one and half of the other for a faceset.
+"""
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from konterfei.errors import FacesetError, OutputError
-from konterfei.io.atomic import output_error
-from konterfei.io.faceset import HEADER_NAME, Faceset
+from konterfei.errors import DamagedFileError, FacesetError, OutputError
+from konterfei.io.atomic import make_folder, output_error, sync, write_json
+from konterfei.io.faceset import Faceset
+from konterfei.io.faceset_files import HEADER_NAME, REPLACEMENT_NAME, writer_lock
 from konterfei.io.manifest import Manifest, input_record
 from konterfei.io.video import open_frames
 
 JOURNAL_NAME = "analysis.jsonl"
+_LEAVING = "leaving.json"
+"""Names of the old crops that no new one takes the place of. Where it lies in the replacement, all of that is whole."""
 
 
 def new_manifest(video: Path, picture: Path | None, settings: Mapping[str, Any], before: Manifest | None) -> Manifest:
@@ -53,16 +66,87 @@ def refuse_other(folder: Path, before: Manifest | None, manifest: Manifest) -> N
         )
 
 
-def clear(folder: Path) -> None:
-    """Takes away the crops that are there. The journal stays: its own header says what it is good for."""
-    if not has_crops(folder):
+def begin_replacement(folder: Path, manifest: Manifest) -> None:
+    """Make REPLACEMENT_NAME ready for the new crops of `folder`, whose old ones stay as they are.
+
+    What a stopped attempt at the same has left in it is gone on with. The old journal is taken over: its own header
+    says what it is good for.
+
+    Args:
+        folder: a faceset.
+        manifest: of the extraction that is wanted.
+
+    Raises:
+        FacesetError: another process is at the same.
+        OutputError: no permission, no space.
+    """
+    place = make_folder(folder / REPLACEMENT_NAME)
+    try:
+        before = Manifest.load(place)
+    except DamagedFileError:
+        before = None
+    if has_crops(place) and (before is None or manifest.differs_from(before)):
+        with writer_lock(place):
+            _remove(place, [*_crops(place), HEADER_NAME])
+    old, new = folder / JOURNAL_NAME, place / JOURNAL_NAME
+    if old.exists() and not new.exists():
+        try:
+            shutil.copyfile(old, new)  # one that is cut off by a kill is a shorter journal
+        except OSError as error:
+            raise output_error(new, error) from error
+
+
+def replace_crops(folder: Path) -> None:
+    """Put what `begin_replacement` began, and is whole now, in the place of the old crops.
+
+    Raises:
+        FacesetError: another process is adding faces.
+        OutputError: no permission, no space.
+    """
+    place = folder / REPLACEMENT_NAME
+    coming = {path.name for path in place.glob("*.jpg")}
+    write_json(place / _LEAVING, sorted(set(_crops(folder)) - coming))
+    finish_replacing(folder)
+
+
+def finish_replacing(folder: Path) -> None:
+    """Go on with a `replace_crops` that was killed; does nothing where none was.
+
+    Raises:
+        FacesetError, OutputError: as there.
+    """
+    place = folder / REPLACEMENT_NAME
+    if not (place / _LEAVING).exists():
         return
+    with writer_lock(folder):
+        try:
+            if (place / HEADER_NAME).exists():  # else all of it has come already
+                (folder / HEADER_NAME).unlink(missing_ok=True)
+            _remove(folder, json.loads((place / _LEAVING).read_text("utf-8")))
+            crops = sorted(path.name for path in place.glob("*.jpg"))
+            for name in (*crops, JOURNAL_NAME, Manifest.file_for(folder).name, HEADER_NAME):  # the header comes last
+                if name == HEADER_NAME:
+                    with suppress(OSError):  # some network disks cannot sync folders
+                        sync(folder)
+                with suppress(FileNotFoundError):  # it came before the kill
+                    os.replace(place / name, folder / name)  # noqa: PTH105  (tests replace os.replace)
+        except OSError as error:
+            raise output_error(folder, error) from error
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def drop_replacement(folder: Path) -> None:
+    """Take away what a forced extraction that was given up has left."""
+    shutil.rmtree(folder / REPLACEMENT_NAME, ignore_errors=True)
+
+
+def _crops(folder: Path) -> list[str]:
+    """Names of the faceset's crops; pictures of a person's own that lie there are none."""
     try:
         with Faceset.open(folder, allow_empty=True) as faceset:
-            names = faceset.names()
+            return [*faceset.names(), *faceset.duplicates]
     except FacesetError:  # of another version, or damaged: what an extraction has named is its own
-        names = [path.name for path in folder.glob("[0-9]*_[0-9]*.jpg")]
-    _remove(folder, [*names, HEADER_NAME])
+        return [path.name for path in folder.glob("[0-9]*_[0-9]*.jpg")]
 
 
 def forget(folder: Path) -> None:

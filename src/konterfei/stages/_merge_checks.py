@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from glob import escape
@@ -10,32 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from konterfei.errors import ConfigError, FacesetError, NoFacesError, OutputError, StoreError, UnreadableMediaError
-from konterfei.io.atomic import ensure_writable, sha256
+from konterfei.io.atomic import ensure_writable
 from konterfei.io.faceset import Faceset
 from konterfei.io.manifest import Manifest
 from konterfei.io.run import Run
-from konterfei.io.sequence import USUAL_FPS, frame_rate, list_images
+from konterfei.io.sequence import USUAL_FPS, folder_of, frame_rate, list_images
 from konterfei.io.video import VideoInfo, is_sequence, look, probe
 from konterfei.provenance.credentials import Material, ensure_signable
 from konterfei.reporting import Reporter
+from konterfei.stages._merge_output import output_for
 from konterfei.stages._merge_stream import FaceSwapper
-
-
-def parse_range(text: str | None) -> tuple[int, int | None]:
-    """Frames of "START:END" (END not included, either may be left out); all of them for None.
-
-    Raises:
-        ConfigError: anything else.
-    """
-    if text is None:
-        return 0, None
-    found = re.fullmatch(r"\s*(\d*)\s*:\s*(\d*)\s*", text)
-    if not found:
-        raise ConfigError(f"--range is '{text}'; it is START:END in frames, for example 250:500, 250: or :500.")
-    start, stop = int(found[1] or 0), int(found[2]) if found[2] else None
-    if stop is not None and stop <= start:
-        raise ConfigError(f"--range is '{text}': its end has to lie after its start.")
-    return start, stop
 
 
 def check_inputs(src_videos: Sequence[Path]) -> None:
@@ -45,13 +28,6 @@ def check_inputs(src_videos: Sequence[Path]) -> None:
             list_images(path)
         elif not path.is_file():
             raise UnreadableMediaError(f"--src-videos: there is no file '{path}'. Check the path.")
-
-
-def disk_needed(plate: Path) -> int:
-    """Bytes that a result will take about, and its parts before it. Pictures shrink when they become a video."""
-    if is_sequence(plate):
-        return sum(file.stat().st_size for file in list_images(plate)) // 2
-    return 2 * plate.stat().st_size
 
 
 def refuse_among_pictures(output: Path, inputs: Sequence[tuple[str, Path]]) -> None:
@@ -91,30 +67,34 @@ def plate_info(video: Path, fps: str | None, settings: Mapping[str, Any], report
     return info
 
 
-def check_output(output: Path, inputs: Sequence[tuple[str, Path]], needed: int) -> None:
+def check_output(output: Path, inputs: Sequence[tuple[str, Path]], info: VideoInfo) -> None:
     """Refuse an output that cannot be signed or written, that is an input, or that would lie among input pictures.
 
     Args:
-        output: file to be written.
-        inputs: flag and path of each.
-        needed: bytes that it will take, and its parts before it.
+        output: video, or folder or pattern of pictures, to be written.
+        inputs: flag and path of each; the plate first.
+        info: what the plate is.
 
     Raises:
         OutputError: which of these it is.
     """
     ensure_signable(output)
+    kind = output_for(output)
     for flag, path in inputs:
-        if output.exists() and path.exists() and output.samefile(path):
-            raise OutputError(f"Cannot write '{output}': it is the file given with {flag}. Choose another output.")
-    refuse_among_pictures(output, inputs)
-    ensure_writable(output, needed)
+        if kind.place.exists() and folder_of(path).exists() and kind.place.samefile(folder_of(path)):
+            what = "the file" if kind.place.is_file() else "the folder"
+            raise OutputError(f"Cannot write '{output}': it is {what} given with {flag}. Choose another output.")
+    refuse_among_pictures(kind.place, inputs)
+    if kind.place.is_file() and kind.part_suffix == "":
+        raise OutputError(f"Cannot write pictures into '{kind.place}': it is a file. Choose another folder.")
+    kind.refuse_other_files()
+    ensure_writable(kind.place, kind.bytes_needed(inputs[0][1], info))
 
 
 def refuse_foreign(output: Path, before: Manifest | None) -> None:
-    """Raise OutputError when `output` is a file that no merge made, or that was changed since: it may be dear."""
-    if not output.exists():
-        return
-    if before is not None and before.output.get("sha256") == sha256(output):
+    """Raise OutputError when `output` is something that no merge made, or that was changed since: it may be dear."""
+    content = output_for(output).content()
+    if content is None or (before is not None and before.output.get("sha256") == content):
         return
     why = "was changed since it was merged" if before is not None and before.complete else "was not made by this merge"
     raise OutputError(f"'{output}' is there already and {why}. Choose another output, or --force to replace it.")

@@ -2,7 +2,7 @@
 
     out.mp4.parts/
       manifest.json         what is merged from what, with which settings: parts of another merge are not used
-      part_000003.mp4       frames 750 to 999, encoded as the whole will be
+      part_000003.mp4       frames 750 to 999, encoded as the whole will be; of pictures, a folder part_000003
       part_000003.json      written after it: its hash, its counts, what the frames after it need to know
 
 A part counts when its record is there and its hash fits, and so do all before it.
@@ -23,21 +23,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from numpy.typing import NDArray
-
 from konterfei.compositing import FaceColors
-from konterfei.errors import OutputError
-from konterfei.io.atomic import make_folder, remove_leftovers, sha256, translated, write_json
+from konterfei.errors import OutputError, UnreadableMediaError
+from konterfei.io.atomic import make_folder, remove_leftovers, sha256, write_json
+from konterfei.io.locks import exclusive
 from konterfei.io.manifest import Manifest
-from konterfei.io.video import Frame, VideoWriter
+from konterfei.io.sequence import sequence_sha256
+from konterfei.io.video import Frame
+from konterfei.stages._merge_output import Drawn, PartWriter
 from konterfei.stages._merge_stream import SWAPPED, Clock
 
-try:
-    import fcntl
-except ImportError:  # Windows: no advisory locks; two merges into one output are then not noticed
-    fcntl = None  # type: ignore[assignment]
-
-Array = NDArray[Any]
 Colors = list[FaceColors]
 
 
@@ -86,18 +81,28 @@ class PartRecord:
 
 
 class Parts:
-    """The folder of parts of one merge."""
+    """The folder of parts of one merge.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    Args:
+        folder: where they are kept.
+        suffix: of a part; "" where it is a folder of pictures.
+    """
+
+    def __init__(self, folder: Path, suffix: str = ".mp4") -> None:
+        self.folder, self._suffix = folder, suffix
 
     def path(self, number: int) -> Path:
-        """Video file of a part."""
-        return self.folder / f"part_{number:06d}.mp4"
+        """Video file, or folder of pictures, of a part."""
+        return self.folder / f"part_{number:06d}{self._suffix}"
 
     def record_path(self, number: int) -> Path:
         """Record of a part."""
-        return self.path(number).with_suffix(".json")
+        return self.folder / f"part_{number:06d}.json"
+
+    def digest(self, number: int) -> str:
+        """The hash of a part. Raises OSError or UnreadableMediaError when it is not there."""
+        path = self.path(number)
+        return sha256(path) if self._suffix else sequence_sha256(path)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -106,17 +111,8 @@ class Parts:
         Raises:
             OutputError: another merge is at work there, or the folder cannot be made.
         """
-        path = make_folder(self.folder) / ".lock"
-        with translated(path), path.open("ab") as lock:
-            if fcntl is not None:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    raise OutputError(
-                        f"Another merge is writing into '{self.folder}'. Wait for it or choose another output."
-                    ) from None
-                except OSError:
-                    pass  # a disk without locks
+        busy = OutputError(f"Another merge is writing into '{self.folder}'. Wait for it or choose another output.")
+        with exclusive(make_folder(self.folder) / ".lock", busy):
             yield
 
     def begin(self, manifest: Manifest) -> tuple[list[PartRecord], list[str]]:
@@ -132,7 +128,10 @@ class Parts:
         changes = manifest.differs_from(there) if there is not None else []
         if there is None or changes:
             for path in self.folder.glob("part_*"):
-                path.unlink()
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
             manifest.save(self.folder)
         remove_leftovers(self.folder)
         return self._finished(), changes
@@ -149,9 +148,9 @@ class Parts:
                 record = PartRecord.from_json(json.loads(path.read_text("utf-8")))
                 if record.previous != (found[-1].number if found else None):
                     break
-                if sha256(self.path(record.number)) != record.sha256:
+                if self.digest(record.number) != record.sha256:
                     break
-            except (OSError, ValueError, KeyError, TypeError):
+            except (OSError, UnreadableMediaError, ValueError, KeyError, TypeError):
                 break  # torn by a power cut, or changed by hand: it and all after it are made again
             found.append(record)
         return found
@@ -244,7 +243,7 @@ class PartEncoder:
         notes: what the writers of these parts want a person to read, each once.
     """
 
-    def __init__(self, parts: Parts, writer: Callable[[Path], VideoWriter], waiting: int = 4) -> None:
+    def __init__(self, parts: Parts, writer: Callable[[Path], PartWriter], waiting: int = 4) -> None:
         self._parts, self._writer = parts, writer
         self.written: list[PartRecord] = []
         self.notes: list[str] = []
@@ -268,9 +267,9 @@ class PartEncoder:
         if error is None and self._error is not None:
             raise self._error
 
-    def write(self, image: Array, pts: Fraction, duration: Fraction | None, number: int) -> None:
+    def write(self, drawn: Drawn, number: int) -> None:
         """Hand over a frame of part `number`; it must not be changed any more."""
-        self._put((number, image, pts, duration))
+        self._put((number, drawn))
 
     def close_part(self, record: PartRecord) -> None:
         """The part in work is whole; `record` is written once the file is."""
@@ -299,14 +298,14 @@ class PartEncoder:
         except BaseException as error:  # the next call of the stage raises it
             self._error = error
 
-    def _encode_part(self, number: int, image: Array, pts: Fraction, duration: Fraction | None) -> None:
+    def _encode_part(self, number: int, drawn: Drawn) -> None:
         with self._writer(self._parts.path(number)) as writer:
-            item: Any = (number, image, pts, duration)
+            item: Any = (number, drawn)
             while not isinstance(item, PartRecord):
-                writer.write(*item[1:])
+                writer.write(item[1])
                 item = self._get()
         self.notes += [line for line in writer.notes if line not in self.notes]
-        item.sha256 = sha256(self._parts.path(number))
+        item.sha256 = self._parts.digest(number)
         write_json(self._parts.record_path(number), item.to_json())
         self.written.append(item)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -11,6 +12,7 @@ from konterfei.errors import ConfigError
 from konterfei.performers import PERFORMERS
 from konterfei.provenance.consent import Consent
 from konterfei.reporting import Reporter
+from konterfei.stages._settings import allow
 from konterfei.stages.swap import SwapConfig, SwapResult, swap
 
 
@@ -36,8 +38,7 @@ class DemoConfig:
     """Width and height of the clips in pixels."""
 
     def __post_init__(self) -> None:
-        if not self.minutes > 0:
-            raise ConfigError(f"--minutes is {self.minutes}: it must be more than 0.")
+        allow("--minutes", self.minutes, 0 < self.minutes < math.inf, "a number above 0")
         if self.src == self.dst:
             raise ConfigError(f"--src and --dst are both '{self.src}': choose two performers.")
 

@@ -19,8 +19,8 @@ from konterfei.geometry import Face
 from konterfei.io.atomic import ensure_writable, write_json
 from konterfei.io.faceset import Faceset
 from konterfei.io.images import write_image
-from konterfei.io.manifest import input_record
-from konterfei.io.sequence import USUAL_FPS, frame_rate
+from konterfei.io.manifest import Manifest, input_record
+from konterfei.io.sequence import USUAL_FPS, folder_of, frame_rate
 from konterfei.io.video import Frame, is_sequence, open_frames, read_ahead
 from konterfei.landmarkers import LANDMARKERS
 from konterfei.metrics import METRICS, Measurement, People, Series
@@ -28,6 +28,7 @@ from konterfei.metrics.evaluation import FORMAT, VERSION, from_json, lines, meas
 from konterfei.metrics.observation import Eyes, Observer, crop_size
 from konterfei.recognizers import RECOGNIZERS
 from konterfei.reporting import Reporter, check
+from konterfei.stages._settings import allow, parse_range, report_beside
 from konterfei.weights import WEIGHTS
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class EvaluateConfig:
     """Measure a swap: identity, expression, steadiness; draw the report picture."""
 
     video: Path
-    """The merged video."""
+    """The merged video, or the folder or pattern of the merged pictures."""
     faces: Path
     """Faceset of the video that received the face (dst)."""
     src: Path
@@ -57,7 +58,7 @@ class EvaluateConfig:
     """The video, or the folder or pattern of pictures, that received the face, unchanged; pictures have the frame rate
     that their faces were extracted with. Default: the one that the dst faceset names."""
     output: Path | None = None
-    """Picture to write, .png or .jpg; the figures go beside it as .json. Default: VIDEO.report.png"""
+    """Picture to write, .png or .jpg; the figures go beside it as .json. Default: NAME.report.jpg beside NAME.mp4."""
     every_nth: int | None = None
     """Measures three neighbouring frames out of every n; 1 to 3 = all. Default: as many as about 240 frames take."""
     detector: Annotated[str, DETECTORS] = "yunet"
@@ -67,22 +68,20 @@ class EvaluateConfig:
     recognizer: Annotated[str, RECOGNIZERS] = "mobilefacenet"
     """Tells people apart; the one that the facesets were made with."""
     threads: int = 0
-    """Threads of each network; 0 = as many as there are cores."""
+    """Threads of each network; 0 = one per core. The networks take turns; videos are decoded on two more threads."""
 
     def __post_init__(self) -> None:
-        if self.every_nth is not None and self.every_nth < 1:
-            raise ConfigError(f"--every-nth is {self.every_nth}; allowed: 1 or more.")
-        if self.threads < 0:
-            raise ConfigError(f"--threads is {self.threads}; allowed: 0 or more.")
-        if self.picture.suffix.lower() not in (".png", ".jpg", ".jpeg"):
-            raise ConfigError(f"--output is '{self.output}'; allowed: a picture, .png or .jpg.")
+        allow("--every-nth", self.every_nth, self.every_nth is None or self.every_nth >= 1, "1 or more")
+        allow("--threads", self.threads, self.threads >= 0, "0 or more")
+        is_picture = self.picture.suffix.lower() in (".png", ".jpg", ".jpeg")
+        allow("--output", f"'{self.output}'", is_picture, "a picture, .png or .jpg")
         for table, name in ((DETECTORS, self.detector), (LANDMARKERS, self.landmarker), (RECOGNIZERS, self.recognizer)):
             table[name]  # raises with the nearest names
 
     @property
     def picture(self) -> Path:
         """Where the report picture goes."""
-        return self.output or self.video.with_name(f"{self.video.name}.report.png")
+        return self.output or report_beside(self.video)
 
     @property
     def report(self) -> Path:
@@ -164,6 +163,10 @@ def evaluate(config: EvaluateConfig, reporter: Reporter) -> Evaluation:
 
 
 def _plate(config: EvaluateConfig, dst: Faceset) -> Path:
+    if config.plate is None and not dst.header.source:
+        raise ConfigError(
+            f"The faceset '{config.faces}' is pooled from several videos. Give the unchanged video with --plate."
+        )
     path = config.plate or Path(dst.header.source)
     if not (path.exists() or is_sequence(path)):
         if config.plate is None:
@@ -172,7 +175,7 @@ def _plate(config: EvaluateConfig, dst: Faceset) -> Path:
                 "Give the unchanged video with --plate."
             )
         raise ConfigError(f"--plate '{path}' does not exist.")
-    if not config.video.exists():
+    if not (config.video.exists() or is_sequence(config.video)):
         raise ConfigError(f"There is no video '{config.video}' to measure.")
     if path.resolve() == config.video.resolve():
         raise ConfigError(f"'{path}' is both the merged video and the plate: there is nothing to compare.")
@@ -220,10 +223,10 @@ def chosen_frames(indices: list[int], every_nth: int | None) -> list[int]:
 
 
 def _pairs(
-    plate: Path, fps: Fraction, result: Path, last: int, reporter: Reporter
+    plate: Path, fps: Fraction, result: Path, span: tuple[int, int], reporter: Reporter
 ) -> Iterator[tuple[Frame, NDArray[np.uint8]]]:
-    """Frames of the plate (`fps` a second if it is pictures) with the same frames of the result."""
-    theirs, ours = open_frames(plate, stop=last + 1, fps=fps), open_frames(result)
+    """Frames of the plate (`fps` a second if it is pictures), first to last, with those of the result."""
+    theirs, ours = open_frames(plate, span[0], span[1] + 1, fps=fps), open_frames(result)
     size = (theirs.info.width, theirs.info.height)
     if size != (ours.info.width, ours.info.height):
         raise ConfigError(
@@ -260,10 +263,18 @@ def _in_step(frames: Iterator[Frame], others: Iterator[Frame]) -> Iterator[tuple
             yield frame, other
 
 
+def _span(result: Path) -> tuple[int, int | None]:
+    """The frames of the plate that the result is of: those of the merge's --range, as its manifest tells."""
+    made = Manifest.load(folder_of(result))
+    return parse_range(made.settings.get("range") if made is not None and made.stage == "merge" else None)
+
+
 def _observe(config: EvaluateConfig, plate: Path, dst: Faceset, reporter: Reporter) -> Observer:
-    frames = chosen_frames(dst.frame_indices(), config.every_nth)
+    start, stop = _span(config.video)
+    there = [i for i in dst.frame_indices() if i >= start and (stop is None or i < stop)]
+    frames = chosen_frames(there, config.every_nth)
     if not frames:
-        raise NoFacesError(f"The faceset '{dst.folder}' has no face of '{dst.header.source_name}' itself.")
+        raise NoFacesError(f"The faceset '{dst.folder}' has no face of '{dst.header.source_name}' in these frames.")
     faces: dict[int, Face] = {}
     for index in frames:
         faces[index] = max((record.face for record in dst.faces_at(index)), key=lambda face: face.size)
@@ -276,7 +287,7 @@ def _observe(config: EvaluateConfig, plate: Path, dst: Faceset, reporter: Report
     fps = frame_rate(dst.header.settings.get("fps") or USUAL_FPS)
     reporter.start("looking at plate and result", len(frames))
     done = 0
-    for frame, image in _pairs(plate, fps, config.video, frames[-1], reporter):
+    for frame, image in _pairs(plate, fps, config.video, (start, frames[-1]), reporter):
         check(reporter)
         if frame.index in faces:
             observer.add(frame.index, frame.image, image, faces[frame.index])

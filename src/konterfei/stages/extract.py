@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain, islice
 from pathlib import Path
@@ -24,13 +24,25 @@ from konterfei.geometry import Crop, FaceType, head_pose
 from konterfei.imaging.filters import sharpness
 from konterfei.io.atomic import ensure_writable, make_folder
 from konterfei.io.faceset import FaceRecord, Faceset, FacesetHeader
+from konterfei.io.faceset_files import REPLACEMENT_NAME, bytes_for
 from konterfei.io.manifest import Manifest
 from konterfei.io.sequence import USUAL_FPS, frame_rate
 from konterfei.io.video import Frame, is_sequence, open_frames, read_ahead
 from konterfei.landmarkers import LANDMARKERS
 from konterfei.recognizers import RECOGNIZERS
 from konterfei.reporting import Reporter, check
-from konterfei.stages._extract_folder import JOURNAL_NAME, clear, forget, has_crops, new_manifest, refuse_other
+from konterfei.stages._extract_folder import (
+    JOURNAL_NAME,
+    begin_replacement,
+    drop_replacement,
+    finish_replacing,
+    forget,
+    has_crops,
+    new_manifest,
+    refuse_other,
+    replace_crops,
+)
+from konterfei.stages._settings import allow
 from konterfei.tracking.cuts import find_cuts, gaps
 from konterfei.tracking.faces import TrackedFace, faces_by_frame
 from konterfei.tracking.finder import FLOOR_SCORE, Finder, FinderSettings
@@ -76,19 +88,19 @@ class ExtractConfig:
     smallest: int = 24
     """Faces less high than this many pixels are left alone."""
     threads: int = 0
-    """Threads of each network; 0 = as many as there are cores."""
+    """Threads of each network; 0 = one per core. The networks take turns; the video is decoded on another thread."""
     force: bool = False
-    """Replaces what an extraction with other settings left in the folder."""
+    """Replaces what an extraction with other settings left in the folder, once the new faces are all there."""
 
     def __post_init__(self) -> None:
-        _allow("--face-type", self.face_type, self.face_type in set(FaceType), ", ".join(FaceType))
-        _allow("--size", self.size, 32 <= self.size <= 2048, "32 to 2048")
-        _allow("--every-nth", self.every_nth, self.every_nth >= 1, "1 or more")
-        _allow("--threshold", self.threshold, self.threshold is None or 0 < self.threshold < 1, "between 0 and 1")
-        _allow("--detect-every", self.detect_every, 1 <= self.detect_every <= 64, "1 to 64")
-        _allow("--smoothing", self.smoothing, 0 <= self.smoothing <= 10, "0 to 10")
-        _allow("--smallest", self.smallest, self.smallest >= 8, "8 or more")
-        _allow("--threads", self.threads, self.threads >= 0, "0 or more")
+        allow("--face-type", self.face_type, self.face_type in set(FaceType), ", ".join(FaceType))
+        allow("--size", self.size, 32 <= self.size <= 2048, "32 to 2048")
+        allow("--every-nth", self.every_nth, self.every_nth >= 1, "1 or more")
+        allow("--threshold", self.threshold, self.threshold is None or 0 < self.threshold < 1, "between 0 and 1")
+        allow("--detect-every", self.detect_every, 1 <= self.detect_every <= 64, "1 to 64")
+        allow("--smoothing", self.smoothing, 0 <= self.smoothing <= 10, "0 to 10")
+        allow("--smallest", self.smallest, self.smallest >= 8, "8 or more")
+        allow("--threads", self.threads, self.threads >= 0, "0 or more")
         for table, name in ((DETECTORS, self.detector), (LANDMARKERS, self.landmarker), (RECOGNIZERS, self.recognizer)):
             table[name]  # raises with the nearest names
         frame_rate(self.fps)
@@ -139,24 +151,33 @@ def extract(config: ExtractConfig, reporter: Reporter) -> ExtractResult:
     """
     if config.output.exists() and not config.output.is_dir():
         raise OutputError(f"'{config.output}' is a file; the faces need a folder. Choose another output.")
+    finish_replacing(config.output)
     before = Manifest.load(config.output)
     manifest = new_manifest(config.video, config.picture, _settings(config), before)
-    ensure_writable(config.output)
     is_same = before is not None and not manifest.differs_from(before)
+    is_replaced = config.force and has_crops(config.output) and (not is_same or before is None or before.complete)
     if not config.force:
         refuse_other(config.output, before, manifest)
         if before is not None and before.complete and is_same and has_crops(config.output):
             Faceset.open(config.output, allow_empty=True)  # refuses what is damaged or of another version
             reporter.note(f"Nothing to do: {config.output} is complete. --force makes it anew.")
             return ExtractResult(faceset=config.output, was_done=True, **before.results)
-    elif not is_same or (before is not None and before.complete):
-        clear(config.output)
-    make_folder(config.output)
-    manifest.save(config.output)
-    manifest.results = _make(config, manifest, reporter)
+    work = replace(config, output=config.output / REPLACEMENT_NAME) if is_replaced else config
+    ensure_writable(work.output, _bytes_needed(work))
+    if is_replaced:
+        begin_replacement(config.output, manifest)
+        reporter.note(f"The faces in {config.output} stay until the new ones are all there.")
+    make_folder(work.output)
+    manifest.save(work.output)
+    manifest.results = _make(work, manifest, reporter)
     manifest.complete = True
-    manifest.save(config.output)
-    return ExtractResult(faceset=config.output, was_done=False, **manifest.results)
+    manifest.save(work.output)
+    if is_replaced:
+        replace_crops(config.output)
+    drop_replacement(config.output)
+    results = manifest.results
+    reporter.note(f"{results['num_faces']} faces in {config.output}, from {results['num_frames']} frames.")
+    return ExtractResult(faceset=config.output, was_done=False, **results)
 
 
 def _make(config: ExtractConfig, manifest: Manifest, reporter: Reporter) -> dict[str, Any]:
@@ -175,7 +196,6 @@ def _make(config: ExtractConfig, manifest: Manifest, reporter: Reporter) -> dict
     num_faces = _cut_crops(config, manifest, analysis, people[number], reporter)
     if analysis.lost:
         reporter.warn(f"{analysis.lost} frames of {config.video} could not be decoded and have no crop.")
-    reporter.note(f"{num_faces} faces in {config.output}, from {len(analysis.frames)} frames.")
     return {
         "num_frames": len(analysis.frames),
         "num_lost": analysis.lost,
@@ -184,6 +204,14 @@ def _make(config: ExtractConfig, manifest: Manifest, reporter: Reporter) -> dict
         "person": number,
         "num_cuts": len(cuts),
     }
+
+
+def _bytes_needed(config: ExtractConfig) -> int:
+    """Disk that the crops which are not there yet will take about, were there a face in every frame."""
+    with closing(open_frames(config.video)) as reader:
+        num_frames = -(-reader.info.num_frames // config.every_nth)
+    num_there = sum(1 for _ in config.output.glob("*.jpg"))
+    return bytes_for(max(0, num_frames - num_there), config.size)
 
 
 def _settings(config: ExtractConfig) -> dict[str, Any]:
@@ -195,11 +223,6 @@ def _settings(config: ExtractConfig) -> dict[str, Any]:
         "size": config.size,
         "smoothing": config.smoothing,
     }
-
-
-def _allow(flag: str, value: object, is_fine: bool, allowed: str) -> None:
-    if not is_fine:
-        raise ConfigError(f"{flag} is {value}; allowed: {allowed}.")
 
 
 def _finding(config: ExtractConfig) -> dict[str, Any]:
@@ -317,7 +340,7 @@ def _cut_crops(
     header = FacesetHeader(
         face_type=FaceType(config.face_type),
         size=config.size,
-        source=str(config.video),
+        source=str(config.video.absolute()),
         source_sha256=manifest.inputs["video"]["sha256"],
         settings=manifest.settings,
     )
@@ -350,7 +373,7 @@ def _add(faceset: Faceset, config: ExtractConfig, frame: Frame, tracked: Tracked
     crop = Crop.fit(face.landmarks, FaceType(config.face_type), config.size)
     image = crop.cut(frame.image)
     record = FaceRecord(
-        source=config.video.name,
+        source=faceset.header.source_name,
         frame_index=frame.index,
         pts=frame.pts,
         face=face,

@@ -23,10 +23,10 @@ from konterfei.io.sequence import USUAL_FPS, frame_rate
 from konterfei.io.video import look
 from konterfei.provenance.certificate import signing_identity
 from konterfei.provenance.consent import require
-from konterfei.provenance.credentials import ensure_signable
 from konterfei.provenance.label import LABELS
 from konterfei.reporting import Reporter
-from konterfei.stages._merge_checks import disk_needed, refuse_among_pictures, refuse_foreign
+from konterfei.stages._merge_checks import check_output, refuse_foreign
+from konterfei.stages._merge_output import output_for
 from konterfei.training.presets import PRESETS
 
 BYTES_A_FACE = 60_000
@@ -48,7 +48,8 @@ class SwapConfig:
     dst: Path
     """Video that receives the face, or a folder or pattern of pictures that are its frames."""
     output: Path
-    """Video to write, .mp4 or .mov. Its report and manifest are written beside it."""
+    """Video to write, .mp4 or .mov; or a folder (PNG) or pattern (out/shot.%06d.png) for pictures. Its report is
+    written beside it."""
     consent: Path
     """Consent record of the src person, as `konterfei consent new` writes it."""
     preset: Annotated[str, PRESETS] = "quick"
@@ -86,14 +87,15 @@ class SwapConfig:
     @property
     def layout(self) -> Layout:
         """Where everything goes."""
-        project = self.project or self.output.with_name(f"{self.output.stem}.konterfei")
+        place = output_for(self.output).place
+        project = self.project or place.with_name(f"{place.stem}.konterfei")
         src, dst = _name(self.src, self.src_person), _name(self.dst, self.dst_person)
         return Layout(
             project=project,
             src_faces=project / "identities" / src / "faces",
             dst_faces=project / "shots" / dst / "faces",
             run=project / "models" / f"{src}-{dst}-{self.preset}",
-            report=self.output.with_name(f"{self.output.stem}.report.jpg"),
+            report=place.with_name(f"{place.stem}.report.jpg"),
         )
 
 
@@ -212,7 +214,7 @@ def swap(config: SwapConfig, reporter: Reporter) -> SwapResult:
     return SwapResult(
         video=config.output,
         report=layout.report if is_measured else None,
-        manifest=Manifest.file_for(config.output),
+        manifest=Manifest.file_for(output_for(config.output).place),
         project=layout.project,
         seconds=seconds,
         is_preview=trained.is_preview,
@@ -224,15 +226,13 @@ def _check(config: SwapConfig) -> None:
     """Everything that can be found wrong before work begins."""
     src, dst = look(config.src), look(config.dst)
     require(config.consent, use=config.use)
-    ensure_signable(config.output)
+    check_output(config.output, [("--dst", config.dst), ("--src", config.src), ("--consent", config.consent)], dst)
     is_begun = (config.layout.run / "checkpoints").is_dir()  # what it keeps is there already
     run = 0 if is_begun else PRESETS[config.preset].run_bytes
     faces = (src.num_frames + dst.num_frames) * BYTES_A_FACE
     ensure_writable(config.layout.project, faces + run)
-    refuse_among_pictures(config.output, [("--src", config.src), ("--dst", config.dst)])
-    ensure_writable(config.output, disk_needed(config.dst))
     if not config.force:
-        refuse_foreign(config.output, Manifest.load(config.output))
+        refuse_foreign(config.output, Manifest.load(output_for(config.output).place))
     signing_identity(config.certificate, config.key)  # what is to be said about it, the merge says
 
 

@@ -21,7 +21,9 @@ from typing import IO, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from konterfei.errors import OutputError
 from konterfei.io.atomic import output_error
+from konterfei.io.locks import exclusive
 from konterfei.tracking.finder import FinderState, Found, FrameFaces, state_from_json, state_to_json
 
 
@@ -46,7 +48,7 @@ class Analysis:
 
 
 class Journal:
-    """An analysis on disk. A context manager.
+    """An analysis on disk, held by one process at a time. A context manager.
 
     Args:
         path: the file; made when missing.
@@ -54,24 +56,26 @@ class Journal:
             begun anew: the caller has asked beforehand whether it may.
 
     Raises:
-        OutputError: it cannot be read or written.
+        OutputError: it cannot be read or written, or another process is at it.
     """
 
     def __init__(self, path: Path, about: Mapping[str, Any]) -> None:
         self.path = path
         self.analysis = Analysis()
+        busy = OutputError(f"Another extraction is at work in '{path.parent}'. Wait for it or choose another folder.")
+        self._file: IO[bytes] = exclusive(path, busy)
         try:
             lines, size = _read(path)
             if not lines or lines[0].get("about") != dict(about):
                 lines, size = [], 0
             for line in lines[1:]:
                 _take(self.analysis, line)
-            self._file: IO[bytes] = path.open("ab")
             if self._file.tell() != size:
                 self._file.truncate(size)
             if not lines:
                 self._append({"about": dict(about)})
         except OSError as error:
+            self._file.close()
             raise output_error(path, error) from error
 
     def __enter__(self) -> Self:

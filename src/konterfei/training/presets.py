@@ -14,6 +14,9 @@ from konterfei.training.plan import Phase, Plan, Schedule
 
 OptimizerName = Literal["adabelief", "adam", "rmsprop"]
 
+BYTES_A_PARAMETER = 84
+"""Disk that a run takes: three checkpoints of four float32 each and one more while it is written, five snapshots."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Preset:
@@ -38,7 +41,7 @@ class Preset:
     usable_steps: int
     """A run of fewer steps is a preview and says so."""
     run_bytes: int
-    """Disk that a run keeps: three checkpoints and five snapshots (68 bytes a parameter), previews, some room."""
+    """Disk that a run takes: BYTES_A_PARAMETER for each parameter of the model, previews, some room."""
     augment: AugmentSettings = field(default_factory=AugmentSettings)
     """How far samples are moved and bent."""
     objectives: Objectives = field(default_factory=Objectives)
@@ -81,7 +84,7 @@ PRESETS: dict[str, Preset] = {
         schedule=Schedule(rate=5e-5, warmup=500, hold=0.8),
         steps=150_000,
         usable_steps=30_000,
-        run_bytes=6_500_000_000,
+        run_bytes=7_200_000_000,
     ),
     "tiny": Preset(
         about="64 px and seconds a hundred steps: to try a command or a clip, not to show",

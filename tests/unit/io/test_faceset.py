@@ -11,7 +11,7 @@ from faceset_fixtures import fill, header, picture, record
 from konterfei.errors import DamagedFileError, FacesetError, OutputError
 from konterfei.geometry import FaceType
 from konterfei.io import faceset as faceset_module
-from konterfei.io import faceset_files
+from konterfei.io import locks
 from konterfei.io.faceset import Faceset
 from konterfei.reporting import Recorder
 
@@ -313,7 +313,7 @@ def test_pictures_and_records_that_do_not_fit_the_header_are_bugs(tmp_path):
 
 
 def test_two_writers_at_once_are_refused(tmp_path):
-    if faceset_files.fcntl is None:
+    if locks.fcntl is None:
         pytest.skip("no advisory locks on this system")
     with Faceset.create(tmp_path, header()) as first:
         fill(first, 1)

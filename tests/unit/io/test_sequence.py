@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 from video_fixtures import picture
 
-from konterfei.errors import OutputError, UnreadableMediaError
+from konterfei.errors import UnreadableMediaError
 from konterfei.io.images import write_image
-from konterfei.io.video import ImageSequenceReader, VideoReader, open_frames, open_writer
+from konterfei.io.sequence import folder_of, numbered
+from konterfei.io.video import ImageSequenceReader, VideoReader, VideoWriter, open_frames
 
 
 @pytest.mark.parametrize("name", ["frames", "frames/shot_v2.%04d.png"])
-def test_frames_to_pictures_and_back(tmp_path, name):
+def test_pictures_are_read_as_frames(tmp_path, name):
     target = tmp_path / name
-    with open_writer(target, 96, 64) as writer:
-        for index in range(12):
-            writer.write(picture(index), Fraction(index, 25))
+    for index in range(12):
+        write_image(tmp_path / "frames" / f"shot_v2.{index:04d}.png", picture(index))
     with open_frames(target, fps=Fraction(24000, 1001)) as reader:
         frames = list(reader)
     assert [f.index for f in frames] == list(range(12)) and reader.lost == 0
@@ -55,18 +55,23 @@ def test_what_cannot_be_a_sequence(tmp_path):
         (tmp_path / name).write_bytes(b"rubbish")
     with pytest.raises(UnreadableMediaError, match="Not one of the 2"):
         open_frames(tmp_path)
-    (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="in the way"):
-        open_writer(tmp_path / "file", 8, 8)
 
 
 def test_a_sequence_becomes_a_video(tmp_path):
     for index in range(5):
         write_image(tmp_path / "in" / f"{index}.png", picture(index))
     reader = open_frames(tmp_path / "in", fps=24)
-    with open_writer(tmp_path / "out.mp4", 96, 64, like=reader.info, preset="ultrafast", crf=5) as writer:
+    with VideoWriter.like(reader.info, tmp_path / "out.mp4", preset="ultrafast", crf=5) as writer:
         for frame in reader:
             writer.write(frame.image, frame.pts, frame.duration)
     back = list(VideoReader(tmp_path / "out.mp4"))
     assert [f.pts for f in back] == [Fraction(i, 24) for i in range(5)]
     assert all(np.abs(f.image.astype(int) - picture(f.index)).mean() < 3 for f in back)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name"), [("a.%06d.png", "a.000007.png"), ("%d.tif", "7.tif"), ("x%03d_%s.png", "x007_%s.png")]
+)
+def test_a_pattern_with_its_number_filled_in(tmp_path, pattern, name):
+    assert numbered(pattern, 7) == name
+    assert folder_of(tmp_path / pattern) == tmp_path and folder_of(tmp_path) == tmp_path

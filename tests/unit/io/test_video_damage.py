@@ -15,7 +15,7 @@ import pytest
 from video_fixtures import add_sound, make_clip, picture
 
 from konterfei.errors import OutputError, UnreadableMediaError
-from konterfei.io.video import VideoReader, VideoWriter, open_frames, open_writer, probe
+from konterfei.io.video import VideoReader, VideoWriter, open_frames, probe
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +177,7 @@ def test_a_real_refusal_while_encoding_is_an_output_error(tmp_path):
 def test_outputs_that_cannot_be(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(OutputError, match="not a folder"):
-        open_writer(tmp_path / "file" / "a.mp4", 96, 64)
+        VideoWriter(tmp_path / "file" / "a.mp4", 96, 64)
     plate = make_clip(tmp_path / "plate.mp4", count=3)
     with pytest.raises(OutputError, match="also an input"):
         VideoWriter(plate, 96, 64, audio_from=plate)

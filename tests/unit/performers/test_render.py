@@ -1,12 +1,15 @@
 import sys
+from types import SimpleNamespace
 
 import av
 import numpy as np
 import pytest
 
 from konterfei.errors import Cancelled, ConfigError, DamagedFileError, OutputError, UnknownNameError
+from konterfei.io.images import write_image
 from konterfei.io.video import VideoReader, probe
 from konterfei.performers import PERFORMERS, PerformerConfig, read_truth, render_performer
+from konterfei.performers.cast import load_pictures
 from konterfei.performers.motion import Motion
 from konterfei.performers.render import truth_path
 from konterfei.reporting import Recorder, Silent
@@ -156,6 +159,22 @@ def test_missing_pictures_are_named_with_their_remedy(tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match=r"pip install konterfei\[demo\]"):
         render_performer(tiny(tmp_path / "a.mp4", person="P007"), Silent())  # not yet in this process's memory
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, None], ids=["empty", "cut-off", "missing"])
+def test_pictures_that_cannot_be_read_are_named_with_their_remedy(tmp_path, monkeypatch, share):
+    package = tmp_path / "openpeople" / "__init__.py"
+    sheet = package.parent / "data" / "curated" / "P007" / "assets" / "emotions_sheet.jpg"
+    write_image(sheet, np.zeros((40, 40, 3), np.uint8))
+    if share is None:
+        sheet.unlink()
+    else:
+        sheet.write_bytes(sheet.read_bytes()[: int(share * sheet.stat().st_size)])
+    monkeypatch.setitem(sys.modules, "openpeople", SimpleNamespace(__file__=str(package)))
+    with pytest.raises(
+        ConfigError, match=r"emotions_sheet\.jpg' is missing or unreadable.*--force-reinstall openpeople"
+    ):
+        load_pictures("P007")
 
 
 @pytest.mark.parametrize(

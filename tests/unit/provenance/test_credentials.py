@@ -20,7 +20,16 @@ from konterfei.errors import Cancelled, OutputError, ProvenanceError, Unreadable
 from konterfei.io.atomic import sha256
 from konterfei.provenance import credentials, layout
 from konterfei.provenance.certificate import Identity, own_roots, signing_identity
-from konterfei.provenance.credentials import SIGNABLE, SOURCE_TYPE, Claim, Material, ensure_signable, sign, verify
+from konterfei.provenance.credentials import (
+    PICTURES,
+    SOURCE_TYPE,
+    VIDEOS,
+    Claim,
+    Material,
+    ensure_signable,
+    sign,
+    verify,
+)
 from konterfei.provenance.verification import OFFLINE, State, _judge
 from konterfei.reporting import Recorder
 
@@ -141,7 +150,7 @@ def test_the_picture_and_the_sound_are_those_that_were_signed(signed: Path, plat
     assert packets(signed) == packets(plate)
 
 
-@pytest.mark.parametrize("suffix", sorted(SIGNABLE))
+@pytest.mark.parametrize("suffix", sorted(VIDEOS))
 @pytest.mark.parametrize("faststart", [False, True])
 def test_every_type_of_output(
     suffix: str, faststart: bool, clip: Callable[..., Path], claim: Claim, identity: Identity, tmp_path: Path
@@ -160,9 +169,9 @@ def test_every_type_of_output(
     [
         ("out.mkv", "Matroska"),
         ("out.webm", "Matroska"),
-        ("out", "sequence"),
-        ("frames/%06d.png", "sequence"),
-        ("out.exr", "sequence"),
+        ("out.png", "one picture"),
+        ("frames/%06d.exr", "'.exr'"),
+        ("out.exr", "'.exr'"),
         ("out.mxf", "'.mxf'"),
     ],
 )
@@ -171,10 +180,50 @@ def test_what_cannot_be_marked_is_refused_early(
 ) -> None:
     with pytest.raises(OutputError, match=word) as caught:
         ensure_signable(tmp_path / name)
-    assert caught.value.exit_code == 2 and ".mp4" in str(caught.value)
-    with pytest.raises(OutputError):
-        sign(plate, tmp_path / name, claim)
+    assert caught.value.exit_code == 2 and ("%" in name or ".mp4" in str(caught.value))
+    if Path(name).suffix not in PICTURES:
+        with pytest.raises(OutputError):
+            sign(plate, tmp_path / name, claim)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("suffix", sorted(PICTURES))
+def test_a_picture_is_signed_and_any_change_to_it_is_found(
+    suffix: str, claim: Claim, identity: Identity, tmp_path: Path
+) -> None:
+    chance = random.Random(2)
+    source, output = tmp_path / f"a{suffix}", tmp_path / f"out{suffix}"
+    Image.effect_noise((64, 48), 80).convert("RGB").save(source)
+    assert sign(source, output, replace(claim, frame=17), identity).untouched
+    found = verify(output)
+    assert found.untouched and found.swap["frame"] == 17
+    assert list(Image.open(output).getdata()) == list(Image.open(source).getdata()), "the pixels are the same"
+    size = output.stat().st_size
+    told = found.summary()
+    for offset in chance.sample(range(size), 200):
+        flip(output, offset, bit := chance.randrange(8))
+        try:
+            now = verify(output)
+        except UnreadableMediaError:
+            now = None
+        assert now is None or now.exit_code or now.summary() == told, f"byte {offset}, bit {bit}"
+        flip(output, offset, bit)
+    with output.open("ab") as file:
+        file.write(b"more")
+    assert verify(output).state is State.ALTERED
+
+
+@pytest.mark.parametrize("suffix", sorted(PICTURES))
+def test_a_picture_with_damaged_credentials_is_altered(
+    suffix: str, claim: Claim, identity: Identity, tmp_path: Path
+) -> None:
+    source, output = tmp_path / f"a{suffix}", tmp_path / f"out{suffix}"
+    Image.effect_noise((64, 48), 80).convert("RGB").save(source)
+    sign(source, output, claim, identity)
+    flip(output, output.read_bytes().index(b"jumdc2pa") + 60)
+    found = verify(output)
+    assert found.state is State.ALTERED and found.problems
+    assert verify(source).state is State.UNMARKED
 
 
 def test_a_flipped_byte_anywhere_outside_the_credentials_is_found(copy: Path) -> None:

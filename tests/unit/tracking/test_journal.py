@@ -5,6 +5,7 @@ import pytest
 from tracking_material import face
 
 from konterfei.errors import OutputError
+from konterfei.io import locks
 from konterfei.landmarkers import Window
 from konterfei.tracking.finder import FinderState, FrameFaces, Lane
 from konterfei.tracking.journal import Journal
@@ -116,3 +117,14 @@ def test_place_that_cannot_be_written(tmp_path):
     (tmp_path / "j").mkdir()
     with pytest.raises(OutputError):
         Journal(tmp_path / "j", ABOUT)
+
+
+@pytest.mark.skipif(locks.fcntl is None, reason="no advisory locks on this system")
+def test_two_at_once_are_refused(tmp_path):
+    with Journal(tmp_path / "j", ABOUT) as journal:
+        journal.add(*block(0))
+        with pytest.raises(OutputError, match="Another extraction is at work"):
+            Journal(tmp_path / "j", {**ABOUT, "detector": "other"})
+        journal.add(*block(4))
+    with Journal(tmp_path / "j", ABOUT) as again:
+        same(again.analysis, journal.analysis)
