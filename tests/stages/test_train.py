@@ -311,6 +311,7 @@ def test_the_space_that_a_run_takes_follows_its_parameters(faces, tmp_path):
         count = sum(parameter.numel() for parameter in model.parameters())
         assert BYTES_A_PARAMETER * count < chosen.run_bytes < 1.2 * BYTES_A_PARAMETER * count + 250e6
     assert needed(preset="quick", d_dims=48) > needed(preset="quick")
+    assert needed(preset="tiny", gan_power=0.1, gan_dims=64, gan_patch_size=31) > needed(preset="tiny") + 100e6
     assert needed(preset="standard", resolution=64, ae_dims=32) < 0.5 * needed(preset="standard")
 
 

@@ -9,26 +9,20 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from konterfei.color_transfers import COLOR_TRANSFERS
-from konterfei.errors import CheckpointMismatchError, ConfigError, StoreError
+from konterfei.errors import ConfigError
 from konterfei.geometry import FaceType
 from konterfei.io.atomic import ensure_writable
 from konterfei.io.faceset import Faceset
 from konterfei.io.manifest import Manifest
-from konterfei.io.run import Checkpoint, Run
+from konterfei.io.run import Run
 from konterfei.models import MODELS
 from konterfei.reporting import Reporter
 from konterfei.stages._settings import allow
 from konterfei.stages._train_records import complete, train_manifest, warn_of_oddities
+from konterfei.stages._train_run import Origin, open_run, origin_of
 from konterfei.training.objectives import Objectives, UpdateDropout
 from konterfei.training.plan import read_phases
-from konterfei.training.presets import (
-    BYTES_A_PARAMETER,
-    PRESETS,
-    OptimizerName,
-    Preset,
-    parse_architecture,
-    preset,
-)
+from konterfei.training.presets import BYTES_A_PARAMETER, PRESETS, OptimizerName, Preset, parse_architecture, preset
 
 ROOM = 100_000_000
 """Disk for the previews of a run, and some to spare."""
@@ -206,13 +200,18 @@ def resolved(config: TrainConfig) -> Preset:
 def bytes_needed(config: TrainConfig) -> int:
     """Disk that the run will take about. Raises ConfigError, UnknownNameError as `resolved`."""
     base, chosen = preset(config.preset), resolved(config)
-    if (chosen.model, chosen.dims) == (base.model, base.dims):
+    is_judged = any(chosen.plan.of(phase).is_judged for phase in chosen.phases)
+    if (chosen.model, chosen.dims) == (base.model, base.dims) and not is_judged:
         return base.run_bytes
     import torch  # here, as below: torch is slow to load
 
+    from konterfei.training.adversaries import parameters_of_judges
+
     with torch.device("meta"):  # shapes without memory
-        count = sum(parameter.numel() for parameter in MODELS.load(chosen.model)(chosen.dims).parameters())
-    return BYTES_A_PARAMETER * count + ROOM
+        model = MODELS.load(chosen.model)(chosen.dims)
+    count = sum(parameter.numel() for parameter in model.parameters())
+    judges = max(parameters_of_judges(model, chosen.plan.of(phase).in_force()) for phase in chosen.phases)
+    return BYTES_A_PARAMETER * (count + judges) + ROOM
 
 
 def train(config: TrainConfig, reporter: Reporter) -> TrainResult:
@@ -231,10 +230,10 @@ def train(config: TrainConfig, reporter: Reporter) -> TrainResult:
     if idle := chosen.objectives.idle():
         reporter.warn(f"Without effect beside the other settings: {', '.join(idle)}.")
     _check_means(config, chosen)
-    start = _start(config)
+    start = origin_of(config.start_from, config.output)
     is_begun = Run.exists(config.output) and not Run.open(config.output).is_untrained  # what it takes is there already
     ensure_writable(config.output, 0 if is_begun else bytes_needed(config))
-    run = _open_run(config, chosen, src, dst, reporter)
+    run = open_run(config.output, config.preset, config.seed, chosen, src, dst, reporter)
     with run.writing(), _memory_errors(config, chosen, run):
         manifest = train_manifest(config, chosen, run, src, dst, start.record if start else None)
         if not Manifest.file_for(run.folder).exists():
@@ -279,76 +278,8 @@ def _check_means(config: TrainConfig, chosen: Preset) -> None:
         refuse_unoffered(chosen.model, MODELS.load(chosen.model), chosen.plan.of(phase).in_force())
 
 
-@dataclass(frozen=True)
-class _Start:
-    """The run to start from: its newest checkpoint, whether it was pretraining, and what a manifest says of it."""
-
-    checkpoint: Checkpoint
-    was_pretraining: bool
-    record: dict[str, Any]
-
-
-def _start(config: TrainConfig) -> _Start | None:
-    """What a new run begins with; None when it begins anew or has begun already.
-
-    Raises:
-        StoreError: no run there, or none with a whole checkpoint.
-    """
-    if config.start_from is None or (Run.exists(config.output) and not Run.open(config.output).is_untrained):
-        return None
-    other = Run.open(config.start_from)
-    checkpoint = other.newest_checkpoint()
-    if checkpoint is None:
-        raise StoreError(f"--start-from '{config.start_from}': no checkpoint there can be read. Train it first.")
-    record = {
-        "path": str(config.start_from.absolute()),
-        "steps": checkpoint.step,
-        "sha256": checkpoint.state["sha256"],
-    }
-    return _Start(checkpoint, bool(other.config.get("pretrain")), record)
-
-
-def _open_run(config: TrainConfig, chosen: Preset, src: Faceset, dst: Faceset, reporter: Reporter) -> Run:
-    """The run in the output folder: a new one, or the one there when its settings are the same."""
-    fixed: dict[str, Any] = {
-        "model": chosen.model,
-        "dims": asdict(chosen.dims),
-        "face_type": str(chosen.face_type),
-        "optimizer": chosen.optimizer,
-        "seed": config.seed,
-    }
-    people = {
-        name: {
-            "faces": str(faceset.folder),
-            "hash": faceset.content_hash(),
-            "video": faceset.header.source_name,
-            "video_sha256": faceset.header.source_sha256,
-        }
-        for name, faceset in (("src", src), ("dst", dst))
-    }
-    fixed |= {"pretrain": chosen.objectives.pretrain}
-    settings = {**fixed, "preset": config.preset, **people}
-    if not Run.exists(config.output):
-        return Run.create(config.output, settings)
-    run = Run.open(config.output)
-    if run.is_untrained:
-        with run.writing():
-            return run.replaced(settings)
-    there = {"pretrain": False, **run.config}  # runs from before there was a choice
-    changed = [f"{k}: there {there.get(k)!r}, asked for {v!r}" for k, v in fixed.items() if there.get(k) != v]
-    if changed:
-        raise CheckpointMismatchError(
-            f"'{config.output}' was made with other settings ({'; '.join(changed)}). "
-            "Use its settings, or train in another folder."
-        )
-    for person in ("src", "dst"):
-        if run.config[person]["hash"] != people[person]["hash"]:
-            reporter.note(f"The {person} faceset has changed since this run began; what is there now is used.")
-    return run
-
-
 def _run_loop(
-    config: TrainConfig, chosen: Preset, run: Run, src: Faceset, dst: Faceset, start: _Start | None, reporter: Reporter
+    config: TrainConfig, chosen: Preset, run: Run, src: Faceset, dst: Faceset, start: Origin | None, reporter: Reporter
 ) -> Any:
     import torch  # here, so that settings can be checked and shown without it
 

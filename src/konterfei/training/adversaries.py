@@ -179,3 +179,9 @@ def adversaries_for(
             )
         )
     return made
+
+
+def parameters_of_judges(model: SwapModel, objectives: Objectives) -> int:
+    """How many parameters the judges of these objectives have; nothing is allocated."""
+    judges = adversaries_for(model, objectives, "adam", 0, torch.device("meta"), "fp32")
+    return sum(judge.learner.flat.weights.numel() for judge in judges)

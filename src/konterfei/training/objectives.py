@@ -75,7 +75,7 @@ class Objectives:
         for name, (low, high) in _RANGES.items():
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and low <= value <= high):
-                raise ConfigError(f"--{name.replace('_', '-')} {value:g}: it goes from {low:g} to {high:g}.")
+                raise ConfigError(f"--{name.replace('_', '-')} is {value:g}; allowed: {low:g} to {high:g}.")
 
     def in_force(self) -> Objectives:
         """These, with what pretraining fixes (dfl-spec 7.11)."""
@@ -84,6 +84,11 @@ class Objectives:
         # [Q] of 7.8.5: there, the model is still pushed by a judge of codes that itself does not learn.
         power = self.true_face_power if self.dfl_exact else 0.0
         return replace(self, **{**_PRETRAINING, "true_face_power": power})
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether a second network learns beside the model."""
+        return bool(self.gan_power or self.true_face_power)
 
     def idle(self) -> list[str]:
         """Settings that differ from their default and have no effect beside the others, in words."""

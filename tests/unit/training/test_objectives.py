@@ -15,11 +15,11 @@ GIVEN = {"src": "a", "dst": "b", "output": "c"}
 @pytest.mark.parametrize(
     ("setting", "said"),
     [
-        ({"gan_power": 6}, "--gan-power 6: it goes from 0 to 5"),
-        ({"gan_patch_size": 2}, "--gan-patch-size 2: it goes from 3 to 640"),
-        ({"hsv_power": 0.5}, "--hsv-power 0.5: it goes from 0 to 0.3"),
-        ({"true_face_power": float("nan")}, "--true-face-power nan"),
-        ({"face_style_power": -1}, "--face-style-power -1"),
+        ({"gan_power": 6}, "--gan-power is 6; allowed: 0 to 5"),
+        ({"gan_patch_size": 2}, "--gan-patch-size is 2; allowed: 3 to 640"),
+        ({"hsv_power": 0.5}, "--hsv-power is 0.5; allowed: 0 to 0.3"),
+        ({"true_face_power": float("nan")}, "--true-face-power is nan"),
+        ({"face_style_power": -1}, "--face-style-power is -1"),
     ],
 )
 def test_nonsense_is_refused_by_name(setting, said):

@@ -59,7 +59,7 @@ def test_the_example_of_the_manual_is_one(tmp_path):
         ("[[phase]]\npretrain = true\n", "'pretrain' is not known"),
         ("[[phase]]\nsteps = 0\n[[phase]]\n", "phase 1: steps = 0: must be a number above 0"),
         ("[[phase]]\nrate = true\n", "rate = True: must be"),
-        ("[[phase]]\nsteps = 5\n[[phase]]\ngan_power = 9\n", "phase 2: --gan-power 9"),
+        ("[[phase]]\nsteps = 5\n[[phase]]\ngan_power = 9\n", "phase 2: --gan-power is 9"),
         ("[[phase]]\ngan_power = true\n", "gan_power = True is of the wrong kind"),
         ("[[phase]]\nrandom_warp = 1\n", "random_warp = 1 is of the wrong kind"),
         ("[[phase]]\ncolor_transfer = 1\n", "color_transfer = 1 is of the wrong kind"),
