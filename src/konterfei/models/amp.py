@@ -12,9 +12,11 @@ import torch
 from torch import Tensor
 
 from konterfei.models.base import Images, SwapModel
+from konterfei.nets import recipes
 from konterfei.nets.autoencoders import Decoder
 from konterfei.nets.dims import Dims
 from konterfei.nets.morphable import MorphEncoder, MorphInter
+from konterfei.nets.recipes import Recipe
 
 
 class AMP(SwapModel):
@@ -24,6 +26,7 @@ class AMP(SwapModel):
     """
 
     can_morph: ClassVar[bool] = True
+    recipe: ClassVar[Recipe] = recipes.AMP
 
     def __init__(self, dims: Dims) -> None:
         dims = replace(dims, unit=True, double=True, deep=True, cosine=False)

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from konterfei.training import optimizers
-from konterfei.training.optimizers import AdaBelief, Adam, FlatParameters, RMSprop
+from konterfei.training.optimizers import AdaBelief, Adam, FlatParameters
 
 
 class One(nn.Module):
@@ -43,18 +43,6 @@ def test_adabelief_gives_the_original_numbers():
     assert beliefs == pytest.approx([2.025e-4, 3.6632e-4, 4.3645e-4], rel=2e-5)
     assert torch.equal(flat.ema, flat.weights)  # nothing of the old is kept
     assert not flat.gradients.any()
-
-
-def test_rmsprop_gives_the_original_numbers():
-    """A.7: weight 1, rate 5e-5, gradients 0.5, 0.5, -0.2."""
-    model = One()
-    optimizer = RMSprop(FlatParameters(model))
-    weights = []
-    for count, gradient in enumerate((0.5, 0.5, -0.2), 1):
-        model.p.grad.fill_(gradient)
-        optimizer.step(5e-5, count, 0.0)
-        weights.append(model.p.item())
-    assert weights == pytest.approx([0.9998418871, 0.9997271798, 0.9997734293], abs=6e-8)
 
 
 def test_adam_equals_pytorch():
