@@ -70,6 +70,10 @@ class TrainConfig:
     """Seconds between two preview pictures."""
     checkpoint_seconds: float = 120.0
     """Seconds between two checkpoints: what a power cut can cost at most."""
+    backup_hours: float | None = None
+    """Hours of training between two backups, which are kept to go back to (`konterfei restore`). Default: none."""
+    tensorboard: bool = False
+    """Also write losses, rate, speed and previews for TensorBoard, into the run's folder tensorboard."""
 
     def __post_init__(self) -> None:
         if self.minutes is not None and self.steps is not None:
@@ -81,6 +85,7 @@ class TrainConfig:
             ("rate", self.rate),
             ("preview-seconds", self.preview_seconds),
             ("checkpoint-seconds", self.checkpoint_seconds),
+            ("backup-hours", self.backup_hours),
         ):
             allow(f"--{flag}", value, value is None or 0 < value < math.inf, "a number above 0")
         allow("--seed", self.seed, self.seed >= 0, "0 or more")
@@ -294,8 +299,10 @@ def _run_loop(config: TrainConfig, chosen: Preset, run: Run, src: Faceset, dst: 
 
     from konterfei.models.devices import choose_device, choose_precision, use_threads
     from konterfei.training.data import Sampler, load_faces, memory_for_faces
+    from konterfei.training.desk import Desk
     from konterfei.training.loop import LoopSettings, train_loop
     from konterfei.training.plan import Budget
+    from konterfei.training.resources import memory_text
 
     device = choose_device(config.device)
     precision = choose_precision(config.precision, device)
@@ -325,7 +332,16 @@ def _run_loop(config: TrainConfig, chosen: Preset, run: Run, src: Faceset, dst: 
         checkpoint_s=config.checkpoint_seconds,
         preview_s=config.preview_seconds,
     )
-    return train_loop(run, model, sampler, settings, reporter)
+    desk = Desk(
+        run,
+        reporter,
+        batch=chosen.batch,
+        backup_s=config.backup_hours and 3600 * config.backup_hours,
+        has_board=config.tensorboard,
+        memory=lambda: memory_text(device),
+    )
+    with desk:
+        return train_loop(run, model, sampler, settings, reporter, desk)
 
 
 def _memory_errors(config: TrainConfig, chosen: Preset, run: Run) -> AbstractContextManager[None]:

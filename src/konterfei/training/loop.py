@@ -19,6 +19,7 @@ from konterfei.models.base import Batch, SwapModel
 from konterfei.models.devices import autocast
 from konterfei.reporting import Reporter
 from konterfei.training.data import RawBatch, Sampler, batches
+from konterfei.training.desk import Desk
 from konterfei.training.optimizers import AdaBelief, Adam, FlatParameters, Optimizer
 from konterfei.training.plan import Budget, Progress, Schedule
 from konterfei.training.preview import preview_grid
@@ -57,14 +58,19 @@ class LoopResult:
     was_done: bool = False
 
 
-def train_loop(run: Run, model: SwapModel, sampler: Sampler, settings: LoopSettings, reporter: Reporter) -> LoopResult:
+def train_loop(
+    run: Run, model: SwapModel, sampler: Sampler, settings: LoopSettings, reporter: Reporter, desk: Desk | None = None
+) -> LoopResult:
     """Train until the budget is used up or a person asks to stop; resume where the run left off.
+
+    `desk` shows the figures and hears wishes; None = a plain one.
 
     Raises:
         TrainingError: the run falls apart again and again.
         CheckpointMismatchError: the checkpoint is of another model.
         OutputError: the disk is full; the last checkpoint is whole.
     """
+    desk = desk or Desk(run, reporter)
     flat = FlatParameters(model)
     if settings.optimizer not in OPTIMIZERS:
         raise UnknownNameError("optimizer", settings.optimizer, OPTIMIZERS)
@@ -95,24 +101,30 @@ def train_loop(run: Run, model: SwapModel, sampler: Sampler, settings: LoopSetti
                         break
                     speed = (progress.step - first) / (progress.trained_s - before)
                     progress.estimate(speed, settings.schedule.hold)
-                    _report(run, progress, src, dst, rate, speed, reporter)
-                is_stopped = reporter.take_stop()
+                    part = settings.schedule.part_at(progress.step, progress.total)
+                    desk.report(progress, {"src": src, "dst": dst}, rate, part, speed)
+                asked = desk.look(progress)
+                is_stopped = reporter.take_stop() or "stop" in asked
                 is_last = is_stopped or progress.is_done
                 is_calm = not progress.best or progress.loss <= 1.5 * progress.best
-                if is_last or (progress.trained_s >= next_save and is_calm):
+                if is_last or "save" in asked or (progress.trained_s >= next_save and is_calm):
                     progress.pending = torch.stack(losses).tolist() if losses else []
                     if not _is_sound(progress, flat):  # between two reports
                         _roll_back(run, flat, optimizer, progress, fresh, settings, reporter)
                         break
                     if not is_last:
                         save(run, flat, optimizer, progress, settings)
+                        desk.saved(progress)
                     next_save = progress.trained_s + settings.checkpoint_s
-                if progress.trained_s >= next_preview and not is_last:
+                if ("preview" in asked or progress.trained_s >= next_preview) and not is_last:
                     draw_preview(run, model, flat, sampler, settings, progress.step, reporter)
+                    desk.previewed(progress, run.preview_path())
                     next_preview = progress.trained_s + settings.preview_s
     reporter.finish()
     save(run, flat, optimizer, progress, settings)
     draw_preview(run, model, flat, sampler, settings, progress.step, reporter)
+    desk.previewed(progress, run.preview_path())
+    desk.saved(progress)  # after the preview: a backup has it, too
     return LoopResult(progress, is_stopped)
 
 
@@ -290,17 +302,6 @@ def _start(model: SwapModel, sampler: Sampler, settings: LoopSettings, progress:
         reporter.start("training", round(60 * minutes), "s")
 
 
-def _report(
-    run: Run, progress: Progress, src: float, dst: float, rate: float, speed: float, reporter: Reporter
-) -> None:
-    figures = {"src": round(src, 4), "dst": round(dst, 4), "it/s": round(speed, 2)}
-    run.log({"step": progress.step, "trained_s": round(progress.trained_s, 1), **figures, "rate": rate})
-    if progress.budget[1] is None:
-        reporter.advance(progress.step, **figures)
-    else:
-        reporter.advance(round(progress.trained_s), step=progress.step, **figures)
-
-
 @contextmanager
 def smoothed(flat: FlatParameters) -> Iterator[None]:
     """Within it, the model has its smoothed weights."""
@@ -326,4 +327,4 @@ def draw_preview(
     with smoothed(flat):
         grid = preview_grid(model, sampler.src, sampler.dst, settings.device, settings.precision)
     model.train()
-    reporter.preview(run.save_preview(step, grid))
+    reporter.preview(run.save_preview(step, grid.image, grid.layout))

@@ -28,6 +28,12 @@ class Schedule:
         fall = 1.0 if share < self.hold else max(self.floor, (1.0 - share) / (1.0 - self.hold))
         return self.rate * min(rise, fall)
 
+    def part_at(self, step: int, total: int) -> str:
+        """In which part of the plan a step lies: "rising", "steady" or "falling"."""
+        if step + 1 < self.warmup:
+            return "rising"
+        return "steady" if step < self.hold * total else "falling"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
