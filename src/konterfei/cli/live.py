@@ -19,7 +19,7 @@ _SHOWN = 16
 _STEADY = 0.01
 """A figure that changed by less than this share is called steady."""
 _MOST = 4096
-"""Values of a course that are kept; then every second one goes."""
+"""Values of a course that are kept; then every second one goes, and of the new ones only every second is kept."""
 
 
 class Trends:
@@ -29,15 +29,20 @@ class Trends:
         self._blocks = blocks
         self._values: dict[str, list[float]] = defaultdict(list)
         self._last: dict[str, Course] = {}
+        self._every: dict[str, int] = defaultdict(lambda: 1)
+        self._seen: dict[str, int] = defaultdict(int)
 
     def update(self, figures: Mapping[str, float | str]) -> None:
         """Take down the figures that have a course. One that is only shown again (the same object) is not new."""
         for name, value in figures.items():
             if isinstance(value, Course) and value is not self._last.get(name):
                 self._last[name] = value
-                self._values[name].append(float(value))
+                if self._seen[name] % self._every[name] == 0:
+                    self._values[name].append(float(value))
+                self._seen[name] += 1
                 if len(self._values[name]) > _MOST:
-                    del self._values[name][::2]
+                    del self._values[name][1::2]
+                    self._every[name] *= 2
 
     def of(self, name: str) -> str:
         """A sparkline and an arrow: " ▇▅▃▃▂ ↓"; "" before there is a course."""

@@ -88,10 +88,10 @@ class Mailbox:
             if name.startswith(".") or not name.endswith(".json") or name.endswith(_ANSWER):
                 continue
             told = _read(self.folder / name)
-            if told is None or not isinstance(told.get("name"), str):
+            if told is None or "name" not in told:
                 _remove(self.folder / name)
                 continue
-            found.append(Request(name.removesuffix(".json"), told["name"], str(told.get("value", ""))))
+            found.append(Request(name.removesuffix(".json"), str(told["name"]), str(told.get("value", ""))))
         return found
 
     def answer(self, request: Request, done: bool, text: str) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from konterfei.errors import ConfigError
-from konterfei.io.atomic import free_space
+from konterfei.io.atomic import free_space, size_text
 from konterfei.io.backups import Backup, backups, go_back, own_bytes
 from konterfei.io.run import Run
 from konterfei.reporting import Reporter
@@ -60,7 +60,7 @@ class RestoreResult:
         free = free_space(self.run)
         return [
             *(row.rstrip() for row in rows),
-            f"They take {self.own_bytes / 1e9:.2g} GB besides the run's own files; {free / 1e9:.3g} GB are free.",
+            f"They take {size_text(self.own_bytes)} besides the run's own files; {size_text(free)} are free.",
             f"Go back: konterfei restore {self.run} {self.known[-1].path.name}",
         ]
 

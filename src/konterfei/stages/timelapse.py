@@ -90,6 +90,7 @@ class TimelapseResult:
         previews: how many it shows.
         steps: of the first and the last of them.
         seconds: how long it lasts.
+        label: style of the visible label.
         was_done: it was there already.
     """
 
@@ -97,6 +98,7 @@ class TimelapseResult:
     previews: int
     steps: tuple[int, int]
     seconds: float
+    label: str
     was_done: bool = False
 
     def summary(self) -> list[str]:
@@ -104,7 +106,8 @@ class TimelapseResult:
         first, last = self.steps
         return [
             f"{self.video}: {self.previews} previews, steps {first} to {last}, {self.seconds:.1f} s.",
-            f"  labelled and signed (konterfei verify {self.video})",
+            f"  {'labelled and ' if self.label != 'none' else 'no visible label (recorded); '}signed "
+            f"(konterfei verify {self.video})",
         ]
 
 
@@ -131,8 +134,13 @@ def timelapse(config: TimelapseConfig, reporter: Reporter) -> TimelapseResult:
     fps = _rate(config, len(history))
     manifest = _manifest(config, run, history)
     steps = (history[0][0], history[-1][0])
+    frames = len(history) + _held(fps)
     result = TimelapseResult(
-        video=config.output, previews=len(history), steps=steps, seconds=round(len(history) / float(fps) + HOLD_S, 2)
+        video=config.output,
+        previews=len(history),
+        steps=steps,
+        seconds=round(frames / float(fps), 2),
+        label=config.label,
     )
     before = Manifest.load(config.output)
     if config.output.exists():
@@ -150,7 +158,7 @@ def timelapse(config: TimelapseConfig, reporter: Reporter) -> TimelapseResult:
     try:
         unsigned = make_folder(work) / f"unsigned{config.output.suffix}"
         _write(film, history, run, fps, unsigned, reporter)
-        sign(unsigned, config.output, _claim(config, run, consent, history), identity, reporter)
+        sign(unsigned, config.output, _claim(config, run, consent, steps[1], frames), identity, reporter)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     manifest.output = {"path": str(config.output.absolute()), "sha256": sha256(config.output)}
@@ -178,6 +186,11 @@ def _rate(config: TimelapseConfig, previews: int) -> Fraction:
     return max(Fraction(wanted).limit_denominator(1000), Fraction(1, 1000))
 
 
+def _held(fps: Fraction) -> int:
+    """How many times the last preview is shown once more."""
+    return max(1, round(HOLD_S * fps))
+
+
 def _write(
     film: Film, history: list[tuple[int, Path]], run: Run, fps: Fraction, path: Path, reporter: Reporter
 ) -> None:
@@ -197,7 +210,7 @@ def _write(
             writer.write(frame, number / fps)
             reporter.advance(number + 1)
         assert writer is not None
-        for extra in range(max(1, round(HOLD_S * fps))):  # the last one stays: some players drop a long last frame
+        for extra in range(_held(fps)):  # the last one stays: some players drop a long last frame
             writer.write(frame, (len(history) + extra) / fps)
     reporter.finish()
 
@@ -217,16 +230,16 @@ def _manifest(config: TimelapseConfig, run: Run, history: list[tuple[int, Path]]
     )
 
 
-def _claim(config: TimelapseConfig, run: Run, consent: Consent, history: list[tuple[int, Path]]) -> Claim:
+def _claim(config: TimelapseConfig, run: Run, consent: Consent, steps: int, frames: int) -> Claim:
     """What the credentials say: the run's dst material is the plate, its src material the source."""
     told = run.config
     return Claim(
         plate=material_of_run(told, "dst"),
         consent=consent,
         model=str(told.get("model", "")),
-        steps=history[-1][0],
+        steps=steps,
         preset=str(told.get("preset", "")),
-        frames_swapped=len(history),
+        frames_swapped=frames,
         label=config.label,
         label_text=film_label(config.label),
         sources=(material_of_run(told, "src"),),

@@ -82,14 +82,14 @@ def draw_curves(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Array:
         speeds.plot(steps, column(metrics, "it/s"), color=color, linewidth=1.0, label=run)
     if highest and max(highest) > 0:
         by_step.set_ylim(0, 1.15 * max(highest))  # the first steps would press everything else flat
-    for axes, x, y in (
+    for axes, below, beside in (
         (by_step, "steps", "loss per sample"),
         (by_time, "minutes of training", "loss per sample"),
         (rates, "steps", "learning rate"),
         (speeds, "steps", "steps a second"),
     ):
-        axes.set_xlabel(x, fontsize=9)
-        axes.set_ylabel(y, fontsize=9)
+        axes.set_xlabel(below, fontsize=9)
+        axes.set_ylabel(beside, fontsize=9)
         axes.tick_params(labelsize=8)
         axes.grid(alpha=0.25)
     by_step.legend(fontsize=8, framealpha=0.8)

@@ -6,6 +6,7 @@ Wishes come from the reporter (keys) and from the run's mailbox (other processes
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from konterfei.errors import KonterfeiError
-from konterfei.io.atomic import free_space
+from konterfei.io.atomic import free_space, size_text
 from konterfei.io.backups import backups, check_name, make_backup, own_bytes
 from konterfei.io.mailbox import Mailbox, Request
 from konterfei.io.run import Run
@@ -100,8 +101,8 @@ class Desk:
 
         Looks and shows the figures again at most once in `LOOK_EVERY_S`.
         """
-        if self._backup_s is not None and self._next_backup is None:  # whole multiples: a pause changes nothing
-            self._next_backup = (progress.trained_s // self._backup_s + 1) * self._backup_s
+        if self._next_backup is None:
+            self._next_backup = self._backup_after(progress.trained_s)
         if self._now() - self._looked_at >= LOOK_EVERY_S:
             self._looked_at = self._now()
             while (name := self._reporter.take_wish()) is not None:
@@ -191,8 +192,12 @@ class Desk:
             self._answer(wish, True, self._back_up(wish.value))
         if self._next_backup is not None and progress.trained_s >= self._next_backup:
             self._reporter.note(self._back_up())
-            self._next_backup = None
+            self._next_backup = self._backup_after(progress.trained_s)
         self._done("save", f"Checkpoint and snapshot of step {progress.step} are written.")
+
+    def _backup_after(self, trained_s: float) -> float:
+        """When the next backup is due: at whole multiples of the time between two, so that a pause changes nothing."""
+        return (trained_s // self._backup_s + 1) * self._backup_s if self._backup_s else math.inf
 
     def _back_up(self, name: str = "") -> str:
         """Make a backup of what was just saved; gives the words for it, with the disk that backups take."""
@@ -200,8 +205,8 @@ class Desk:
         count, taken = len(backups(self._run)), own_bytes(self._run)
         free = free_space(self._run.folder)
         return (
-            f"Backup of step {backup.step}: {backup.path} ({count} in all; they take {taken / 1e9:.2g} GB besides the "
-            f"run's own files, {free / 1e9:.3g} GB are free)."
+            f"Backup of step {backup.step}: {backup.path} ({count} in all; they take {size_text(taken)} besides the "
+            f"run's own files, {size_text(free)} are free)."
         )
 
     def previewed(self, progress: Progress, path: Path) -> None:
