@@ -1,4 +1,4 @@
-"""A training that people ask things of: nothing of it changes what is learned; backups lead back; `tell` is answered."""
+"""A training that people ask things of: nothing of it changes what is learned; backups lead back."""
 
 import threading
 
@@ -164,7 +164,7 @@ def training(faces, tmp_path):
 def test_a_training_that_runs_is_told(training):
     output, ended = training
     run = Run.open(output)
-    assert run.is_being_written()
+    assert run.is_being_written() is True
     for command, value, said in (
         ("save", "", "Checkpoint and snapshot of step"),
         ("preview", "", "Preview of step"),

@@ -101,11 +101,11 @@ class Mailbox:
             write_json(self.folder / f"{request.key}{_ANSWER}", {"done": done, "text": text})
             _remove(path)
 
-    def clear(self) -> None:
-        """Remove everything: what was asked of a process that is gone. Only for the one that reads the requests."""
+    def tidy(self) -> None:
+        """Remove answers that nobody took, and torn files. Only for the one that reads the requests."""
         if self.folder.is_dir():
             remove_leftovers(self.folder)
-            for path in self.folder.glob("*.json"):
+            for path in self.folder.glob(f"*{_ANSWER}"):
                 _remove(path)
 
 

@@ -43,7 +43,7 @@ from konterfei.io.atomic import (
     write_json,
 )
 from konterfei.io.history import to_thin_out
-from konterfei.io.locks import exclusive
+from konterfei.io.locks import exclusive, is_held
 from konterfei.io.preview_file import PreviewLayout, write_preview
 
 RUN_VERSION = 1
@@ -170,15 +170,9 @@ class Run:
                 shutil.rmtree(unfinished, ignore_errors=True)
             yield
 
-    def is_being_written(self) -> bool:
-        """Whether a process holds the right to write now; False, too, where the disk or system has no locks."""
-        if not (self.folder / ".writer.lock").exists():
-            return False
-        try:
-            exclusive(self.folder / ".writer.lock", OutputError()).close()
-        except OutputError:
-            return True
-        return False
+    def is_being_written(self) -> bool | None:
+        """Whether a process holds the right to write now; None where the disk or system has no locks."""
+        return is_held(self.folder / ".writer.lock")
 
     def replaced(self, config: Mapping[str, Any]) -> Run:
         """This run with another config: only while nothing was learned."""

@@ -67,7 +67,7 @@ def tell(config: TellConfig, reporter: Reporter) -> TellResult:
         Cancelled: a person asked to stop waiting; what was asked for is withdrawn.
     """
     run = Run.open(config.run)
-    if not run.is_being_written():
+    if run.is_being_written() is False:
         raise ConfigError(f"'{config.run}' is not being trained now: there is nobody to tell. Start konterfei train.")
     mailbox = Mailbox(run.folder / MAILBOX)
     request = mailbox.post(config.command, config.value)
@@ -88,7 +88,7 @@ def tell(config: TellConfig, reporter: Reporter) -> TellResult:
                 )
             check(reporter)
             time.sleep(_LOOK_EVERY_S)
-            is_over = not run.is_being_written()  # its last answer may have come meanwhile: one more look
+            is_over = run.is_being_written() is False  # its last answer may have come meanwhile: one more look
     finally:
         mailbox.withdraw(request)
     if not answer.done:

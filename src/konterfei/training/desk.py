@@ -76,7 +76,9 @@ class Desk:
         self._next_backup: float | None = None
 
     def __enter__(self) -> Desk:
-        self._mailbox.clear()  # what was asked of a process that is gone
+        self._mailbox.tidy()
+        for request in self._mailbox.requests():  # of a process that is gone, or of this one while it read its faces
+            self._mailbox.answer(request, False, "The training was only beginning. Ask again.")
         self._reporter.listen(KEYS)
         return self
 

@@ -80,7 +80,7 @@ def test_a_wish_of_another_process_lasts_until_it_is_done_and_is_answered_then(r
 
 
 def test_it_looks_at_most_once_a_second(run, made, monkeypatch):
-    desk, person, clock = made()
+    desk, _, clock = made()
     looks = []
     monkeypatch.setattr(Mailbox, "requests", lambda self: looks.append(clock[0]) or [])
     for tick in range(1000):
@@ -119,11 +119,13 @@ def test_what_cannot_be_done_is_answered_and_not_tried(run, made):
 
 
 def test_what_was_asked_of_a_dead_training_is_not_done_by_the_next(run, made):
-    Mailbox(run.folder / MAILBOX).post("stop")
+    box = Mailbox(run.folder / MAILBOX)
+    asked = box.post("stop")
     desk, _, clock = made()
     with desk:
         clock[0] = 1.0
         assert desk.look(at(1)) == set()
+    assert box.take_answer(asked) == Answer(False, "The training was only beginning. Ask again.")
 
 
 def test_at_the_end_everyone_is_answered(run, made):
