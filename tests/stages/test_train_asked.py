@@ -1,5 +1,6 @@
 """A training that people ask things of: nothing of it changes what is learned; backups lead back."""
 
+import json
 import threading
 
 import pytest
@@ -132,6 +133,33 @@ def test_tensorboard_files_lie_in_the_run(faces, tmp_path):
     go(faces, tmp_path / "run", Recorder(), tensorboard=True)
     (file,) = (tmp_path / "run" / "tensorboard").iterdir()
     assert file.stat().st_size > 10_000  # the preview is in it
+
+
+PLAN = """
+[[phase]]
+name = "begin"
+steps = 1000000
+[[phase]]
+name = "sharpen"
+random_warp = false
+steps = 1000000
+[[phase]]
+name = "end"
+"""
+
+
+def test_the_next_phase_begins_when_it_is_asked_for_and_lasts_through_a_stop(faces, tmp_path):
+    plan = tmp_path / "plan.toml"
+    plan.write_text(PLAN)
+    asks = Asks({7: "phase"})
+    go(faces, tmp_path / "run", asks, plan=plan, checkpoint_seconds=1e6)
+    assert any("Step 8: 'sharpen' begins, phase 2 of 3" in note for note in asks.notes)
+    assert any("'sharpen' began at step 8; it is saved" in note for note in asks.notes)
+    run = Run.open(tmp_path / "run")
+    assert [path.name for path in run.checkpoint_paths()] == ["00000008", "00000030"]
+    for folder in run.checkpoint_paths():
+        progress = json.loads((folder / "state.json").read_text())["progress"]
+        assert (progress["phase"], progress["phase_began"], progress["objectives"]["random_warp"]) == (1, 8, False)
 
 
 # --- from another process

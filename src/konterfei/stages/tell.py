@@ -23,7 +23,7 @@ class TellConfig:
     """Ask a training that runs, in another terminal or on another machine with the same disk, to do something now.
 
     save writes a checkpoint and a snapshot; preview draws the preview; backup saves and keeps it (a NAME keeps it for
-    good); stop saves and ends the training.
+    good); phase begins the next phase of the run's plan, or the one named; stop saves and ends the training.
     """
 
     run: Path
@@ -31,7 +31,7 @@ class TellConfig:
     command: Annotated[str, COMMANDS]
     """What to do."""
     value: str = ""
-    """What the command takes: for backup a NAME; one with a name is never thinned out."""
+    """What the command takes, if anything: a name for the backup, which is then never thinned out; a phase's name."""
     wait: float = 120.0
     """Seconds to wait until it is done; 0 = only ask."""
 

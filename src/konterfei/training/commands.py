@@ -33,6 +33,7 @@ COMMANDS: Mapping[str, Command] = {
     "save": Command("write a checkpoint and a snapshot now", "save", ("s",)),
     "preview": Command("draw the preview now", "preview", ("p",)),
     "backup": Command("save, and keep it as a backup", "save", ("b",), takes="NAME"),
+    "phase": Command("begin the next phase of the plan, or the one named, and save", "save", takes="NAME"),
     "stop": Command("save, and end the training", "stop", ("q", "\n")),
 }
 """Name -> command."""

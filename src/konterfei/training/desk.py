@@ -21,7 +21,7 @@ from konterfei.io.mailbox import Mailbox, Request
 from konterfei.io.run import Run
 from konterfei.reporting import Course, Reporter
 from konterfei.training.commands import COMMANDS, KEYS, MAILBOX
-from konterfei.training.plan import Progress
+from konterfei.training.plan import Plan, Progress
 
 if TYPE_CHECKING:
     from konterfei.training.board import Board
@@ -32,11 +32,12 @@ LOOK_EVERY_S = 1.0
 
 @dataclass
 class _Wish:
-    """A request that is not answered yet; `post` is None for a key."""
+    """A request that is not answered yet; `post` is None for a key, `phase` for what asks for none."""
 
     name: str
     value: str
     post: Request | None
+    phase: int | None = None
 
 
 class Desk:
@@ -47,6 +48,7 @@ class Desk:
     Args:
         run: that is trained; its right to write is held.
         reporter: shows figures, and hears keys.
+        plan: of the run; None = one without phases.
         batch: samples per person and step, for images a second; 0 = not told.
         backup_s: seconds of training between two backups; None = none by themselves.
         has_board: whether event files for TensorBoard are written.
@@ -59,6 +61,7 @@ class Desk:
         run: Run,
         reporter: Reporter,
         *,
+        plan: Plan | None = None,
         batch: int = 0,
         backup_s: float | None = None,
         has_board: bool = False,
@@ -67,6 +70,7 @@ class Desk:
     ) -> None:
         self._run, self._reporter, self._memory, self._now = run, reporter, memory, now
         self._batch, self._backup_s, self._has_board = batch, backup_s, has_board
+        self._plan = plan or Plan()
         self._mailbox = Mailbox(run.folder / MAILBOX)
         self._wishes: list[_Wish] = []
         self._figures: dict[str, float | str] = {}
@@ -108,21 +112,31 @@ class Desk:
         if self._now() - self._looked_at >= LOOK_EVERY_S:
             self._looked_at = self._now()
             while (name := self._reporter.take_wish()) is not None:
-                self._hear(_Wish(name, "", None))
+                self._hear(_Wish(name, "", None), progress)
             known = {wish.post.key for wish in self._wishes if wish.post}
             for request in self._mailbox.requests():
                 if request.key not in known:
-                    self._hear(_Wish(request.name, request.value, request))
+                    self._hear(_Wish(request.name, request.value, request), progress)
             self._show(progress)
         return {COMMANDS[wish.name].does for wish in self._wishes}
 
-    def _hear(self, wish: _Wish) -> None:
+    def turns(self, progress: Progress) -> bool:
+        """Whether a wished-for phase begins now; if so, `progress` is in it already."""
+        for wish in self._wishes:
+            if wish.phase is not None and wish.phase != progress.phase:
+                self._plan.begin(progress, wish.phase)
+                return True
+        return False
+
+    def _hear(self, wish: _Wish, progress: Progress) -> None:
         if wish.name not in COMMANDS:
             self._answer(wish, False, f"This training knows no command '{wish.name}'; it knows {', '.join(COMMANDS)}.")
             return
         try:
             if wish.name == "backup":
                 check_name(wish.value)
+            if wish.name == "phase":
+                wish.phase = self._plan.number_of(wish.value, progress)
         except KonterfeiError as error:
             self._answer(wish, False, str(error))
             return
@@ -159,6 +173,10 @@ class Desk:
         shown = {name: Course(value) for name, value in losses.items()}
         memory = self._memory()
         self._figures = {**shown, "it/s": told["it/s"], **images, "rate": f"{rate:.2g} {part}"}
+        if len(self._plan.phases) > 1:
+            self._figures["phase"] = (
+                f"{self._plan.phase(progress).name} ({progress.phase + 1}/{len(self._plan.phases)})"
+            )
         self._figures |= {"memory": memory} if memory else {}
         self._show(progress)
         if self._has_board:
@@ -195,6 +213,8 @@ class Desk:
         if self._next_backup is not None and progress.trained_s >= self._next_backup:
             self._reporter.note(self._back_up())
             self._next_backup = self._backup_after(progress.trained_s)
+        phase = self._plan.phase(progress).name
+        self._done("phase", f"'{phase}' began at step {progress.phase_began}; it is saved.")
         self._done("save", f"Checkpoint and snapshot of step {progress.step} are written.")
 
     def _backup_after(self, trained_s: float) -> float:

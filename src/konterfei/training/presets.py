@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from konterfei.errors import ConfigError, UnknownNameError
 from konterfei.geometry import FaceType
 from konterfei.nets.dims import Dims
 from konterfei.training.augment import AugmentSettings
-from konterfei.training.plan import Schedule
+from konterfei.training.objectives import Objectives
+from konterfei.training.plan import Phase, Plan, Schedule
+
+OptimizerName = Literal["adabelief", "adam", "rmsprop"]
+
+BYTES_A_PARAMETER = 84
+"""Disk that a run takes: three checkpoints of four float32 each and one more while it is written, five snapshots."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,8 +32,8 @@ class Preset:
     """How much of the head the model sees and draws."""
     batch: int
     """Samples per person and step."""
-    optimizer: str
-    """"adabelief" or "adam"."""
+    optimizer: OptimizerName
+    """What turns gradients into updates."""
     schedule: Schedule
     """Learning rate over the run."""
     steps: int
@@ -34,9 +41,18 @@ class Preset:
     usable_steps: int
     """A run of fewer steps is a preview and says so."""
     run_bytes: int
-    """Disk that a run keeps: three checkpoints and five snapshots (68 bytes a parameter), previews, some room."""
+    """Disk that a run takes: BYTES_A_PARAMETER for each parameter of the model, previews, some room."""
     augment: AugmentSettings = field(default_factory=AugmentSettings)
     """How far samples are moved and bent."""
+    objectives: Objectives = field(default_factory=Objectives)
+    """Losses, samples and updates."""
+    phases: tuple[Phase, ...] = (Phase(),)
+    """Parts of the run in which some of these differ."""
+
+    @property
+    def plan(self) -> Plan:
+        """Objectives and phases."""
+        return Plan(objectives=self.objectives, phases=self.phases)
 
 
 GENTLE = AugmentSettings(rotation_deg=4.0, scale=0.05, shift=0.02, straight=1 / 3)
@@ -68,7 +84,7 @@ PRESETS: dict[str, Preset] = {
         schedule=Schedule(rate=5e-5, warmup=500, hold=0.8),
         steps=150_000,
         usable_steps=30_000,
-        run_bytes=6_500_000_000,
+        run_bytes=7_200_000_000,
     ),
     "tiny": Preset(
         about="64 px and seconds a hundred steps: to try a command or a clip, not to show",

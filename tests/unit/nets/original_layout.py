@@ -71,11 +71,12 @@ def fill(module: torch.nn.Module, shapes: dict[str, tuple[int, ...]]) -> None:
     """Put the synthetic weights into one of our modules. Every array is used, and every parameter is set."""
     state = {}
     for prefix, shape in shapes.items():
-        ours = prefix.replace("down1/downs_", "downs/").replace("/", ".")
+        ours = prefix.replace("down1/downs_", "downs/").replace("convs_", "convs/").replace("/", ".")
         kernel = synthetic(f"{prefix}/weight:0", shape)
         order = (3, 2, 0, 1) if len(shape) == 4 else (1, 0)
         state[f"{ours}.weight"] = torch.from_numpy(np.ascontiguousarray(kernel.transpose(order)))
-        state[f"{ours}.bias"] = torch.from_numpy(synthetic(f"{prefix}/bias:0", shape[-1:]))
+        outputs = shape[-2:-1] if "upconvs" in prefix else shape[-1:]  # of a transposed kernel (kh, kw, out, in)
+        state[f"{ours}.bias"] = torch.from_numpy(synthetic(f"{prefix}/bias:0", outputs))
     module.load_state_dict(state, strict=True)
 
 

@@ -11,7 +11,7 @@ from konterfei.io.run import Checkpoint, Run
 from konterfei.reporting import Course, Recorder
 from konterfei.training.commands import COMMANDS, KEYS, MAILBOX
 from konterfei.training.desk import Desk
-from konterfei.training.plan import Progress
+from konterfei.training.plan import Phase, Plan, Progress
 
 
 class Person(Recorder):
@@ -116,6 +116,39 @@ def test_what_cannot_be_done_is_answered_and_not_tried(run, made):
     assert [answer.done for answer in answers] == [False, False]
     assert "knows no command 'dance'; it knows save" in answers[0].text
     assert "no name for a backup" in answers[1].text
+
+
+def test_a_phase_is_begun_at_once_saved_and_answered(run, made):
+    plan = Plan(phases=(Phase(name="begin", steps=9), Phase(name="sharpen", steps=9), Phase(name="end")))
+    desk, person, clock = made(plan=plan)
+    box = Mailbox(run.folder / MAILBOX)
+    progress = at(5)
+    with desk:
+        asked = box.post("phase", "end"), box.post("phase", "dance")
+        clock[0] = 1.0
+        assert desk.look(progress) == {"save"}
+        assert "has no phase 'dance'. It has: begin, sharpen, end" in box.take_answer(asked[1]).text
+        assert desk.turns(progress)
+        assert (progress.phase, progress.phase_began) == (2, 5)
+        assert not desk.turns(progress)
+        assert box.take_answer(asked[0]) is None
+        desk.saved(progress)
+        assert box.take_answer(asked[0]) == Answer(True, "'end' began at step 5; it is saved.")
+        late = box.post("phase")
+        clock[0] = 2.0
+        assert desk.look(progress) == set()
+        assert "'end' is the last phase" in box.take_answer(late).text
+        desk.report(progress, {"src": 0.5}, 1e-3, "steady", 7.0)
+    assert person.shown[-1][1]["phase"] == "end (3/3)"
+
+
+def test_without_a_plan_there_is_no_next_phase(run, made):
+    desk, _, clock = made()
+    with desk:
+        asked = Mailbox(run.folder / MAILBOX).post("phase")
+        clock[0] = 1.0
+        assert desk.look(at(1)) == set()
+    assert "no phases" in Mailbox(run.folder / MAILBOX).take_answer(asked).text
 
 
 def test_what_was_asked_of_a_dead_training_is_not_done_by_the_next(run, made):
