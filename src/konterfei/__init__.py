@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "ChartConfig": "konterfei.stages.chart",
     "ConsentConfig": "konterfei.stages.consent",
     "DemoConfig": "konterfei.stages.demo",
     "EvaluateConfig": "konterfei.stages.evaluate",
@@ -31,10 +32,14 @@ _HOME = {
     "PerformerConfig": "konterfei.performers",
     "Recorder": "konterfei.reporting",
     "Reporter": "konterfei.reporting",
+    "RestoreConfig": "konterfei.stages.restore",
     "Silent": "konterfei.reporting",
     "SwapConfig": "konterfei.stages.swap",
+    "TellConfig": "konterfei.stages.tell",
+    "TimelapseConfig": "konterfei.stages.timelapse",
     "TrainConfig": "konterfei.stages.train",
     "VerifyConfig": "konterfei.stages.verify",
+    "chart": "konterfei.stages.chart",
     "consent_new": "konterfei.stages.consent",
     "demo": "konterfei.stages.demo",
     "evaluate": "konterfei.stages.evaluate",
@@ -43,7 +48,10 @@ _HOME = {
     "import_dfl": "konterfei.stages.import_dfl",
     "merge": "konterfei.stages.merge",
     "render_performer": "konterfei.performers",
+    "restore": "konterfei.stages.restore",
     "swap": "konterfei.stages.swap",
+    "tell": "konterfei.stages.tell",
+    "timelapse": "konterfei.stages.timelapse",
     "train": "konterfei.stages.train",
     "verify": "konterfei.stages.verify",
 }

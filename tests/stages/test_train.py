@@ -80,7 +80,7 @@ def test_a_run_is_complete(uninterrupted):
     figures = Run.open(uninterrupted).metrics()
     assert [line["step"] for line in figures] == [20, 40]
     assert figures[1]["src"] + figures[1]["dst"] < figures[0]["src"] + figures[0]["dst"]
-    assert read_image(uninterrupted / "previews" / "preview.jpg").shape == (5 * 128, 6 * 128, 3)
+    assert read_image(uninterrupted / "previews" / "preview.jpg").shape == (24 + 6 * 128, 10 * 128 + 12, 3)
 
 
 def test_the_snapshot_holds_smoothed_weights(uninterrupted):

@@ -19,6 +19,7 @@ from konterfei.provenance.credentials import Material, ensure_signable
 from konterfei.reporting import Reporter
 from konterfei.stages._merge_output import output_for
 from konterfei.stages._merge_stream import FaceSwapper
+from konterfei.stages._run_material import material_of_run
 
 
 def check_inputs(src_videos: Sequence[Path]) -> None:
@@ -210,15 +211,8 @@ def sources(run: Path, swapper: FaceSwapper, src_videos: Sequence[Path]) -> tupl
     if not src and Run.exists(run):
         told = Run.open(run).config.get("src")
         if isinstance(told, Mapping) and told.get("hash"):
-            src = [_src_of(told)]
+            src = [material_of_run(Run.open(run).config, "src")]
     digest = str(swapper.info.get("snapshot_sha256", ""))
     if digest:
         src.append(Material(name=f"model snapshot {swapper.info.get('model', '')}".strip(), sha256=digest))
     return tuple(src)
-
-
-def _src_of(told: Mapping[str, Any]) -> Material:
-    """The src material by what a run's config says of it: the video, or the faceset where it is of several."""
-    if told.get("video") and told.get("video_sha256"):
-        return Material(name=str(told["video"]), sha256=str(told["video_sha256"]))
-    return Material(name=f"src faceset {Path(str(told.get('faces', ''))).name}".strip(), sha256=str(told["hash"]))

@@ -125,6 +125,10 @@ class TrainConfig:
     """Seconds between two preview pictures."""
     checkpoint_seconds: float = 120.0
     """Seconds between two checkpoints: what a power cut can cost at most."""
+    backup_hours: float | None = None
+    """Hours of training between two backups, which are kept to go back to (`konterfei restore`). Default: none."""
+    tensorboard: bool = False
+    """Also write losses, rate, speed and previews for TensorBoard, into the run's folder tensorboard."""
 
     def __post_init__(self) -> None:
         if self.minutes is not None and self.steps is not None:
@@ -136,6 +140,7 @@ class TrainConfig:
             ("rate", self.rate),
             ("preview-seconds", self.preview_seconds),
             ("checkpoint-seconds", self.checkpoint_seconds),
+            ("backup-hours", self.backup_hours),
         ):
             allow(f"--{flag}", value, value is None or 0 < value < math.inf, "a number above 0")
         allow("--seed", self.seed, self.seed >= 0, "0 or more")
@@ -287,9 +292,11 @@ def _run_loop(
 
     from konterfei.models.devices import choose_device, choose_precision, use_threads
     from konterfei.training.data import Sampler, load_faces, memory_for_faces
+    from konterfei.training.desk import Desk
     from konterfei.training.loop import LoopSettings, Start, train_loop
     from konterfei.training.losses import needs_parts
     from konterfei.training.plan import Budget
+    from konterfei.training.resources import memory_text
 
     device = choose_device(config.device)
     precision = choose_precision(config.precision, device)
@@ -327,7 +334,17 @@ def _run_loop(
         if start is None
         else Start(start.checkpoint, model.forgotten if start.was_pretraining else (), start.record["path"]),
     )
-    return train_loop(run, model, sampler, settings, reporter)
+    desk = Desk(
+        run,
+        reporter,
+        plan=plan,
+        batch=chosen.batch,
+        backup_s=config.backup_hours and 3600 * config.backup_hours,
+        has_board=config.tensorboard,
+        memory=lambda: memory_text(device),
+    )
+    with desk:
+        return train_loop(run, model, sampler, settings, reporter, desk)
 
 
 def _memory_errors(config: TrainConfig, chosen: Preset, run: Run) -> AbstractContextManager[None]:

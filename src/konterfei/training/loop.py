@@ -17,6 +17,7 @@ from konterfei.models.base import SwapModel
 from konterfei.reporting import Reporter
 from konterfei.training.checkpoints import restore, save
 from konterfei.training.data import RawBatch, Sampler, batches
+from konterfei.training.desk import Desk
 from konterfei.training.lesson import Lesson
 from konterfei.training.optimizers import FlatParameters
 from konterfei.training.plan import Budget, Plan, Progress, Schedule
@@ -70,15 +71,19 @@ class LoopResult:
     was_done: bool = False
 
 
-def train_loop(run: Run, model: SwapModel, sampler: Sampler, settings: LoopSettings, reporter: Reporter) -> LoopResult:
+def train_loop(
+    run: Run, model: SwapModel, sampler: Sampler, settings: LoopSettings, reporter: Reporter, desk: Desk | None = None
+) -> LoopResult:
     """Train until the budget is used up or a person asks to stop; resume where the run left off.
+
+    `desk` shows the figures and hears wishes; None = a plain one.
 
     Raises:
         TrainingError: the run falls apart again and again.
         CheckpointMismatchError: the checkpoint is of another model.
         OutputError: the disk is full; the last checkpoint is whole.
     """
-    plan = settings.plan
+    plan, desk = settings.plan, desk or Desk(run, reporter, plan=settings.plan)
     lesson = Lesson(
         model, plan.of(plan.phases[0]), settings.optimizer, sampler.seed, settings.device, settings.precision
     )
@@ -110,30 +115,36 @@ def train_loop(run: Run, model: SwapModel, sampler: Sampler, settings: LoopSetti
                         break
                     speed = (progress.step - first) / (progress.trained_s - before)
                     progress.estimate(speed, settings.schedule.hold)
-                    _report(run, progress, src, dst, rate, speed, reporter)
+                    part = settings.schedule.part_at(progress.step, progress.total)
+                    desk.report(progress, {"src": src, "dst": dst}, rate, part, speed)
                     plan.note(progress, src + dst)
-                if turns := plan.turns(progress, sampler.batch):
+                asked = desk.look(progress)
+                if turns := plan.turns(progress, sampler.batch) or desk.turns(progress):
                     _turn(lesson, plan, progress, reporter)
                     losses.clear()
-                is_stopped = reporter.take_stop()
+                is_stopped = reporter.take_stop() or "stop" in asked
                 is_last = is_stopped or progress.is_done
                 is_calm = not progress.best or progress.loss <= 1.5 * progress.best
-                if is_last or (progress.trained_s >= next_save and is_calm):
+                if is_last or "save" in asked or (progress.trained_s >= next_save and is_calm):
                     progress.pending = torch.stack(losses).tolist() if losses else []
                     if not _is_sound(progress, lesson):  # between two reports
                         _roll_back(run, lesson, progress, settings, reporter)
                         break
                     if not is_last:
                         save(run, lesson, progress, settings.usable_steps)
+                        desk.saved(progress)
                     next_save = progress.trained_s + settings.checkpoint_s
-                if progress.trained_s >= next_preview and not is_last:
+                if ("preview" in asked or progress.trained_s >= next_preview) and not is_last:
                     draw_preview(run, lesson, sampler, progress.step, reporter)
+                    desk.previewed(progress, run.preview_path())
                     next_preview = progress.trained_s + settings.preview_s
                 if turns:
                     break
     reporter.finish()
     save(run, lesson, progress, settings.usable_steps)
     draw_preview(run, lesson, sampler, progress.step, reporter)
+    desk.previewed(progress, run.preview_path())
+    desk.saved(progress)  # after the preview: a backup has it, too
     return LoopResult(progress, is_stopped)
 
 
@@ -234,17 +245,6 @@ def _start(model: SwapModel, sampler: Sampler, settings: LoopSettings, progress:
         reporter.start("training", round(60 * minutes), "s")
 
 
-def _report(
-    run: Run, progress: Progress, src: float, dst: float, rate: float, speed: float, reporter: Reporter
-) -> None:
-    figures = {"src": round(src, 4), "dst": round(dst, 4), "it/s": round(speed, 2)}
-    run.log({"step": progress.step, "trained_s": round(progress.trained_s, 1), **figures, "rate": rate})
-    if progress.budget[1] is None:
-        reporter.advance(progress.step, **figures)
-    else:
-        reporter.advance(round(progress.trained_s), step=progress.step, **figures)
-
-
 @contextmanager
 def smoothed(flat: FlatParameters) -> Iterator[None]:
     """Within it, the model has its smoothed weights."""
@@ -262,4 +262,4 @@ def draw_preview(run: Run, lesson: Lesson, sampler: Sampler, step: int, reporter
     with smoothed(lesson.learner.flat):
         grid = preview_grid(lesson.model, sampler.src, sampler.dst, lesson.device, lesson.precision)
     lesson.model.train()
-    reporter.preview(run.save_preview(step, grid))
+    reporter.preview(run.save_preview(step, grid.image, grid.layout))

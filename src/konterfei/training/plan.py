@@ -38,6 +38,12 @@ class Schedule:
         fall = 1.0 if share < self.hold else max(self.floor, (1.0 - share) / (1.0 - self.hold))
         return self.rate * min(rise, fall)
 
+    def part_at(self, step: int, total: int) -> str:
+        """In which part of the plan a step lies: "rising", "steady" or "falling"."""
+        if step + 1 < self.warmup:
+            return "rising"
+        return "steady" if step < self.hold * total else "falling"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
@@ -195,9 +201,26 @@ class Plan:
         """Whether the next phase begins now; if so, `progress` is in it already."""
         if progress.phase >= len(self.phases) - 1 or not self.phase(progress).is_over(progress, batch):
             return False
-        progress.phase, progress.phase_began = progress.phase + 1, progress.step
-        progress.reports, progress.pending = [], []
+        self.begin(progress, progress.phase + 1)
         return True
+
+    def begin(self, progress: Progress, number: int) -> None:
+        """Let a phase begin now, whatever ends there are. number: from 0."""
+        progress.phase, progress.phase_began = number, progress.step
+        progress.reports, progress.pending = [], []
+
+    def number_of(self, name: str, progress: Progress) -> int:
+        """The phase of that name, from 0; "" = the next one. Raises ConfigError where there is none."""
+        if len(self.phases) == 1:
+            raise ConfigError("This run has no phases: it was started without --plan.")
+        if name:
+            names = [phase.name for phase in self.phases]
+            if name not in names:
+                raise ConfigError(f"This run has no phase '{name}'. It has: {', '.join(names)}.")
+            return names.index(name)
+        if progress.phase >= len(self.phases) - 1:
+            raise ConfigError(f"'{self.phases[-1].name}' is the last phase of this run.")
+        return progress.phase + 1
 
 
 _OF_A_RUN: Final = {"pretrain", "dfl_exact"}  # not to be changed on the way
