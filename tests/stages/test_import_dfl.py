@@ -1,5 +1,6 @@
 """A model of DeepFaceLab's draws here what it draws there: same picture, same masks, in RGB."""
 
+from dataclasses import replace
 from itertools import combinations
 
 import merge_material
@@ -16,6 +17,7 @@ from konterfei.io.run import Run
 from konterfei.models import dfl_layout
 from konterfei.models.swapper import load_model, load_swapper
 from konterfei.nets.xseg import XSeg
+from konterfei.provenance.verification import verify
 from konterfei.reporting import Recorder
 from konterfei.stages.import_dfl import ImportDflConfig, import_dfl
 from konterfei.stages.merge import merge
@@ -159,6 +161,30 @@ def test_a_merge_draws_with_it(tmp_path):
     y, x = merge_material.face(0).landmarks[30].round().astype(int)[::-1]  # the tip of the nose
     moved = np.abs(after.astype(int) - before)[0]
     assert moved[y - 5 : y + 5, x - 5 : x + 5].mean() > 10 > 3 > moved[:10].mean()
+
+
+def test_a_merge_stops_where_the_slider_is(tmp_path):
+    """amp only: `--morph` is in the result, its manifest and its credentials."""
+    plate = merge_material.make_plate(tmp_path / "plate.mp4", frames=3)
+    faces = merge_material.make_faces(tmp_path / "faces", plate, range(3))
+    merge_material.make_consent(tmp_path / "consent.toml")
+    files = write_model(tmp_path / "model", "amp")
+    files["decoder"]["out_convm/bias:0"][:] = 20  # a mask that covers the face
+    write_folder(tmp_path / "model", "anna_AMP", files, {"inter_dims": 10, "morph_factor": 0.3, **OPTIONS})
+    imported(tmp_path / "model", tmp_path / "run")
+    plain = merge_material.config_for(tmp_path, plate, faces, device="cpu", threads=1, output=tmp_path / "1.mp4")
+    half = replace(plain, morph=0.5, output=tmp_path / "half.mp4")
+    merge(plain, Recorder()), merge(half, Recorder())
+    ours, theirs = (merge_material.decode(c.output)[0].astype(int) for c in (plain, half))
+    assert np.abs(ours - theirs).mean() > 1
+    assert verify(half.output).swap["settings"]["morph"] == Manifest.load(half.output).settings["morph"] == 0.5
+    assert (
+        "morph" not in Manifest.load(plain.output).settings
+    )  # results from before there was a choice stay what they are
+    write_model(tmp_path / "other", "df")
+    imported(tmp_path / "other", tmp_path / "df")
+    with pytest.raises(ConfigError, match=r"--morph 0\.5: a model of the kind df"):
+        merge(replace(half, model=tmp_path / "df", output=tmp_path / "df.mp4"), Recorder())
 
 
 def test_a_long_training_is_no_preview(tmp_path):

@@ -172,11 +172,11 @@ def refuse_without_faces(faceset: Faceset, start: int, stop: int | None) -> None
     )
 
 
-def open_swapper(run: Path, device: str, threads: int, reporter: Reporter) -> FaceSwapper:
+def open_swapper(run: Path, device: str, threads: int, reporter: Reporter, morph: float = 1.0) -> FaceSwapper:
     """The model of a run, ready to draw. The reporter is told when its newest snapshot is damaged.
 
     Raises:
-        ConfigError: there is no run, or nothing was trained yet.
+        ConfigError: there is no run, nothing was trained yet, or its model cannot stop at `morph`.
         DamagedFileError: it cannot be read.
     """
     if not run.exists():
@@ -190,7 +190,7 @@ def open_swapper(run: Path, device: str, threads: int, reporter: Reporter) -> Fa
 
     use_threads(threads)
     try:
-        return load_swapper(run, device, reporter=reporter)
+        return load_swapper(run, device, reporter=reporter, morph=morph)
     except StoreError as error:
         if type(error) is StoreError:  # nothing is damaged: there is nothing yet
             raise ConfigError(f"--model: {error}") from error
