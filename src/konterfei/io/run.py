@@ -50,7 +50,7 @@ RUN_VERSION = 1
 """Version of the folder's layout and of config.json."""
 
 PREVIEWS = 60
-"""Pictures of the history that are kept: a film of the training, at 50 kB each some 3 MB."""
+"""Pictures of the history that are kept: a film of the training, at 0.4 MB each (up to 128 px) some 25 MB."""
 
 _TEMPORARY = ".tmp-"
 

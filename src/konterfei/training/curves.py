@@ -12,8 +12,10 @@ Array = NDArray[Any]
 
 _KNOWN = ("step", "trained_s", "it/s", "rate")
 """Figures of a line of metrics that are no losses."""
-_SPAN = 0.05
+_SPAN = 0.03
 """A trend follows this share of a curve: shorter shows noise, longer hides turns."""
+_SPEED_LINES = 10
+"""Speed is that of so many lines of metrics."""
 _STYLES = {"src": "-", "dst": "--"}
 _OTHER_STYLES = (":", "-.")
 _COLORS = ("#2f6db5", "#c2553f", "#3d8a5f", "#8a5fb0", "#b08a2f", "#3f8fa8")
@@ -28,6 +30,17 @@ def loss_names(metrics: Sequence[Mapping[str, Any]]) -> list[str]:
 def column(metrics: Sequence[Mapping[str, Any]], name: str) -> Array:
     """One figure of every line; not a number where a line has none. [N] float64"""
     return np.array([line[name] if line.get(name) is not None else np.nan for line in metrics], np.float64)
+
+
+def speed(metrics: Sequence[Mapping[str, Any]]) -> Array:
+    """Steps a second of training around each line: over it and the ten before. [N] float64
+
+    (`it/s` of a line is the mean since the training was started; it stands where there is nothing before.)
+    """
+    steps, seconds, told = (column(metrics, name) for name in ("step", "trained_s", "it/s"))
+    before = np.maximum(np.arange(len(steps)) - _SPEED_LINES, 0)
+    passed = seconds - seconds[before]
+    return np.where(passed > 0, (steps - steps[before]) / np.where(passed > 0, passed, 1.0), told)
 
 
 def trend(values: Array) -> Array:
@@ -79,7 +92,7 @@ def draw_curves(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Array:
                 axes.plot(x, values, color=color, linewidth=0.6, alpha=0.25)
                 axes.plot(x, smooth, color=color, linewidth=1.8, linestyle=style, label=label)
         rates.plot(steps, column(metrics, "rate"), color=color, linewidth=1.5, label=run)
-        speeds.plot(steps, column(metrics, "it/s"), color=color, linewidth=1.0, label=run)
+        speeds.plot(steps, speed(metrics), color=color, linewidth=1.2, label=run)
     if highest and max(highest) > 0:
         by_step.set_ylim(0, 1.15 * max(highest))  # the first steps would press everything else flat
     for axes, below, beside in (

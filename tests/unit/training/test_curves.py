@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from konterfei.training.curves import column, draw_curves, loss_names, trend
+from konterfei.training.curves import column, draw_curves, loss_names, speed, trend
 
 
 def course(count, slope=1.0, **more):
@@ -33,6 +33,16 @@ def test_a_gap_is_not_a_fall():
     values[20:23] = np.nan
     np.testing.assert_allclose(trend(values), 2.0)
     np.testing.assert_array_equal(column([{"a": 1}, {}, {"a": None}], "a"), [1, np.nan, np.nan])
+
+
+def test_speed_is_that_of_the_moment():
+    lines = [{"step": 20 * i, "trained_s": 2.0 * i, "it/s": 9.0} for i in range(1, 31)]
+    lines += [{"step": 600 + 20 * i, "trained_s": 60 + 10.0 * i, "it/s": 9.0} for i in range(1, 31)]
+    found = speed(lines)
+    assert found[0] == 9.0  # nothing before it
+    np.testing.assert_allclose(found[1:30], 10.0)
+    np.testing.assert_allclose(found[39:], 2.0)
+    assert (np.diff(found[29:40]) < 0).all()
 
 
 def test_losses_are_what_is_no_other_figure():
