@@ -1,4 +1,4 @@
-"""Turns the upstream weight files into the ones that konterfei carries. Needs the `onnx` package (not a runtime one).
+"""Turns the upstream weight files into the ones that konterfei carries.
 
     python tools/prepare_weights.py SOURCE_FOLDER
 

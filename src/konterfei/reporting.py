@@ -6,10 +6,15 @@ over a pipe, tests record it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
 from konterfei.errors import Cancelled
+
+
+class Course(float):
+    """A figure whose course matters, as a loss's does: a display may show where it comes from and where it goes."""
 
 
 class Reporter(Protocol):
@@ -36,6 +41,12 @@ class Reporter(Protocol):
     def take_stop(self) -> bool:
         """True once for each time that a person asked to stop. Loops with a usable result so far end with it."""
 
+    def listen(self, keys: Mapping[str, str]) -> None:
+        """From now on the work hears wishes: key to press -> its name. An empty mapping: not any more."""
+
+    def take_wish(self) -> str | None:
+        """The name of the next wish that a person uttered since `listen`; None when there is none."""
+
 
 def check(reporter: Reporter) -> None:
     """Raise `Cancelled` when a person asked to stop: for loops that have no usable partial result."""
@@ -55,6 +66,10 @@ class Silent:
     def take_stop(self) -> bool:  # noqa: D102
         return False
 
+    def listen(self, keys: Mapping[str, str]) -> None: ...  # noqa: D102
+    def take_wish(self) -> str | None:  # noqa: D102
+        return None
+
 
 class Recorder(Silent):
     """Keeps what a stage said: for tests, logs and the summary of a pipeline.
@@ -64,6 +79,7 @@ class Recorder(Silent):
         tasks: names of the tasks started.
         previews: pictures written.
         stop: set to True to ask the stage to stop.
+        wishes: names of what the stage is asked for, first come first.
     """
 
     def __init__(self) -> None:
@@ -72,6 +88,7 @@ class Recorder(Silent):
         self.tasks: list[str] = []
         self.previews: list[Path] = []
         self.stop = False
+        self.wishes: list[str] = []
 
     def start(self, task: str, total: int | None, unit: str = "frames") -> None:  # noqa: D102
         self.tasks.append(task)
@@ -88,3 +105,6 @@ class Recorder(Silent):
     def take_stop(self) -> bool:  # noqa: D102
         asked, self.stop = self.stop, False
         return asked
+
+    def take_wish(self) -> str | None:  # noqa: D102
+        return self.wishes.pop(0) if self.wishes else None

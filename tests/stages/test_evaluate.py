@@ -1,6 +1,7 @@
 import itertools
 import json
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -102,8 +103,8 @@ def test_a_perfect_swap(case):
 
 def test_the_report_holds_every_figure_and_how_it_was_made(case, tmp_path):
     found = evaluate(case(), Recorder())
-    assert found.report == tmp_path / "out.mp4.report.json"
-    assert found.picture == tmp_path / "out.mp4.report.png"
+    assert found.report == tmp_path / "out.report.json"
+    assert found.picture == tmp_path / "out.report.jpg"
     data = json.loads(found.report.read_text())
     assert data["inputs"]["plate"]["sha256"] == sha256(tmp_path / "plate.mp4")
     assert data["inputs"]["src"]["content"] == Faceset.open(tmp_path / "src").content_hash()
@@ -128,7 +129,7 @@ def test_again_nothing_is_measured_until_something_changed(case, tmp_path):
     assert not evaluate(case(every_nth=2), Recorder()).was_done
     next(iter((tmp_path / "dst").glob("*.jpg"))).unlink()
     assert evaluate(case(every_nth=2), Recorder()).num_frames == FRAMES - 1
-    (tmp_path / "out.mp4.report.json").write_text("{")
+    (tmp_path / "out.report.json").write_text("{")
     assert not evaluate(case(every_nth=2), Recorder()).was_done
 
 
@@ -204,13 +205,28 @@ def test_what_does_not_belong_together_is_refused(case, tmp_path):
     assert list(tmp_path.glob("*.report.*")) != []
 
 
+def test_a_faceset_that_names_its_video_by_a_relative_path_is_measured_from_there(case, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    faces = write_faces(tmp_path / "old", Path("plate.mp4"), DST)
+    assert evaluate(case(faces=faces), Recorder()).num_frames == FRAMES
+    monkeypatch.chdir(tmp_path / "old")
+    with pytest.raises(ConfigError, match=r"made from 'plate\.mp4', which is not there.*--plate"):
+        evaluate(case(faces=faces, output=tmp_path / "b.jpg"), Recorder())
+
+
+def test_a_pooled_faceset_needs_to_be_told_the_plate(case, tmp_path):
+    header = json.loads((tmp_path / "dst" / "faceset.json").read_text())
+    (tmp_path / "dst" / "faceset.json").write_text(json.dumps({**header, "source": "", "source_sha256": ""}))
+    with pytest.raises(ConfigError, match=r"pooled from several videos.*--plate"):
+        evaluate(case(), Recorder())
+    assert evaluate(case(plate=tmp_path / "plate.mp4"), Recorder()).num_frames == FRAMES
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [({"every_nth": 0}, "--every-nth"), ({"threads": -1}, "--threads"), ({"output": "a.mp4"}, "--output")],
 )
 def test_nonsense_settings_are_refused(case, change, reason):
-    from pathlib import Path
-
     values = {name: Path(value) if name == "output" else value for name, value in change.items()}
     with pytest.raises(ConfigError, match=reason):
         case(**values)

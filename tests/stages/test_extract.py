@@ -16,6 +16,7 @@ from drawn_faces import ANNA, BERT
 from drawn_vision import SETTINGS, empty, scene, two_people, where, write_clip
 from konterfei.errors import Cancelled, ConfigError, FacesetError, NoFacesError, OutputError, UnreadableMediaError
 from konterfei.io.faceset import Faceset
+from konterfei.io.faceset_files import bytes_for
 from konterfei.io.images import write_image
 from konterfei.io.manifest import Manifest
 from konterfei.reporting import Recorder, Silent
@@ -62,6 +63,36 @@ def test_run_again_it_does_nothing_and_says_so(clip, tmp_path):
     assert second.was_done and second.num_faces == first.num_faces and not recorder.tasks
     assert any("Nothing to do" in note for note in recorder.notes)
     assert not (tmp_path / "faces" / "000003_0.jpg").exists()
+
+
+def test_too_little_space_is_noticed_before_the_work(clip, tmp_path, monkeypatch):
+    free = [1000]
+    monkeypatch.setattr("konterfei.io.atomic.free_space", lambda path: free[0])
+    with pytest.raises(OutputError, match=r"faces': about 1 MB are needed, 0 MB are free"):
+        run(clip, tmp_path / "faces")
+    assert not (tmp_path / "faces").exists()
+    free[0] = bytes_for(40, 64)
+    with pytest.raises(Cancelled):
+        run(clip, tmp_path / "faces", StopAt(60))
+    left = 40 - len(list((tmp_path / "faces").glob("*.jpg")))
+    assert 0 < left < 40
+    free[0] = bytes_for(left, 64) - 1
+    with pytest.raises(OutputError, match="are needed"):
+        run(clip, tmp_path / "faces")
+    free[0] = bytes_for(left, 64)
+    assert run(clip, tmp_path / "faces").num_faces == 40
+    free[0] = 0
+    assert run(clip, tmp_path / "faces").was_done
+    with pytest.raises(OutputError, match="are needed"):
+        run(clip, tmp_path / "faces", force=True)
+    assert not (tmp_path / "faces" / ".new").exists()
+
+
+@pytest.mark.parametrize("size", [64, 256, 512])
+def test_crops_take_no_more_space_than_is_asked_for(clip, tmp_path, size):
+    run(clip, tmp_path / "faces", size=size)
+    crops = list((tmp_path / "faces").glob("*.jpg"))
+    assert sum(crop.stat().st_size for crop in crops) < bytes_for(len(crops), size)
 
 
 def test_other_settings_are_refused_by_name_and_forced(clip, tmp_path):
@@ -178,6 +209,34 @@ def test_folder_of_images(tmp_path):
         write_image(tmp_path / "shot" / f"{index:04d}.png", image)
     assert run(tmp_path / "shot", tmp_path / "faces").num_faces == 6
     assert run(tmp_path / "shot", tmp_path / "faces").was_done
+
+
+def test_where_the_video_lies_is_kept_wherever_one_stands(clip, tmp_path, monkeypatch):
+    monkeypatch.chdir(clip.parent)
+    run(Path(clip.name), tmp_path / "faces")
+    faceset = Faceset.open(tmp_path / "faces")
+    assert faceset.header.source == str(clip)
+    assert {record.source for record in faceset.records()} == {clip.name}
+    monkeypatch.chdir(tmp_path)
+    assert run(clip, tmp_path / "faces").was_done
+
+
+def test_a_faceset_begun_with_a_relative_path_is_gone_on_with(clip, tmp_path):
+    with pytest.raises(Cancelled):
+        run(clip, tmp_path / "faces", StopAt(60))
+    header = tmp_path / "faces" / "faceset.json"
+    header.write_text(header.read_text().replace(json.dumps(str(clip)), json.dumps(clip.name)))
+    assert Faceset.open(tmp_path / "faces").header.source == clip.name
+    assert run(clip, tmp_path / "faces").num_faces == 40 == len(Faceset.open(tmp_path / "faces"))
+
+
+def test_pictures_of_the_folder_that_one_is_in(tmp_path, monkeypatch):
+    for index, image in enumerate(scene(3, total=40)):
+        write_image(tmp_path / "shot" / f"{index:04d}.png", image)
+    monkeypatch.chdir(tmp_path / "shot")
+    run(Path(), tmp_path / "faces")
+    assert Faceset.open(tmp_path / "faces").frame_indices() == [0, 1, 2]
+    assert {record.source for record in Faceset.open(tmp_path / "faces").records()} == {"shot"}
 
 
 def test_bad_paths(clip, tmp_path):

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import shutil
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from konterfei.provenance.certificate import config_folder
 from konterfei.provenance.verification import State, verify, verify_pictures
 from konterfei.reporting import Recorder, Silent
 from konterfei.stages.merge import merge
+from konterfei.stages.swap import SwapConfig
 from konterfei.stages.verify import VerifyConfig
 from konterfei.stages.verify import verify as verify_stage
 
@@ -235,6 +237,16 @@ def test_outputs_that_cannot_be(place, config, output, word, capsys):
     assert main(told) == 2
     assert word in capsys.readouterr().err
     assert sorted(place.rglob("*")) == before
+
+
+def test_the_folder_that_one_is_in(place, config, monkeypatch):
+    (place / "empty").mkdir()
+    monkeypatch.chdir(place / "empty")
+    with pytest.raises(OutputError, match="you are in"):
+        merge(dataclasses.replace(config, output=Path("%06d.png")), Silent(), Painter())
+    assert not list(place.glob("*.parts"))
+    swap = SwapConfig(src=place / "a.mp4", dst=config.video, output=Path("%06d.png"), consent=config.consent)
+    assert swap.layout.project == place / "empty.konterfei"
 
 
 def test_pictures_do_not_go_where_the_plates_lie(place, config):

@@ -3,18 +3,14 @@
 import itertools
 import json
 import math
-import os
 import random
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from train_material import SMALL, STEPS, StopAt, assert_equal_runs, kill_and_run_again, state_of
 
 from drawn_faces import ANNA, BERT, faceset
 from konterfei.errors import (
@@ -31,43 +27,12 @@ from konterfei.io import run as run_module
 from konterfei.io.images import read_image
 from konterfei.io.run import Checkpoint, Run
 from konterfei.models import MODELS
-from konterfei.models.df import DF
 from konterfei.models.swapper import load_swapper
 from konterfei.reporting import Recorder
-from konterfei.stages.train import TrainConfig, resolved, train
-from konterfei.training import loop
+from konterfei.stages.train import TrainConfig, bytes_needed, resolved, train
+from konterfei.training import lesson, loop
 from konterfei.training.plan import Progress
-from konterfei.training.presets import PRESETS, parse_architecture
-
-SMALL = {
-    "preset": "tiny",
-    "resolution": 32,
-    "ae_dims": 8,
-    "e_dims": 4,
-    "d_dims": 4,
-    "d_mask_dims": 2,
-    "batch": 2,
-    "threads": 1,
-    "device": "cpu",
-    "precision": "fp32",
-}
-"""Some milliseconds a step."""
-
-STEPS = 44
-
-
-class StopAt(Recorder):
-    """Asks to stop after so many steps of this session."""
-
-    def __init__(self, steps):
-        super().__init__()
-        self.left = steps
-
-    def take_stop(self):
-        if self.tasks[-1:] != ["training"]:
-            return False
-        self.left -= 1
-        return self.left == 0
+from konterfei.training.presets import BYTES_A_PARAMETER, PRESETS, parse_architecture
 
 
 @pytest.fixture(scope="module")
@@ -96,23 +61,6 @@ def again(faces, tmp_path):
     return go
 
 
-def state_of(run):
-    """What must not depend on interruptions: tensors, counters, figures, the picture."""
-    opened = Run.open(run)
-    checkpoint = opened.newest_checkpoint()
-    assert opened.passed_over == {}
-    progress = {k: v for k, v in checkpoint.state["progress"].items() if k != "trained_s"}
-    figures = [(m["step"], m["src"], m["dst"], m["rate"]) for m in opened.metrics()]
-    snapshot = {name: array.tobytes() for name, array in opened.newest_snapshot().tensors.items()}
-    tensors = {name: array.tobytes() for name, array in checkpoint.tensors.items()}
-    return tensors, progress, figures, snapshot, opened.preview_path().read_bytes()
-
-
-def assert_equal_runs(one, other):
-    for a, b in zip(state_of(one), state_of(other), strict=True):
-        assert a == b
-
-
 # --- going on
 
 
@@ -132,7 +80,7 @@ def test_a_run_is_complete(uninterrupted):
     figures = Run.open(uninterrupted).metrics()
     assert [line["step"] for line in figures] == [20, 40]
     assert figures[1]["src"] + figures[1]["dst"] < figures[0]["src"] + figures[0]["dst"]
-    assert read_image(uninterrupted / "previews" / "preview.jpg").shape == (5 * 128, 6 * 128, 3)
+    assert read_image(uninterrupted / "previews" / "preview.jpg").shape == (24 + 6 * 128, 10 * 128 + 12, 3)
 
 
 def test_the_snapshot_holds_smoothed_weights(uninterrupted):
@@ -162,58 +110,11 @@ def test_resumed_equals_uninterrupted_bit_for_bit(again, uninterrupted, stops):
     assert_equal_runs(result.run, uninterrupted)
 
 
-TRAINER = """
-import json, os, signal, sys
-from pathlib import Path
-from konterfei.reporting import Silent
-from konterfei.stages.train import TrainConfig, train
-import konterfei.training.loop, konterfei.models.df, torch
-
-class Steps(Silent):
-    def __init__(self, most):
-        self.left = most
-
-    def take_stop(self):
-        print("step", flush=True)
-        self.left -= 1
-        while self.left == 0:
-            signal.pause()
-        return False
-
-for line in sys.stdin:
-    if os.fork() == 0:
-        most, given = json.loads(line)
-        given = {k: Path(v) if k in ("src", "dst", "output") else v for k, v in given.items()}
-        train(TrainConfig(**given), Steps(most))
-        print("finished", flush=True)
-        os._exit(0)
-    os.wait()
-    print("over", flush=True)
-"""
-"""Forks a training for each line it reads: torch is loaded once and has no threads yet when a child begins. It waits
-after `most` steps (-1 = never), so that a kill which comes late still meets it at work."""
-
-
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs /proc and fork")
 def test_killed_and_run_again_equals_uninterrupted(faces, uninterrupted, tmp_path):
-    chance = random.Random(5)
     output = tmp_path / "run"
     config = {**{k: str(v) for k, v in faces.items()}, **SMALL, "output": str(output), "steps": STEPS}
-    config["checkpoint_seconds"] = 0.001  # after every step
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(
-        [sys.executable, "-c", TRAINER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True
-    ) as parent:
-        for steps in [chance.randrange(4, 8) for _ in range(4)]:  # with two more each, less than STEPS in all
-            print(json.dumps([steps + 2, config]), file=parent.stdin, flush=True)
-            assert [parent.stdout.readline() for _ in range(steps)] == ["step\n"] * steps
-            time.sleep(chance.uniform(0, 0.03))
-            (child,) = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()
-            os.kill(int(child), signal.SIGKILL)
-            assert set(iter(parent.stdout.readline, "over\n")) <= {"step\n"}
-        print(json.dumps([-1, config]), file=parent.stdin, flush=True)
-        assert "finished\n" in list(iter(parent.stdout.readline, "over\n"))
-        parent.stdin.close()
+    kill_and_run_again(config, random.Random(5))
     assert_equal_runs(output, uninterrupted)
     assert not [path for path in output.rglob(".*") if path.name != ".writer.lock"]
 
@@ -310,12 +211,12 @@ def poison(monkeypatch):
     def install(steps, times=1):
         left = [times]
 
-        def step_and_poison(model, optimizer, raw, rate, step, settings):
-            losses = real(model, optimizer, raw, rate, step, settings)
+        def step_and_poison(lesson, raw, rate, step):
+            losses = real(lesson, raw, rate, step)
             if step in steps and left[0]:
                 left[0] -= 1
                 with torch.no_grad():
-                    weight = next(model.parameters())
+                    weight = next(lesson.model.parameters())
                     weight[(0,) * weight.dim()] = math.nan
             return losses
 
@@ -388,6 +289,40 @@ def test_a_full_disk_keeps_the_last_checkpoint(again, monkeypatch):
     assert again(StopAt(1))[0].steps == 11
 
 
+def test_too_little_space_is_noticed_before_the_run_begins_and_not_after(again, tmp_path, monkeypatch):
+    monkeypatch.setattr("konterfei.io.atomic.free_space", lambda path: 1_000_000)
+    with pytest.raises(OutputError, match=r"run': about 11\d MB are needed, 1 MB are free"):
+        again(StopAt(2))
+    assert not (tmp_path / "run").exists()
+    monkeypatch.undo()
+    again(StopAt(2))
+    monkeypatch.setattr("konterfei.io.atomic.free_space", lambda path: 1_000_000)
+    assert again(StopAt(1))[0].steps == 3
+
+
+def test_the_space_that_a_run_takes_follows_its_parameters(faces, tmp_path):
+    def needed(**changes):
+        return bytes_needed(TrainConfig(**faces, output=tmp_path, **changes))
+
+    for name, chosen in PRESETS.items():
+        assert needed(preset=name, batch=1) == chosen.run_bytes
+        with torch.device("meta"):
+            model = MODELS.load(chosen.model)(chosen.dims)
+        count = sum(parameter.numel() for parameter in model.parameters())
+        assert BYTES_A_PARAMETER * count < chosen.run_bytes < 1.2 * BYTES_A_PARAMETER * count + 250e6
+    assert needed(preset="quick", d_dims=48) > needed(preset="quick")
+    assert needed(preset="tiny", gan_power=0.1, gan_dims=64, gan_patch_size=31) > needed(preset="tiny") + 100e6
+    assert needed(preset="standard", resolution=64, ae_dims=32) < 0.5 * needed(preset="standard")
+
+
+def test_a_run_takes_no_more_space_than_was_asked_for(again):
+    result, _ = again(checkpoint_seconds=0.001)
+    count = sum(tensor.size for tensor in Run.open(result.run).newest_snapshot().tensors.values())
+    written = [path.stat().st_size for path in result.run.rglob("*.safetensors")]
+    assert len(written) == 3 + 5
+    assert sum(written) < BYTES_A_PARAMETER * count + 8 * 16_000  # each has a header
+
+
 @pytest.mark.parametrize(
     "error",
     [
@@ -400,15 +335,15 @@ def test_a_full_disk_keeps_the_last_checkpoint(again, monkeypatch):
 )
 def test_full_memory_keeps_the_last_checkpoint_and_says_what_to_make_smaller(again, monkeypatch, error):
     again(StopAt(10))
-    whole, left = DF.losses, [5]
+    whole, left = lesson.measure, [5]
 
-    def greedy(self, batch):
+    def greedy(*given):
         left[0] -= 1
         if not left[0]:
             raise error
-        return whole(self, batch)
+        return whole(*given)
 
-    monkeypatch.setattr(DF, "losses", greedy)
+    monkeypatch.setattr(lesson, "measure", greedy)
     with pytest.raises(
         OutOfMemoryError, match=r"run.*--batch than 2,.*--resolution than 32 or another --preset"
     ) as caught:
@@ -526,6 +461,42 @@ def test_missing_facesets_are_refused(again, tmp_path):
 def test_architectures_are_read_as_the_field_writes_them():
     assert parse_architecture("liae-ud") == ("liae", {"u", "d"})
     assert parse_architecture("df") == ("df", frozenset())
+    assert parse_architecture("amp") == ("amp", {"u", "d", "t"})
+    with pytest.raises(ConfigError, match="amp takes no letters"):
+        parse_architecture("amp-ud")
+
+
+AMP = {"architecture": "amp", "inter_dims": 12, "morph_factor": 0.3}
+
+
+def test_amp_has_settings_of_its_own(faces, tmp_path):
+    chosen = resolved(TrainConfig(**faces, **SMALL, output=tmp_path, **AMP))
+    assert chosen.model == "amp"
+    assert (chosen.dims.inter_channels, chosen.dims.morph) == (12, 0.3)
+    assert (chosen.dims.unit, chosen.dims.double, chosen.dims.deep, chosen.dims.cosine) == (True, True, True, False)
+    for setting in ({"inter_dims": 12}, {"morph_factor": 0.3}):
+        with pytest.raises(ConfigError, match="are settings of amp"):
+            TrainConfig(**faces, **SMALL, output=tmp_path, **setting)
+    with pytest.raises(ConfigError, match=r"morph between 0\.1 and 0\.5"):
+        TrainConfig(**faces, **SMALL, output=tmp_path, **{**AMP, "morph_factor": 0.6})
+
+
+def test_a_model_that_draws_by_chance_resumes_bit_for_bit(again, tmp_path):
+    whole, _ = again(**AMP, steps=21, output=tmp_path / "whole")
+    again(StopAt(8), **AMP, steps=21)
+    result, reporter = again(**AMP, steps=21)
+    assert "Training goes on from step 8" in " ".join(reporter.notes)
+    assert_equal_runs(result.run, whole.run)
+
+
+def test_a_run_from_before_amp_goes_on(again):
+    result, _ = again(steps=3)
+    path = result.run / "config.json"
+    config = json.loads(path.read_text())
+    del config["dims"]["inter"], config["dims"]["morph"]
+    path.write_text(json.dumps(config))
+    assert again(steps=5)[0].steps == 5
+    assert load_swapper(result.run, device="cpu").resolution == 32
 
 
 def test_single_settings_override_the_preset(faces, tmp_path):
@@ -539,13 +510,24 @@ def test_single_settings_override_the_preset(faces, tmp_path):
     assert (dims.ae, chosen.schedule.hold) == (PRESETS["standard"].dims.ae, PRESETS["standard"].schedule.hold)
 
 
+def test_quick96_is_the_original_one():
+    """dfl-spec 7.4: df-ud, 96 px, A 128, E 64, D 64, M 16; 38 294 330 parameters."""
+    chosen = PRESETS["quick96"]
+    assert (chosen.model, chosen.batch, chosen.optimizer, str(chosen.face_type)) == ("df", 4, "rmsprop", "full")
+    assert (chosen.augment.straight, chosen.augment.flip, chosen.augment.scale) == (1 / 3, 0.0, 0.05)
+    with torch.device("meta"):
+        model = MODELS.load(chosen.model)(chosen.dims)
+    assert sum(p.numel() for p in model.parameters()) == 38_294_330
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_trains(again, name):
     """Its own model, optimiser, face type and resolution; the widths reduced."""
     chosen = PRESETS[name]
     with torch.device("meta"):
         MODELS.load(chosen.model)(chosen.dims)
-    result, reporter = again(preset=name, resolution=None, steps=2, batch=1, e_dims=4, d_dims=4, ae_dims=8)
+    narrow = {"inter_dims": 8} if chosen.model == "amp" else {}
+    result, reporter = again(preset=name, resolution=None, steps=2, batch=1, e_dims=4, d_dims=4, ae_dims=8, **narrow)
     assert result.steps == 2
     assert result.is_preview
     assert any("is called a preview" in note for note in reporter.notes)

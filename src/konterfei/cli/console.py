@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
 
+from konterfei.cli.keys import Keyboard
+from konterfei.cli.live import LiveTask, figure_text
 from konterfei.cli.pace import Pace, clock
 
 QUIET_S = 2.0
@@ -24,13 +26,18 @@ class ConsoleReporter:
     Args:
         console: where to draw; decides by itself whether it is a terminal.
         now: the clock, in seconds.
+        keyboard: hears keys for a work that listens; None = nobody presses any.
     """
 
-    def __init__(self, console: Console, now: Callable[[], float] = time.monotonic) -> None:
-        self._console, self._now = console, now
+    def __init__(
+        self, console: Console, now: Callable[[], float] = time.monotonic, keyboard: Keyboard | None = None
+    ) -> None:
+        self._console, self._now, self._keyboard = console, now, keyboard
+        self._wishes: deque[str] = deque()
+        self._hint = ""
         self._task, self._unit = "", ""
         self._pace: Pace | None = None
-        self._bar: Progress | None = None
+        self._bar: LiveTask | None = None
         self._said_at: float | None = None
         self._is_stop_asked = False
         self._previews: set[Path] = set()
@@ -38,7 +45,7 @@ class ConsoleReporter:
     @classmethod
     def on_stderr(cls) -> ConsoleReporter:
         """Results go to stdout, everything on the way to stderr."""
-        return cls(Console(stderr=True, highlight=False))
+        return cls(Console(stderr=True, highlight=False), keyboard=Keyboard.of_person())
 
     def __enter__(self) -> ConsoleReporter:
         return self
@@ -46,6 +53,7 @@ class ConsoleReporter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.listen({})
         self._close_bar()
 
     def start(self, task: str, total: int | None, unit: str = "frames") -> None:
@@ -61,11 +69,11 @@ class ConsoleReporter:
         self._pace.update(done, self._now())
         if self._pace.elapsed_s < QUIET_S:
             return
-        shown = "  ".join(f"{name} {_figure(value)}" for name, value in figures.items())
         if self._console.is_terminal:
-            self._draw(self._pace, shown)
+            self._draw(self._pace, figures)
         elif self._said_at is None or self._pace.elapsed_s - self._said_at >= LINE_EVERY_S:
             self._said_at = self._pace.elapsed_s
+            shown = "  ".join(f"{name} {figure_text(value)}" for name, value in figures.items())
             self._say("  ".join(filter(None, [f"{self._task}: {self._how_far(self._pace)}", shown])))
 
     def finish(self) -> None:
@@ -95,6 +103,23 @@ class ConsoleReporter:
         asked, self._is_stop_asked = self._is_stop_asked, False
         return asked
 
+    def listen(self, keys: Mapping[str, str]) -> None:
+        """See `Reporter`."""
+        self._wishes.clear()
+        self._hint = ""
+        if self._keyboard is None:
+            return
+        self._keyboard.stop()
+        if keys:
+            names = dict.fromkeys(keys.values())
+            told = {name: "/".join(_key_name(key) for key, n in keys.items() if n == name) for name in names}
+            self._hint = "keys:  " + "   ".join(f"{key} {name}" for name, key in told.items())
+            self._keyboard.start(keys, lambda key: self._wishes.append(keys[key]))
+
+    def take_wish(self) -> str | None:
+        """See `Reporter`."""
+        return self._wishes.popleft() if self._wishes else None
+
     def ask_to_stop(self) -> bool:
         """A person wants the work to stop; False when an earlier wish has not been heard yet."""
         if self._is_stop_asked:
@@ -118,28 +143,19 @@ class ConsoleReporter:
             parts.append(f"{clock(pace.remaining_s)} to go")
         return "  ".join(parts)
 
-    def _draw(self, pace: Pace, figures: str) -> None:
+    def _draw(self, pace: Pace, figures: Mapping[str, float | str]) -> None:
         if self._bar is None:
-            self._bar = Progress(
-                TextColumn("{task.description}", markup=False),
-                BarColumn(bar_width=40 if self._console.width >= 120 else 10),
-                TextColumn("{task.fields[told]}", markup=False),
-                console=self._console,
-                transient=True,
-            )
-            self._bar.add_task(self._task, total=pace.total, told="")
-            self._bar.start()
-        told = "  ".join(filter(None, [self._how_far(pace, is_short=True), figures]))
-        self._bar.update(self._bar.task_ids[0], completed=pace.done, told=told)
+            self._bar = LiveTask(self._console, self._task, pace.total)
+        self._bar.update(pace.done, self._how_far(pace, is_short=True), figures, self._hint)
 
     def _close_bar(self) -> None:
         if self._bar is not None:
-            self._bar.stop()
+            self._bar.close()
             self._bar = None
 
     def _say(self, text: str, style: str | None = None) -> None:
         self._console.print(text, style=style, markup=False, soft_wrap=True)
 
 
-def _figure(value: float | str) -> str:
-    return value if isinstance(value, str) else f"{value:.4g}"
+def _key_name(key: str) -> str:
+    return "Enter" if key == "\n" else key

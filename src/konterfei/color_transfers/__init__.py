@@ -12,7 +12,10 @@ COLOR_TRANSFERS = Registry(
     {
         "none": Entry("konterfei.color_transfers.none:none", "colours stay as the model made them"),
         "rct": Entry("konterfei.color_transfers.rct:rct", "mean and spread of each Lab channel (Reinhard); calm"),
+        "lct": Entry("konterfei.color_transfers.lct:lct", "mean and covariance in RGB (whitening); close"),
         "mkl": Entry("konterfei.color_transfers.mkl:mkl", "mean and covariance in RGB (Monge-Kantorovich); closer"),
+        "idt": Entry("konterfei.color_transfers.idt:idt", "all of the colours' distribution, two thirds of the way"),
+        "sot": Entry("konterfei.color_transfers.sot:sot", "all of the colours' distribution, smoothly; slow"),
     },
 )
 """Every colour transfer by name; each is a `ColorTransfer`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,12 +21,16 @@ class ColorStatistics:
         std: [3] float64
         covariance: [3, 3] float64; with n - 1 in the denominator
         weight: pixels that counted (sum of the mask); 0 makes every transfer leave the image as it is
+        pixels: the colours themselves, for transfers that need more than these figures. [N, 3] float64
+        weights: how much each of them counts. [N] float64
     """
 
     mean: Array
     std: Array
     covariance: Array
     weight: float
+    pixels: Array | None = None
+    weights: Array | None = None
 
     @classmethod
     def measure(cls, image: Array, mask: Array | None = None) -> ColorStatistics:
@@ -49,6 +53,19 @@ class ColorStatistics:
         centred = pixels - mean
         scatter = (centred * weights[:, None]).T @ centred
         return cls(mean, np.sqrt(np.diag(scatter) / total), scatter / (total - 1), total)
+
+    @classmethod
+    def measure_all(cls, image: Array, mask: Array | None = None) -> ColorStatistics:
+        """As `measure`, with the pixels kept."""
+        pixels = image.reshape(-1, 3).astype(np.float64)
+        weights = np.ones(len(pixels)) if mask is None else mask.reshape(-1).astype(np.float64)
+        return replace(cls.measure(image, mask), pixels=pixels, weights=weights)
+
+    def counted(self) -> tuple[Array, Array]:
+        """Pixels that count, and how much; only of `measure_all`. [K, 3], [K]"""
+        assert self.pixels is not None and self.weights is not None
+        counts = self.weights > 0
+        return self.pixels[counts], self.weights[counts]
 
     @classmethod
     def average(cls, many: Sequence[ColorStatistics], weights: Sequence[float]) -> ColorStatistics:

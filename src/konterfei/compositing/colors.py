@@ -120,7 +120,10 @@ def smooth_colors(colors: FaceColors, others: Sequence[FaceColors], sigma_s: flo
     std = colors.swapped.std * np.exp(weights @ np.array([_log_gain(c) for c in around]) / weights.sum())
     stretch = std / np.maximum(colors.plate.std, _TINY)  # the plate's correlations stay, its spread follows
     covariance = colors.plate.covariance * np.outer(stretch, stretch)
-    return replace(colors, plate=ColorStatistics(colors.plate.mean, std, covariance, colors.plate.weight))
+    pixels = colors.plate.pixels
+    if pixels is not None:
+        pixels = colors.plate.mean + (pixels - colors.plate.mean) * stretch
+    return replace(colors, plate=replace(colors.plate, std=std, covariance=covariance, pixels=pixels))
 
 
 def reach_frames(sigma_s: float, fps: float) -> int:

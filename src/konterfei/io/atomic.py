@@ -166,6 +166,11 @@ def _nearest_folder(path: Path) -> Path:
     return folder
 
 
+def size_text(size: float) -> str:
+    """A number of bytes as a person reads it: "3 MB", "1.9 GB"."""
+    return f"{size / 1e9:.3g} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
+
+
 def free_space(path: Path | str) -> int:
     """Bytes free for this user on the disk where `path` is or would be."""
     path = Path(path)

@@ -29,7 +29,8 @@ class FacesetHeader:
     Attributes:
         face_type: how much of the head the crops cover.
         size: side of the crops, pixels.
-        source: video that the faces come from, as it was given; empty for a faceset pooled from several videos.
+        source: absolute path of the video that the faces come from, or of the folder or pattern of pictures; empty for
+            a faceset pooled from several videos. Early facesets hold it as it was typed, perhaps relative.
         source_sha256: hexadecimal hash of that video; empty when pooled.
         settings: what the faces were found with; plain JSON values.
         version: of the format.

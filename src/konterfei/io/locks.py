@@ -41,3 +41,22 @@ def exclusive(path: Path, busy: KonterfeiError) -> IO[bytes]:
         except OSError:
             pass  # a disk without locks
     return lock
+
+
+def is_held(path: Path) -> bool | None:
+    """Whether somebody holds the lock `path` now; None on a disk or system without locks, where nobody can know.
+
+    Looking takes a shared lock for a moment: who tries to take the lock just then is refused.
+    """
+    if fcntl is None:
+        return None
+    try:
+        with path.open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    except OSError:
+        return None
+    return False

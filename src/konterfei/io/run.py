@@ -6,6 +6,8 @@
       checkpoints/       00012000/ holds tensors.safetensors and state.json (checksum, counters): full state to resume
       snapshots/         00012000.safetensors: smoothed weights with their description, for use
       previews/          preview.jpg (newest) and preview_00012000.jpg (history, thinned evenly)
+      backups/           00012000/: runs by themselves, kept to go back to (io.backups)
+      commands/          wishes of other processes to the one that trains (io.mailbox)
 
 A checkpoint or snapshot is written under a temporary name, flushed and renamed: it is there whole or not at all.
 Several are kept; a damaged one is passed over and named. One process at a time may write (`Run.writing`); any number
@@ -40,14 +42,15 @@ from konterfei.io.atomic import (
     write_bytes,
     write_json,
 )
-from konterfei.io.images import write_image
-from konterfei.io.locks import exclusive
+from konterfei.io.history import to_thin_out
+from konterfei.io.locks import exclusive, is_held
+from konterfei.io.preview_file import PreviewLayout, write_preview
 
 RUN_VERSION = 1
 """Version of the folder's layout and of config.json."""
 
 PREVIEWS = 60
-"""Pictures of the history that are kept: a film of the training, at 50 kB each some 3 MB."""
+"""Pictures of the history that are kept: a film of the training, at 0.4 MB each (up to 128 px) some 25 MB."""
 
 _TEMPORARY = ".tmp-"
 
@@ -147,6 +150,11 @@ class Run:
         """Whether nothing was learned yet: no checkpoint and no snapshot, whole or damaged."""
         return not self._checkpoint_folders() and not self.snapshot_paths()
 
+    @property
+    def is_only_imported(self) -> bool:
+        """Whether its weights come from another program and nothing was learned here yet."""
+        return "imported" in self.config and not self._checkpoint_folders()
+
     @contextmanager
     def writing(self) -> Iterator[None]:
         """The right to write, held until the block ends or the process does, however it ends.
@@ -157,7 +165,8 @@ class Run:
             OutputError: another process is training this run, or the folder cannot be written.
         """
         busy = OutputError(
-            f"'{self.folder}' is being trained by another process. Wait for it, stop it, or choose another folder."
+            f"'{self.folder}' is being trained by another process. Wait for it, stop it (konterfei tell "
+            f"'{self.folder}' stop), or choose another folder."
         )
         with exclusive(self.folder / ".writer.lock", busy):
             for part in ("checkpoints", "snapshots", "previews"):
@@ -166,9 +175,13 @@ class Run:
                 shutil.rmtree(unfinished, ignore_errors=True)
             yield
 
+    def is_being_written(self) -> bool | None:
+        """Whether a process holds the right to write now; None where the disk or system has no locks."""
+        return is_held(self.folder / ".writer.lock")
+
     def replaced(self, config: Mapping[str, Any]) -> Run:
-        """This run with another config: only while nothing was learned."""
-        assert self.is_untrained
+        """This run with another config: only while nothing was learned here."""
+        assert self.is_untrained or self.is_only_imported
         data = {"run_version": RUN_VERSION, **config}
         write_json(self.folder / "config.json", data)
         return Run(self.folder, data)
@@ -208,6 +221,10 @@ class Run:
             except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
                 self.passed_over[folder.name] = str(error)
         return None
+
+    def checkpoint_paths(self) -> list[Path]:
+        """The folders of all checkpoints, oldest first."""
+        return self._checkpoint_folders()
 
     def _checkpoint_folders(self) -> list[Path]:
         there = (self.folder / "checkpoints").glob("[0-9]*")
@@ -281,22 +298,26 @@ class Run:
         name = "preview.jpg" if step is None else f"preview_{step:08d}.jpg"
         return make_folder(self.folder / "previews") / name
 
-    def save_preview(self, step: int, image: NDArray[Any], keep: int = PREVIEWS) -> Path:
+    def preview_history(self) -> list[tuple[int, Path]]:
+        """Step and file of each preview that is kept, oldest first."""
+        paths = (self.folder / "previews").glob("preview_[0-9]*.jpg")
+        return [(_order(path)[0], path) for path in sorted(paths, key=_order)]
+
+    def save_preview(
+        self, step: int, image: NDArray[Any], layout: PreviewLayout | None = None, keep: int = PREVIEWS
+    ) -> Path:
         """Write the preview of `step`, as the newest one too; thin the history evenly to at most `keep` pictures.
 
         Args:
             step: optimiser steps done.
             image: RGB. [H, W, 3] uint8
+            layout: where its faces are; kept inside the file.
             keep: at least 2; the first and the last are always among them.
         """
-        write_image(self.preview_path(), image)
-        write_image(self.preview_path(step), image)
-        paths = sorted(self.preview_path().parent.glob("preview_[0-9]*.jpg"), key=_order)
-        steps = [_order(path)[0] for path in paths]
-        while len(paths) > max(2, keep):
-            dullest = min(range(1, len(paths) - 1), key=lambda i: steps[i + 1] - steps[i - 1])
-            paths.pop(dullest).unlink(missing_ok=True)
-            del steps[dullest]
+        write_preview(self.preview_path(), image, layout)
+        write_preview(self.preview_path(step), image, layout)
+        for _, path in to_thin_out(self.preview_history(), keep):
+            path.unlink(missing_ok=True)
         return self.preview_path()
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
-import torch
 from torch import Tensor, nn
 
-from konterfei.nets import losses
 from konterfei.nets.autoencoders import Dims
+from konterfei.nets.recipes import SAEHD, Recipe
 
 
 @dataclass(frozen=True)
@@ -19,26 +19,47 @@ class Batch:
         warped: what the network sees. [2B, 3, R, R] in [0, 1]
         target: what it should give back. [2B, 3, R, R] in [0, 1]
         mask: of the target, 1 = face. [2B, 1, R, R] in [0, 1]
+        parts: eyes and mouth of the target; None where nothing asks for them. [2B, 1, R, R] in [0, 1]
     """
 
     warped: Tensor
     target: Tensor
     mask: Tensor
+    parts: Tensor | None = None
 
 
 @dataclass(frozen=True)
 class Images:
-    """Faces out of a network. image [B, 3, R, R], mask [B, 1, R, R], both in (0, 1), float32."""
+    """Faces out of a network.
+
+    Attributes:
+        image: [B, 3, R, R] in (0, 1), float32
+        mask: [B, 1, R, R] in (0, 1), float32
+        code: what they were drawn from, where the model shows it. [B, C, r, r]
+    """
 
     image: Tensor
     mask: Tensor
+    code: Tensor | None = None
 
 
 class SwapModel(nn.Module):
     """A network that learns two people and draws one with the expression of the other.
 
-    A model implements `reconstruct` and `swap`; losses, pictures and optimisation follow from them.
+    A model implements `reconstruct` and `swap`; losses, pictures and optimisation follow from them. What it draws by
+    chance while it trains comes from torch's own random numbers, which are set anew at each step.
+
+    Attributes:
+        can_morph: whether `swap` heeds `morph`.
+        recipe: what its losses have that those of other models have not.
+        offers: settings of `training.objectives.Objectives` that not every model can serve, and this one can.
+        forgotten: networks that pretraining leaves as they began: what they hold belongs to two people (dfl-spec 7.11).
     """
+
+    can_morph: ClassVar[bool] = False
+    recipe: ClassVar[Recipe] = SAEHD
+    offers: ClassVar[frozenset[str]] = frozenset()
+    forgotten: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, dims: Dims) -> None:
         super().__init__()
@@ -48,23 +69,34 @@ class SwapModel(nn.Module):
         """Each person by their own decoder. [2B, 3, R, R], src first -> same order."""
         raise NotImplementedError
 
-    def swap(self, images: Tensor) -> tuple[Images, Tensor]:
-        """Faces of dst drawn as src, and the mask of dst's own reconstruction. [B, 3, R, R] -> Images, [B, 1, R, R]."""
+    def swap(self, images: Tensor, morph: float | Tensor = 1.0) -> tuple[Images, Tensor]:
+        """Faces of dst drawn as src, and the mask of dst's own reconstruction. [B, 3, R, R] -> Images, [B, 1, R, R].
+
+        Args:
+            images: of dst.
+            morph: how far from dst (0) to src (1); a tensor of one value, or a number. Given only where `can_morph`.
+        """
         raise NotImplementedError
 
-    def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Masked reconstruction and mask losses by dfl-spec 7.8.2, summed over each person's half (dfl-spec 7.8).
+    def swap_from(self, code: Tensor) -> Images:
+        """Faces of dst drawn as src from the code that `reconstruct` gave for them. [B, C, r, r] -> Images.
 
-        Returns:
-            "src" and "dst": scalars; the objective is their sum.
+        Only for models that offer style losses.
         """
-        with torch.autocast(batch.warped.device.type, enabled=torch.is_autocast_enabled(batch.warped.device.type)):
-            out = self.reconstruct(batch.warped)
-        with torch.autocast(batch.warped.device.type, enabled=False):
-            soft = losses.soft_mask(batch.mask)
-            loss = losses.reconstruction(out.image, batch.target, soft) + losses.mask_loss(out.mask, batch.mask)
-        half = loss.shape[0] // 2
-        return {"src": loss[:half].sum(), "dst": loss[half:].sum()}
+        raise NotImplementedError
+
+    @property
+    def code_shape(self) -> tuple[int, int]:
+        """Channels and side of each person's code. Only for models that offer true face."""
+        raise NotImplementedError
+
+    def resting(self, warps: bool) -> tuple[str, ...]:
+        """Networks that do not learn, by name.
+
+        Args:
+            warps: whether samples are warped (dfl-spec 7.8.7).
+        """
+        return ()
 
     def param_groups(self) -> dict[str, list[nn.Parameter]]:
         """Trainable parameters by the name of the network that they belong to."""

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
-from konterfei.errors import DamagedFileError
+from konterfei.errors import ConfigError, DamagedFileError
 from konterfei.geometry import FaceType
-from konterfei.io.run import Run
+from konterfei.io.run import Run, Snapshot
 from konterfei.models import MODELS
 from konterfei.models.base import SwapModel
 from konterfei.models.devices import autocast, choose_device, choose_precision, memory_errors
@@ -24,6 +25,13 @@ Array = NDArray[Any]
 class Swapper:
     """Draws src with the pose and expression of dst.
 
+    Args:
+        model: with its weights.
+        face_type: how much of the head its crops cover.
+        info: see below.
+        device, precision: see `models.devices`.
+        morph: how far from dst (0) to src (1) faces are drawn; below 1 only with a model that can morph (ConfigError).
+
     Attributes:
         resolution: side of the crops that it takes and gives, px.
         face_type: how much of the head these crops cover.
@@ -31,8 +39,23 @@ class Swapper:
     """
 
     def __init__(
-        self, model: SwapModel, face_type: FaceType, info: dict[str, Any], device: str = "auto", precision: str = "auto"
+        self,
+        model: SwapModel,
+        face_type: FaceType,
+        info: dict[str, Any],
+        device: str = "auto",
+        precision: str = "auto",
+        morph: float = 1.0,
     ) -> None:
+        if not 0 <= morph <= 1:
+            raise ConfigError(f"--morph {morph:g}: must be between 0 (dst) and 1 (src).")
+        if morph < 1 and not model.can_morph:
+            able = " or ".join(name for name in MODELS if MODELS.load(name).can_morph)
+            raise ConfigError(
+                f"--morph {morph:g}: a model of the kind {type(model).__name__.lower()} draws src wholly or not at "
+                f"all. Leave --morph out, or train a model of the kind {able}."
+            )
+        self._morph = (morph,) if model.can_morph else ()
         self._device = choose_device(device)
         self._precision = choose_precision(precision, self._device)
         with memory_errors(self._device, "hold the model"):
@@ -59,13 +82,18 @@ class Swapper:
         with memory_errors(self._device, task, "Merge with a smaller --batch."):
             batch = torch.from_numpy(np.ascontiguousarray(images)).to(self._device).permute(0, 3, 1, 2).float() / 255
             with torch.inference_mode(), autocast(self._device, self._precision):
-                drawn, dst_mask = self._model.swap(batch.contiguous(memory_format=torch.channels_last))
+                faces = batch.contiguous(memory_format=torch.channels_last)
+                drawn, dst_mask = self._model.swap(faces, *self._morph)
             mask = (drawn.mask.float() * dst_mask.float())[:, 0]
             return drawn.image.float().permute(0, 2, 3, 1).cpu().numpy(), mask.cpu().numpy()
 
 
 def load_swapper(
-    run_dir: Path | str, device: str = "auto", precision: str = "auto", reporter: Reporter | None = None
+    run_dir: Path | str,
+    device: str = "auto",
+    precision: str = "auto",
+    reporter: Reporter | None = None,
+    morph: float = 1.0,
 ) -> Swapper:
     """The newest whole snapshot of a run, ready to draw.
 
@@ -73,23 +101,58 @@ def load_swapper(
         run_dir: folder of the run.
         device, precision: see `models.devices`.
         reporter: is told of newer snapshots that are damaged.
+        morph: see `Swapper`.
 
     Raises:
         StoreError: no run there, nothing trained yet, or damaged.
+        ConfigError: a `morph` that the model cannot do.
     """
     run = Run.open(Path(run_dir))
-    config, snapshot = run.config, run.newest_snapshot()
+    model, info = load_model(run, reporter)
+    return Swapper(model, FaceType(run.config["face_type"]), info, device, precision, morph)
+
+
+def load_model(run: Run, reporter: Reporter | None = None) -> tuple[SwapModel, dict[str, Any]]:
+    """The network of a run with the weights of its newest whole snapshot, on the CPU, and `Swapper.info`.
+
+    Raises:
+        StoreError: nothing trained yet, or damaged.
+    """
+    snapshot = _newest(run, reporter)
+    model: SwapModel = MODELS.load(run.config["model"])(Dims(**run.config["dims"]))
+    return model, _filled(run, model, snapshot)
+
+
+def load_state(run: Run, network: nn.Module, reporter: Reporter | None = None) -> dict[str, Any]:
+    """Give `network` the weights of a run's newest whole snapshot, ready to draw; what a manifest should know of them.
+
+    Args:
+        run: where they lie.
+        network: of the run's kind and sizes.
+        reporter: is told of newer snapshots that are damaged.
+
+    Raises:
+        StoreError: nothing trained yet, or damaged.
+    """
+    return _filled(run, network, _newest(run, reporter))
+
+
+def _newest(run: Run, reporter: Reporter | None) -> Snapshot:
+    snapshot = run.newest_snapshot()
     if run.passed_over and reporter is not None:
         damaged = "; ".join(f"{name}: {reason}" for name, reason in run.passed_over.items())
         reporter.warn(f"Snapshots of '{run.folder}' are damaged ({damaged}). The older '{snapshot.path.name}' is used.")
-    model: SwapModel = MODELS.load(config["model"])(Dims(**config["dims"]))
-    tensors = {name: torch.from_numpy(array) for name, array in snapshot.tensors.items()}
+    return snapshot
+
+
+def _filled(run: Run, network: nn.Module, snapshot: Snapshot) -> dict[str, Any]:
     try:
-        model.load_state_dict(tensors)
+        network.load_state_dict({name: torch.from_numpy(array) for name, array in snapshot.tensors.items()})
     except RuntimeError as error:
         raise DamagedFileError(
             f"'{snapshot.path}' does not fit the run's own configuration ({str(error).splitlines()[0]}). "
             "Go on with training for a moment to write a new snapshot."
         ) from error
-    info = {**snapshot.info, "model": config["model"], "preset": config["preset"], "snapshot_sha256": snapshot.sha256}
-    return Swapper(model, FaceType(config["face_type"]), info, device, precision)
+    network.eval()
+    told = {name: run.config[name] for name in ("model", "preset")}
+    return {**snapshot.info, **told, "snapshot_sha256": snapshot.sha256}

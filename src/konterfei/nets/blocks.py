@@ -32,7 +32,7 @@ def pixel_norm(x: Tensor) -> Tensor:
 def initialise(module: nn.Module) -> None:
     """Glorot-uniform kernels and zero biases, in place: what DeepFaceLab starts from (dfl-spec 7.1)."""
     for layer in module.modules():
-        if isinstance(layer, nn.Conv2d | nn.Linear):
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             nn.init.xavier_uniform_(layer.weight)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)

@@ -77,6 +77,37 @@ STAGES: Mapping[str, Stage] = _Stages(
                 "konterfei train --src src_faces --dst dst_faces -o run    # the same command again goes on",
             ),
         ),
+        "tell": Stage(
+            run="konterfei.stages.tell:tell",
+            config="konterfei.stages.tell:TellConfig",
+            about="Ask a training that runs to save, draw the preview, make a backup or stop.",
+            examples=("konterfei tell run save", "konterfei tell run backup before-gan", "konterfei tell run stop"),
+            positional=("run", "command", "value"),
+        ),
+        "restore": Stage(
+            run="konterfei.stages.restore:restore",
+            config="konterfei.stages.restore:RestoreConfig",
+            about="Go back to a backup of a run, or list them.",
+            examples=("konterfei restore run    # lists them", "konterfei restore run 00012000"),
+            positional=("run", "backup"),
+        ),
+        "chart": Stage(
+            run="konterfei.stages.chart:chart",
+            config="konterfei.stages.chart:ChartConfig",
+            about="Draw losses, learning rate and speed of one or several runs.",
+            examples=("konterfei chart run -o losses.png", "konterfei chart run other_run -o compared.png"),
+            positional=("runs",),
+        ),
+        "timelapse": Stage(
+            run="konterfei.stages.timelapse:timelapse",
+            config="konterfei.stages.timelapse:TimelapseConfig",
+            about="Make a video of a run's previews: how the face was learned.",
+            examples=(
+                "konterfei timelapse run --consent anna.toml -o learning.mp4",
+                "konterfei timelapse run --consent anna.toml -o learning.mp4 --only swap --seconds 10",
+            ),
+            positional=("run",),
+        ),
         "merge": Stage(
             run="konterfei.stages.merge:merge",
             config="konterfei.stages.merge:MergeConfig",
@@ -107,6 +138,23 @@ STAGES: Mapping[str, Stage] = _Stages(
             about="Measure a swap: identity, expression, steadiness; draw the report picture.",
             examples=("konterfei evaluate out.mp4 --faces dst_faces --src src_faces -o report.jpg",),
             positional=("video",),
+        ),
+        "import-dfl": Stage(
+            run="konterfei.stages.import_dfl:import_dfl",
+            config="konterfei.stages.import_dfl:ImportDflConfig",
+            about="Take over a model that DeepFaceLab trained, for merging or training on.",
+            examples=(
+                "konterfei import-dfl workspace/model -o run",
+                "konterfei import-dfl workspace/model -o run --name anna_SAEHD",
+            ),
+            positional=("model_dir",),
+        ),
+        "export": Stage(
+            run="konterfei.stages.export:export",
+            config="konterfei.stages.export:ExportConfig",
+            about="Write a trained model as one file (.dfm, .onnx) for live programs and other software.",
+            examples=("konterfei export run -o anna.dfm", "konterfei export run -o anna.onnx"),
+            positional=("run",),
         ),
         "performers render": Stage(
             run="konterfei.performers:render_performer",

@@ -66,8 +66,8 @@ def refuse_other(folder: Path, before: Manifest | None, manifest: Manifest) -> N
         )
 
 
-def begin_replacement(folder: Path, manifest: Manifest) -> Path:
-    """A folder for the new crops of `folder`, whose old ones stay as they are. Gives its path.
+def begin_replacement(folder: Path, manifest: Manifest) -> None:
+    """Make REPLACEMENT_NAME ready for the new crops of `folder`, whose old ones stay as they are.
 
     What a stopped attempt at the same has left in it is gone on with. The old journal is taken over: its own header
     says what it is good for.
@@ -94,7 +94,6 @@ def begin_replacement(folder: Path, manifest: Manifest) -> Path:
             shutil.copyfile(old, new)  # one that is cut off by a kill is a shorter journal
         except OSError as error:
             raise output_error(new, error) from error
-    return place
 
 
 def replace_crops(folder: Path) -> None:

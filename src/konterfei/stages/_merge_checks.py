@@ -19,6 +19,7 @@ from konterfei.provenance.credentials import Material, ensure_signable
 from konterfei.reporting import Reporter
 from konterfei.stages._merge_output import output_for
 from konterfei.stages._merge_stream import FaceSwapper
+from konterfei.stages._run_material import material_of_run
 
 
 def check_inputs(src_videos: Sequence[Path]) -> None:
@@ -171,11 +172,11 @@ def refuse_without_faces(faceset: Faceset, start: int, stop: int | None) -> None
     )
 
 
-def open_swapper(run: Path, device: str, threads: int, reporter: Reporter) -> FaceSwapper:
+def open_swapper(run: Path, device: str, threads: int, reporter: Reporter, morph: float = 1.0) -> FaceSwapper:
     """The model of a run, ready to draw. The reporter is told when its newest snapshot is damaged.
 
     Raises:
-        ConfigError: there is no run, or nothing was trained yet.
+        ConfigError: there is no run, nothing was trained yet, or its model cannot stop at `morph`.
         DamagedFileError: it cannot be read.
     """
     if not run.exists():
@@ -189,7 +190,7 @@ def open_swapper(run: Path, device: str, threads: int, reporter: Reporter) -> Fa
 
     use_threads(threads)
     try:
-        return load_swapper(run, device, reporter=reporter)
+        return load_swapper(run, device, reporter=reporter, morph=morph)
     except StoreError as error:
         if type(error) is StoreError:  # nothing is damaged: there is nothing yet
             raise ConfigError(f"--model: {error}") from error
@@ -210,15 +211,8 @@ def sources(run: Path, swapper: FaceSwapper, src_videos: Sequence[Path]) -> tupl
     if not src and Run.exists(run):
         told = Run.open(run).config.get("src")
         if isinstance(told, Mapping) and told.get("hash"):
-            src = [_src_of(told)]
+            src = [material_of_run(Run.open(run).config, "src")]
     digest = str(swapper.info.get("snapshot_sha256", ""))
     if digest:
         src.append(Material(name=f"model snapshot {swapper.info.get('model', '')}".strip(), sha256=digest))
     return tuple(src)
-
-
-def _src_of(told: Mapping[str, Any]) -> Material:
-    """The src material by what a run's config says of it: the video, or the faceset where it is of several."""
-    if told.get("video") and told.get("video_sha256"):
-        return Material(name=str(told["video"]), sha256=str(told["video_sha256"]))
-    return Material(name=f"src faceset {Path(str(told.get('faces', ''))).name}".strip(), sha256=str(told["hash"]))

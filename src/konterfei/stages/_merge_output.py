@@ -147,7 +147,8 @@ class PictureOutput:
     signs_parts = True
 
     def __init__(self, path: Path) -> None:
-        self.place = folder_of(path)
+        folder = folder_of(path)
+        self.place = folder if folder.name else folder.absolute()  # the folder that one is in
         self._pattern = path.name if is_pattern(path) else None
         self.suffix = path.suffix.lower() if self._pattern else ".png"
         self.holds_16_bits = PICTURES[self.suffix] != "image/jpeg"
@@ -167,6 +168,11 @@ class PictureOutput:
 
     def refuse_other_files(self) -> None:
         """Raise OutputError where the folder holds anything else, since the result will replace the folder."""
+        if self.place.is_dir() and self.place.samefile(Path.cwd()):
+            raise OutputError(
+                f"Cannot write into '{self.place}': the pictures replace their folder, and you are in it. Name a "
+                "folder below it, for example out."
+            )
         ours = {file.name for file in self._pictures()} | {Manifest.file_for(self.place).name}
         other = sorted(file.name for file in self.place.glob("[!.]*") if file.name not in ours)
         if other:

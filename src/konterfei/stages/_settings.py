@@ -1,10 +1,12 @@
-"""What a stage's settings may be, refused in one form of words."""
+"""What a stage's settings may be, refused in one form of words, and what they are where several stages agree."""
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from konterfei.errors import ConfigError
+from konterfei.io.sequence import folder_of
 
 
 def allow(flag: str, value: object, is_fine: bool, allowed: str) -> None:
@@ -35,3 +37,10 @@ def parse_range(text: str | None) -> tuple[int, int | None]:
     if stop is not None and stop <= start:
         raise ConfigError(f"--range is '{text}': its end has to lie after its start.")
     return start, stop
+
+
+def report_beside(result: Path) -> Path:
+    """Where the report picture of a video, or of a folder or pattern of pictures, goes unless told: beside it."""
+    place = folder_of(result)
+    place = place if place.name else place.absolute()  # the folder that one is in
+    return place.with_name(f"{place.stem}.report.jpg")

@@ -28,7 +28,7 @@ from konterfei.metrics.evaluation import FORMAT, VERSION, from_json, lines, meas
 from konterfei.metrics.observation import Eyes, Observer, crop_size
 from konterfei.recognizers import RECOGNIZERS
 from konterfei.reporting import Reporter, check
-from konterfei.stages._settings import allow, parse_range
+from konterfei.stages._settings import allow, parse_range, report_beside
 from konterfei.weights import WEIGHTS
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class EvaluateConfig:
     """The video, or the folder or pattern of pictures, that received the face, unchanged; pictures have the frame rate
     that their faces were extracted with. Default: the one that the dst faceset names."""
     output: Path | None = None
-    """Picture to write, .png or .jpg; the figures go beside it as .json. Default: VIDEO.report.png"""
+    """Picture to write, .png or .jpg; the figures go beside it as .json. Default: NAME.report.jpg beside NAME.mp4."""
     every_nth: int | None = None
     """Measures three neighbouring frames out of every n; 1 to 3 = all. Default: as many as about 240 frames take."""
     detector: Annotated[str, DETECTORS] = "yunet"
@@ -68,7 +68,7 @@ class EvaluateConfig:
     recognizer: Annotated[str, RECOGNIZERS] = "mobilefacenet"
     """Tells people apart; the one that the facesets were made with."""
     threads: int = 0
-    """Threads of each network; 0 = as many as there are cores."""
+    """Threads of each network; 0 = one per core. The networks take turns; videos are decoded on two more threads."""
 
     def __post_init__(self) -> None:
         allow("--every-nth", self.every_nth, self.every_nth is None or self.every_nth >= 1, "1 or more")
@@ -81,7 +81,7 @@ class EvaluateConfig:
     @property
     def picture(self) -> Path:
         """Where the report picture goes."""
-        return self.output or self.video.with_name(f"{self.video.name}.report.png")
+        return self.output or report_beside(self.video)
 
     @property
     def report(self) -> Path:
@@ -163,6 +163,10 @@ def evaluate(config: EvaluateConfig, reporter: Reporter) -> Evaluation:
 
 
 def _plate(config: EvaluateConfig, dst: Faceset) -> Path:
+    if config.plate is None and not dst.header.source:
+        raise ConfigError(
+            f"The faceset '{config.faces}' is pooled from several videos. Give the unchanged video with --plate."
+        )
     path = config.plate or Path(dst.header.source)
     if not (path.exists() or is_sequence(path)):
         if config.plate is None:

@@ -24,6 +24,7 @@ from konterfei.geometry import Crop, FaceType, head_pose
 from konterfei.imaging.filters import sharpness
 from konterfei.io.atomic import ensure_writable, make_folder
 from konterfei.io.faceset import FaceRecord, Faceset, FacesetHeader
+from konterfei.io.faceset_files import REPLACEMENT_NAME, bytes_for
 from konterfei.io.manifest import Manifest
 from konterfei.io.sequence import USUAL_FPS, frame_rate
 from konterfei.io.video import Frame, is_sequence, open_frames, read_ahead
@@ -87,7 +88,7 @@ class ExtractConfig:
     smallest: int = 24
     """Faces less high than this many pixels are left alone."""
     threads: int = 0
-    """Threads of each network; 0 = as many as there are cores."""
+    """Threads of each network; 0 = one per core. The networks take turns; the video is decoded on another thread."""
     force: bool = False
     """Replaces what an extraction with other settings left in the folder, once the new faces are all there."""
 
@@ -153,24 +154,25 @@ def extract(config: ExtractConfig, reporter: Reporter) -> ExtractResult:
     finish_replacing(config.output)
     before = Manifest.load(config.output)
     manifest = new_manifest(config.video, config.picture, _settings(config), before)
-    ensure_writable(config.output)
     is_same = before is not None and not manifest.differs_from(before)
-    work = config
+    is_replaced = config.force and has_crops(config.output) and (not is_same or before is None or before.complete)
     if not config.force:
         refuse_other(config.output, before, manifest)
         if before is not None and before.complete and is_same and has_crops(config.output):
             Faceset.open(config.output, allow_empty=True)  # refuses what is damaged or of another version
             reporter.note(f"Nothing to do: {config.output} is complete. --force makes it anew.")
             return ExtractResult(faceset=config.output, was_done=True, **before.results)
-    elif has_crops(config.output) and (before is None or before.complete or not is_same):
-        work = replace(config, output=begin_replacement(config.output, manifest))
+    work = replace(config, output=config.output / REPLACEMENT_NAME) if is_replaced else config
+    ensure_writable(work.output, _bytes_needed(work))
+    if is_replaced:
+        begin_replacement(config.output, manifest)
         reporter.note(f"The faces in {config.output} stay until the new ones are all there.")
     make_folder(work.output)
     manifest.save(work.output)
     manifest.results = _make(work, manifest, reporter)
     manifest.complete = True
     manifest.save(work.output)
-    if work is not config:
+    if is_replaced:
         replace_crops(config.output)
     drop_replacement(config.output)
     results = manifest.results
@@ -202,6 +204,14 @@ def _make(config: ExtractConfig, manifest: Manifest, reporter: Reporter) -> dict
         "person": number,
         "num_cuts": len(cuts),
     }
+
+
+def _bytes_needed(config: ExtractConfig) -> int:
+    """Disk that the crops which are not there yet will take about, were there a face in every frame."""
+    with closing(open_frames(config.video)) as reader:
+        num_frames = -(-reader.info.num_frames // config.every_nth)
+    num_there = sum(1 for _ in config.output.glob("*.jpg"))
+    return bytes_for(max(0, num_frames - num_there), config.size)
 
 
 def _settings(config: ExtractConfig) -> dict[str, Any]:
@@ -330,7 +340,7 @@ def _cut_crops(
     header = FacesetHeader(
         face_type=FaceType(config.face_type),
         size=config.size,
-        source=str(config.video),
+        source=str(config.video.absolute()),
         source_sha256=manifest.inputs["video"]["sha256"],
         settings=manifest.settings,
     )
@@ -363,7 +373,7 @@ def _add(faceset: Faceset, config: ExtractConfig, frame: Frame, tracked: Tracked
     crop = Crop.fit(face.landmarks, FaceType(config.face_type), config.size)
     image = crop.cut(frame.image)
     record = FaceRecord(
-        source=config.video.name,
+        source=faceset.header.source_name,
         frame_index=frame.index,
         pts=frame.pts,
         face=face,

@@ -57,6 +57,8 @@ class MergeConfig(MergeSettings):
     """What the video is for, as the consent record's scope names it. Not needed where the scope is "any"."""
     fps: str | None = None
     """Frames per second of a plate that is pictures. Default: those that its faces were extracted with, mostly 25."""
+    morph: float = 1.0
+    """How far from dst (0) to src (1) the face is drawn. Only a model of the kind amp can stop in between."""
     src_videos: tuple[Path, ...] = ()
     """Videos (or folders of pictures) of the src person, named in the credentials. When not given, what the run's src
     faceset says."""
@@ -89,6 +91,7 @@ class MergeConfig(MergeSettings):
         parse_range(self.range)
         if self.fps is not None:
             frame_rate(self.fps)
+        allow("--morph", self.morph, 0 <= self.morph <= 1, "0 (dst) to 1 (src)")
         allow("--crf", self.crf, 0 <= self.crf <= 51, "0 to 51")
         allow("--batch", self.batch, self.batch >= 1, "1 or more")
         allow("--threads", self.threads, self.threads >= 0, "0 or more")
@@ -140,7 +143,7 @@ def merge(config: MergeConfig, reporter: Reporter, swapper: FaceSwapper | None =
     info = checks.plate_info(config.video, config.fps, faceset.header.settings, reporter)
     start, stop = parse_range(config.range)
     checks.refuse_without_faces(faceset, start, stop)
-    swapper = swapper or checks.open_swapper(config.model, config.device, config.threads, reporter)
+    swapper = swapper or checks.open_swapper(config.model, config.device, config.threads, reporter, config.morph)
 
     job = _job(config, info, plate, swapper, consent, identity)
     work = _manifest(config, job, plate, faceset, swapper)
@@ -204,6 +207,7 @@ def _settings(config: MergeConfig, info: VideoInfo) -> dict[str, Any]:
     """The settings that say what becomes of a frame."""
     settings = {item.name: getattr(config, item.name) for item in fields(MergeSettings)}
     settings |= {"range": config.range, "part_frames": config.part_frames}
+    settings |= {"morph": config.morph} if config.morph != 1 else {}
     settings |= output_for(config.output).settings(config.crf, config.encoder_preset)
     return settings | ({"fps": str(info.fps)} if is_sequence(config.video) else {})
 

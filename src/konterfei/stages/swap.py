@@ -8,6 +8,7 @@ not. What can be found wrong in a second is found before anything that takes min
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -18,7 +19,9 @@ from typing import Annotated
 
 from konterfei.errors import Cancelled, ConfigError, KonterfeiError
 from konterfei.io.atomic import ensure_writable
+from konterfei.io.faceset_files import BYTES_A_FACE
 from konterfei.io.manifest import Manifest
+from konterfei.io.run import Run
 from konterfei.io.sequence import USUAL_FPS, frame_rate
 from konterfei.io.video import look
 from konterfei.provenance.certificate import signing_identity
@@ -27,10 +30,8 @@ from konterfei.provenance.label import LABELS
 from konterfei.reporting import Reporter
 from konterfei.stages._merge_checks import check_output, refuse_foreign
 from konterfei.stages._merge_output import output_for
+from konterfei.stages._settings import allow, report_beside
 from konterfei.training.presets import PRESETS
-
-BYTES_A_FACE = 60_000
-"""Disk taken by one crop of 256 px as JPEG 4:4:4 at quality 95, rounded up."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,8 +78,8 @@ class SwapConfig:
     """Make everything anew but the training, and replace an output that something else has made."""
 
     def __post_init__(self) -> None:
-        if self.train_minutes is not None and not self.train_minutes > 0:
-            raise ConfigError(f"--train-minutes is {self.train_minutes}: it must be more than 0.")
+        minutes = self.train_minutes
+        allow("--train-minutes", minutes, minutes is None or 0 < minutes < math.inf, "a number above 0")
         frame_rate(self.fps)
         for flag, path in (("--src", self.src), ("--dst", self.dst)):
             if path.absolute() == self.output.absolute():
@@ -95,7 +96,7 @@ class SwapConfig:
             src_faces=project / "identities" / src / "faces",
             dst_faces=project / "shots" / dst / "faces",
             run=project / "models" / f"{src}-{dst}-{self.preset}",
-            report=place.with_name(f"{place.stem}.report.jpg"),
+            report=report_beside(self.output),
         )
 
 
@@ -227,10 +228,11 @@ def _check(config: SwapConfig) -> None:
     src, dst = look(config.src), look(config.dst)
     require(config.consent, use=config.use)
     check_output(config.output, [("--dst", config.dst), ("--src", config.src), ("--consent", config.consent)], dst)
-    is_begun = (config.layout.run / "checkpoints").is_dir()  # what it keeps is there already
-    run = 0 if is_begun else PRESETS[config.preset].run_bytes
+    run = config.layout.run
+    is_begun = Run.exists(run) and not Run.open(run).is_untrained  # what it keeps is there already
+    run_bytes = 0 if is_begun else PRESETS[config.preset].run_bytes
     faces = (src.num_frames + dst.num_frames) * BYTES_A_FACE
-    ensure_writable(config.layout.project, faces + run)
+    ensure_writable(config.layout.project, faces + run_bytes)
     if not config.force:
         refuse_foreign(config.output, Manifest.load(output_for(config.output).place))
     signing_identity(config.certificate, config.key)  # what is to be said about it, the merge says

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import math
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from konterfei.errors import CheckpointMismatchError, ConfigError, FacesetError
+from konterfei.color_transfers import COLOR_TRANSFERS
+from konterfei.errors import ConfigError
 from konterfei.geometry import FaceType
-from konterfei.io.atomic import sha256
+from konterfei.io.atomic import ensure_writable
 from konterfei.io.faceset import Faceset
 from konterfei.io.manifest import Manifest
 from konterfei.io.run import Run
 from konterfei.models import MODELS
+from konterfei.nets.dims import LETTERS
 from konterfei.reporting import Reporter
 from konterfei.stages._settings import allow
-from konterfei.training.presets import PRESETS, Preset, parse_architecture, preset
+from konterfei.stages._train_records import complete, train_manifest, warn_of_oddities
+from konterfei.stages._train_run import SIZES, Origin, has_begun, open_run, origin_of, with_imported
+from konterfei.training.objectives import Objectives, UpdateDropout
+from konterfei.training.plan import read_phases
+from konterfei.training.presets import BYTES_A_PARAMETER, PRESETS, OptimizerName, Preset, parse_architecture, preset
 
-SAME_PERSON = 0.42
-"""Cosine of two mean embeddings above which they are taken for one person (measured for MobileFaceNet-192)."""
+ROOM = 100_000_000
+"""Disk for the previews of a run, and some to spare."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,15 +40,16 @@ class TrainConfig:
     output: Path
     """Folder of the run. One that is there is continued."""
     preset: Annotated[str, PRESETS] = "quick"
-    """Complete settings by name: quick (96 px, minutes on a CPU), standard (128 px, a GPU or days), tiny (a try)."""
+    """Complete settings by name: quick (96 px, minutes on a CPU), standard (128 px, a GPU or days), quick96, amp (see
+    docs/models.md), tiny (a try)."""
     minutes: float | None = None
     """Minutes of training in all, pauses not counted. More minutes for a finished run go on with it."""
     steps: int | None = None
     """Steps in all, instead of minutes. Neither given: the preset's own number."""
     architecture: str | None = None
-    """df or liae with the letters u, d, t, c (for example liae-ud), instead of the preset's."""
+    """df or liae with the letters u, d, t, c (for example liae-ud), or amp, instead of the preset's."""
     resolution: int | None = None
-    """Side of the model's faces in pixels, a multiple of 32, instead of the preset's."""
+    """Side of the model's faces in pixels, a multiple of 32 (16 without d and t), instead of the preset's."""
     ae_dims: int | None = None
     """Length of the code between encoder and decoder, instead of the preset's."""
     e_dims: int | None = None
@@ -52,12 +58,61 @@ class TrainConfig:
     """Width of the decoder, instead of the preset's."""
     d_mask_dims: int | None = None
     """Width of the mask decoder, instead of the preset's."""
+    inter_dims: int | None = None
+    """Channels of each of amp's inters, instead of the preset's."""
+    morph_factor: float | None = None
+    """Share of these channels that amp takes from src's inter while it learns src, 0.1 to 0.5 (0.5 if not given)."""
     face_type: Annotated[str | None, FaceType] = None
     """How much of the head the model sees: half, mid_full, full, whole or head, instead of the preset's."""
     batch: int | None = None
     """Samples per person and step, instead of the preset's. More is smoother and slower."""
     rate: float | None = None
     """Learning rate, instead of the preset's."""
+    optimizer: OptimizerName | None = None
+    """What turns gradients into updates, instead of the preset's."""
+    masked_training: bool | None = None
+    """Learn only what lies within the face's mask. Without: the background too, for crops that are pasted whole."""
+    eyes_mouth: bool | None = None
+    """Learn eyes and mouth with priority: against a squint, and for teeth."""
+    random_warp: bool | None = None
+    """Bend samples, so that the network learns what a face is. Off for the last part of a long training: sharper."""
+    flip_src: bool | None = None
+    """Mirror src at times: for a src that was only seen from one side; mixes up a parting and moles."""
+    flip_dst: bool | None = None
+    """Mirror dst at times."""
+    uniform_yaw: bool | None = None
+    """Show all head turns equally often, however rare they are in the facesets."""
+    color_transfer: Annotated[str | None, COLOR_TRANSFERS] = None
+    """Give src's samples the colours of random dst faces, by this method: for very different light."""
+    hsv_power: float | None = None
+    """Vary hue and brightness of what is seen of src, 0 to 0.3 (0.05 is usual): for footage whose colours change."""
+    blur_out_mask: bool | None = None
+    """Blur what lies outside the face's mask: a calmer rim."""
+    face_style_power: float | None = None
+    """Draw the face towards dst's colours, 0 to 100 (10 is much). Only once faces are sharp; then back to 0."""
+    bg_style_power: float | None = None
+    """Draw what surrounds the face towards dst, 0 to 100. It may cost likeness."""
+    true_face_power: float | None = None
+    """Hold on to src's identity, 0 to 1 (0.01 is usual): pushes codes of src and dst together. df only."""
+    gan_power: float | None = None
+    """Push for detail by a second network that judges src's faces, 0 to 5 (0.1 is usual). For the very end."""
+    gan_patch_size: int | None = None
+    """Side of the patches that it judges, 3 to 640 px: more is coarser detail. Default: an eighth of the resolution."""
+    gan_dims: int | None = None
+    """Width of that network, 4 to 512: more is finer detail and more memory. Default: 16."""
+    lr_dropout: UpdateDropout | None = None
+    """Change only some weights in each step, at a rate that swings: finer detail at the end. cpu spares a GPU."""
+    clip_grad: bool | None = None
+    """Shorten steps that would be too long: against a training that falls apart."""
+    pretrain: bool = False
+    """Learn faces in general, from many people (as src and dst), for other runs to start from. Fixes some settings."""
+    start_from: Path | None = None
+    """Run whose weights a new run begins with; of one that was made with --pretrain, all but what belongs to two
+    people. Needs the same sizes and architecture."""
+    plan: Path | None = None
+    """TOML file of phases, in which settings of these differ: see docs/training.md."""
+    dfl_exact: bool | None = None
+    """Make samples and losses just as DeepFaceLab does, with its slips: for comparisons."""
     seed: int = 1
     """Of all chance: the same seed, settings and machine give the same curve."""
     device: str = "auto"
@@ -70,6 +125,10 @@ class TrainConfig:
     """Seconds between two preview pictures."""
     checkpoint_seconds: float = 120.0
     """Seconds between two checkpoints: what a power cut can cost at most."""
+    backup_hours: float | None = None
+    """Hours of training between two backups, which are kept to go back to (`konterfei restore`). Default: none."""
+    tensorboard: bool = False
+    """Also write losses, rate, speed and previews for TensorBoard, into the run's folder tensorboard."""
 
     def __post_init__(self) -> None:
         if self.minutes is not None and self.steps is not None:
@@ -81,6 +140,7 @@ class TrainConfig:
             ("rate", self.rate),
             ("preview-seconds", self.preview_seconds),
             ("checkpoint-seconds", self.checkpoint_seconds),
+            ("backup-hours", self.backup_hours),
         ):
             allow(f"--{flag}", value, value is None or 0 < value < math.inf, "a number above 0")
         allow("--seed", self.seed, self.seed >= 0, "0 or more")
@@ -117,14 +177,10 @@ def resolved(config: TrainConfig) -> Preset:
     if config.architecture:
         name, letters = parse_architecture(config.architecture)
         changes["model"] = name
-        dims |= {"unit": "u" in letters, "double": "d" in letters, "deep": "t" in letters, "cosine": "c" in letters}
-    given = {
-        "resolution": config.resolution,
-        "ae": config.ae_dims,
-        "encoder": config.e_dims,
-        "decoder": config.d_dims,
-        "mask": config.d_mask_dims,
-    }
+        dims |= {option: letter in letters for option, letter in LETTERS.items()}
+    given = {ours: getattr(config, flag) for flag, ours in SIZES.items()}
+    if changes.get("model", base.model) != "amp" and (given["inter"] is not None or given["morph"] is not None):
+        raise ConfigError("--inter-dims and --morph-factor are settings of amp. Leave them out, or --architecture amp.")
     dims |= {name: value for name, value in given.items() if value is not None}
     try:
         changes["dims"] = type(base.dims)(**dims)
@@ -137,9 +193,32 @@ def resolved(config: TrainConfig) -> Preset:
         changes["batch"] = config.batch
     if config.rate:
         changes["schedule"] = replace(base.schedule, rate=config.rate)
+    if config.optimizer:
+        changes["optimizer"] = config.optimizer
+    chosen = {field.name: getattr(config, field.name) for field in fields(Objectives)}
+    changes["objectives"] = replace(base.objectives, **{k: v for k, v in chosen.items() if v is not None})
+    if config.plan is not None:
+        changes["phases"] = read_phases(config.plan, changes["objectives"])
     preset_now = replace(base, **changes)
     MODELS[preset_now.model]  # an unknown name is an error here, before anything is read
     return preset_now
+
+
+def bytes_needed(config: TrainConfig, chosen: Preset | None = None) -> int:
+    """Disk that the run of `chosen` (None = `resolved`) will take about. Raises ConfigError, UnknownNameError."""
+    base, chosen = preset(config.preset), chosen or resolved(config)
+    is_judged = any(chosen.plan.of(phase).is_judged for phase in chosen.phases)
+    if (chosen.model, chosen.dims) == (base.model, base.dims) and not is_judged:
+        return base.run_bytes
+    import torch  # here, as below: torch is slow to load
+
+    from konterfei.training.adversaries import parameters_of_judges
+
+    with torch.device("meta"):  # shapes without memory
+        model = MODELS.load(chosen.model)(chosen.dims)
+    count = sum(parameter.numel() for parameter in model.parameters())
+    judges = max(parameters_of_judges(model, chosen.plan.of(phase).in_force()) for phase in chosen.phases)
+    return BYTES_A_PARAMETER * (count + judges) + ROOM
 
 
 def train(config: TrainConfig, reporter: Reporter) -> TrainResult:
@@ -150,23 +229,28 @@ def train(config: TrainConfig, reporter: Reporter) -> TrainResult:
         CheckpointMismatchError: the run there was made with other settings.
         TrainingError: the run falls apart again and again.
         OutOfMemoryError: it does not fit into the processor's memory; the last checkpoint stays.
-        OutputError: the folder cannot be written; the last checkpoint stays.
+        OutputError: the folder cannot be written, or the disk has too little space; the last checkpoint stays.
     """
-    chosen = resolved(config)
+    chosen = with_imported(resolved(config), config)
     src, dst = Faceset.open(config.src), Faceset.open(config.dst)
-    _warn_of_oddities(src, dst, reporter)
-    _check_device(config)
-    run = _open_run(config, chosen, src, dst, reporter)
+    warn_of_oddities(src, dst, not chosen.objectives.pretrain, reporter)
+    if idle := chosen.objectives.idle():
+        reporter.warn(f"Without effect beside the other settings: {', '.join(idle)}.")
+    _check_means(config, chosen)
+    start = origin_of(config.start_from, config.output)
+    # What a run takes that has begun is there already.
+    ensure_writable(config.output, 0 if has_begun(config.output) else bytes_needed(config, chosen))
+    run = open_run(config.output, config.preset, config.seed, chosen, src, dst, reporter)
     with run.writing(), _memory_errors(config, chosen, run):
-        manifest = _manifest(config, chosen, run, src, dst)
+        manifest = train_manifest(config, chosen, run, src, dst, start.record if start else None)
         if not Manifest.file_for(run.folder).exists():
             manifest.save(run.folder)
-        result = _run_loop(config, chosen, run, src, dst, reporter)
+        result = _run_loop(config, chosen, run, src, dst, start, reporter)
         if not result.was_done:
-            _complete(manifest, run, result)
+            complete(manifest, run, result)
     progress = result.progress
     minutes = progress.trained_s / 60
-    is_preview = progress.step < chosen.usable_steps
+    is_preview = progress.steps_in_all < chosen.usable_steps
     if result.was_done:
         more = f"--minutes {config.minutes:g}" if config.minutes else f"--steps {progress.total}"
         reporter.note(
@@ -191,111 +275,28 @@ def train(config: TrainConfig, reporter: Reporter) -> TrainResult:
     )
 
 
-def _manifest(config: TrainConfig, chosen: Preset, run: Run, src: Faceset, dst: Faceset) -> Manifest:
-    """What this training is made from. Facesets that an earlier part of the run saw otherwise stay listed."""
-    before = Manifest.load(run.folder)
-    inputs = {} if before is None else dict(before.inputs)
-    for person, faceset in (("src", src), ("dst", dst)):
-        now = {"path": str(faceset.folder.absolute()), "sha256": faceset.content_hash(), "num_faces": len(faceset)}
-        earlier = inputs.get(person)
-        if earlier and earlier["sha256"] != now["sha256"]:
-            inputs[f"{person} earlier, {earlier['sha256'][:8]}"] = earlier
-        inputs[person] = now
-    return Manifest(
-        stage="train",
-        inputs=inputs,
-        settings={"config": config, "resolved": chosen},
-        versions={"konterfei": version("konterfei"), "torch": version("torch")},
-        results={} if before is None else before.results,
-    )
-
-
-def _complete(manifest: Manifest, run: Run, result: Any) -> None:
-    """Write down what came of it."""
-    progress = result.progress
-    paths = run.snapshot_paths()
-    manifest.output = {"snapshot": paths[-1].name, "sha256": sha256(paths[-1])} if paths else {}
-    manifest.results = {
-        "steps": progress.step,
-        "minutes": round(progress.trained_s / 60, 2),
-        "loss": round(progress.loss, 5),
-        "rollbacks": progress.salt,
-    }
-    manifest.complete = progress.is_done
-    manifest.save(run.folder)
-
-
-def _warn_of_oddities(src: Faceset, dst: Faceset, reporter: Reporter) -> None:
-    for faceset in (src, dst):
-        for name, reason in list(faceset.damaged.items())[:5]:
-            reporter.warn(f"'{faceset.folder / name}' is not used: {reason}")
-        if len(faceset.damaged) > 5:
-            reporter.warn(f"... and {len(faceset.damaged) - 5} more damaged crops in '{faceset.folder}'.")
-    try:
-        ours, theirs = src.identity(), dst.identity()
-    except FacesetError as error:
-        reporter.note(f"Whether src and dst are two people was not checked. {error}")
-        return
-    if len(ours) != len(theirs):
-        reporter.note("Whether src and dst are two people was not checked: their recognizers differ.")
-    elif float(ours @ theirs) > SAME_PERSON:
-        reporter.warn(
-            f"src and dst look like the same person (similarity {float(ours @ theirs):.2f}, different people "
-            f"are below {SAME_PERSON}). Swapping will change little."
-        )
-
-
-def _check_device(config: TrainConfig) -> None:
-    """Refuse a processor that is not there before anything is written."""
+def _check_means(config: TrainConfig, chosen: Preset) -> None:
+    """Refuse a processor that is not there, and objectives that the model cannot serve, before anything is written."""
     from konterfei.models.devices import choose_device, choose_precision  # here, as below: torch is slow to load
+    from konterfei.training.lesson import refuse_unoffered
 
     choose_precision(config.precision, choose_device(config.device))
+    for phase in chosen.phases:
+        refuse_unoffered(chosen.model, MODELS.load(chosen.model), chosen.plan.of(phase).in_force())
 
 
-def _open_run(config: TrainConfig, chosen: Preset, src: Faceset, dst: Faceset, reporter: Reporter) -> Run:
-    """The run in the output folder: a new one, or the one there when its settings are the same."""
-    fixed: dict[str, Any] = {
-        "model": chosen.model,
-        "dims": asdict(chosen.dims),
-        "face_type": str(chosen.face_type),
-        "optimizer": chosen.optimizer,
-        "seed": config.seed,
-    }
-    people = {
-        name: {
-            "faces": str(faceset.folder),
-            "hash": faceset.content_hash(),
-            "video": faceset.header.source_name,
-            "video_sha256": faceset.header.source_sha256,
-        }
-        for name, faceset in (("src", src), ("dst", dst))
-    }
-    settings = {**fixed, "preset": config.preset, **people}
-    if not Run.exists(config.output):
-        return Run.create(config.output, settings)
-    run = Run.open(config.output)
-    if run.is_untrained:
-        with run.writing():
-            return run.replaced(settings)
-    changed = [f"{k}: there {run.config.get(k)!r}, asked for {v!r}" for k, v in fixed.items() if run.config.get(k) != v]
-    if changed:
-        raise CheckpointMismatchError(
-            f"'{config.output}' was made with other settings ({'; '.join(changed)}). "
-            "Use its settings, or train in another folder."
-        )
-    for person in ("src", "dst"):
-        if run.config[person]["hash"] != people[person]["hash"]:
-            reporter.note(f"The {person} faceset has changed since this run began; what is there now is used.")
-    return run
-
-
-def _run_loop(config: TrainConfig, chosen: Preset, run: Run, src: Faceset, dst: Faceset, reporter: Reporter) -> Any:
+def _run_loop(
+    config: TrainConfig, chosen: Preset, run: Run, src: Faceset, dst: Faceset, start: Origin | None, reporter: Reporter
+) -> Any:
     import torch  # here, so that settings can be checked and shown without it
 
     from konterfei.models.devices import choose_device, choose_precision, keep_memory, use_threads
     from konterfei.training.data import Sampler, load_faces, memory_for_faces
-    from konterfei.training.loop import LoopSettings, train_loop
+    from konterfei.training.desk import Desk
+    from konterfei.training.loop import LoopSettings, Start, train_loop
+    from konterfei.training.losses import needs_parts
     from konterfei.training.plan import Budget
+    from konterfei.training.resources import memory_text
 
     device = choose_device(config.device)
     precision = choose_precision(config.precision, device)
@@ -303,9 +304,10 @@ def _run_loop(config: TrainConfig, chosen: Preset, run: Run, src: Faceset, dst: 
     keep_memory()
     torch.manual_seed(config.seed)
     model = MODELS.load(chosen.model)(chosen.dims).to(device, memory_format=torch.channels_last)
-    resolution = chosen.dims.resolution
+    resolution, plan = chosen.dims.resolution, chosen.plan
+    with_parts = any(needs_parts(model, plan.of(phase).in_force()) for phase in plan.phases)
     faces = {
-        name: load_faces(faceset, chosen.face_type, resolution, memory_for_faces(), reporter, name)
+        name: load_faces(faceset, chosen.face_type, resolution, memory_for_faces(), reporter, name, with_parts)
         for name, faceset in (("src", src), ("dst", dst))
     }
     sampler = Sampler(
@@ -315,7 +317,10 @@ def _run_loop(config: TrainConfig, chosen: Preset, run: Run, src: Faceset, dst: 
         batch=chosen.batch,
         seed=config.seed,
         augment=chosen.augment,
+        objectives=plan.of(plan.phases[0]).in_force(),
     )
+    for name in sampler.unturned():
+        reporter.warn(f"--uniform-yaw: by their records all faces of {name} look the same way; no effect there.")
     settings = LoopSettings(
         schedule=chosen.schedule,
         optimizer=chosen.optimizer,
@@ -323,10 +328,24 @@ def _run_loop(config: TrainConfig, chosen: Preset, run: Run, src: Faceset, dst: 
         device=device,
         precision=precision,
         usable_steps=chosen.usable_steps,
+        plan=plan,
         checkpoint_s=config.checkpoint_seconds,
         preview_s=config.preview_seconds,
+        begins_from=None
+        if start is None
+        else Start(start.checkpoint, model.forgotten if start.was_pretraining else (), start.record["path"]),
     )
-    return train_loop(run, model, sampler, settings, reporter)
+    desk = Desk(
+        run,
+        reporter,
+        plan=plan,
+        batch=chosen.batch,
+        backup_s=config.backup_hours and 3600 * config.backup_hours,
+        has_board=config.tensorboard,
+        memory=lambda: memory_text(device),
+    )
+    with desk:
+        return train_loop(run, model, sampler, settings, reporter, desk)
 
 
 def _memory_errors(config: TrainConfig, chosen: Preset, run: Run) -> AbstractContextManager[None]:

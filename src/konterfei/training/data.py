@@ -10,19 +10,24 @@ import os
 import queue
 import threading
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from konterfei.color_transfers import COLOR_TRANSFERS
 from konterfei.errors import FacesetError
 from konterfei.geometry import Crop, FaceType
-from konterfei.geometry.landmarks import hull_mask
+from konterfei.geometry.landmarks import eye_mask, hull_mask, mouth_mask
 from konterfei.io.faceset import Faceset
 from konterfei.reporting import Reporter, check
-from konterfei.training.augment import AugmentSettings, draw_placement, draw_warp, place, place_warped
+from konterfei.training.augment import AugmentSettings
+from konterfei.training.dealing import EvenPack, Pack, seed_of
+from konterfei.training.objectives import Objectives
+from konterfei.training.samples import Look, Sample, draw_sample, exact_sample, recolored
 
 Array = NDArray[Any]
 
@@ -36,12 +41,20 @@ class TrainingFaces:
 
     Attributes:
         pixels: RGB and the hull mask as fourth channel. [N, S, S, 4] uint8
+        parts: eyes and mouth; None where no loss asks for them. [N, S, S] uint8
+        yaws: which way the heads look, radians; None where they were not read. [N]
     """
 
     pixels: Array
+    parts: Array | None = None
+    yaws: Array | None = None
 
     def __len__(self) -> int:
         return len(self.pixels)
+
+    def look(self, index: int) -> Look:
+        """A face as it is kept."""
+        return Look(self.pixels[index], None if self.parts is None else self.parts[index])
 
     def straight(self, index: int, side: int) -> Array:
         """A face as the merger would show it to the network. -> [side, side, 3] uint8"""
@@ -49,7 +62,13 @@ class TrainingFaces:
 
 
 def load_faces(
-    faceset: Faceset, face_type: FaceType, resolution: int, memory: int, reporter: Reporter, name: str
+    faceset: Faceset,
+    face_type: FaceType,
+    resolution: int,
+    memory: int,
+    reporter: Reporter,
+    name: str,
+    with_parts: bool = False,
 ) -> TrainingFaces:
     """Read a faceset into memory, cut to the model's face type (dfl-spec 2.6).
 
@@ -60,13 +79,14 @@ def load_faces(
         memory: bytes that the pixels may take; a larger faceset is thinned out evenly.
         reporter: is told of progress and of thinning.
         name: "src" or "dst", for messages.
+        with_parts: whether masks of eyes and mouth are made too.
 
     Raises:
         FacesetError: no face is left.
     """
     side = int(resolution * OVERSAMPLING)
     records = faceset.records()
-    most = max(1, memory // (side * side * 4))
+    most = max(1, memory // (side * side * (5 if with_parts else 4)))
     if len(records) > most:
         chosen = np.linspace(0, len(records) - 1, most).round().astype(int)
         reporter.note(
@@ -77,25 +97,42 @@ def load_faces(
     if not records:
         raise FacesetError(f"'{faceset.folder}' holds no face that can be read. Extract it again.")
     pixels = np.empty((len(records), side, side, 4), np.uint8)
+    parts = np.empty((len(records), side, side), np.uint8) if with_parts else None
     reporter.start(f"reading {name} faces", len(records), "faces")
     for i, record in enumerate(records):
         check(reporter)
         landmarks = record.crop.crop_from_frame @ record.face.landmarks
         crop = Crop.fit(landmarks, face_type, side)
         pixels[i, ..., :3] = crop.cut(faceset.image(record.name))
-        pixels[i, ..., 3] = hull_mask(crop.crop_from_frame @ landmarks, (side, side)) * 255
+        points = crop.crop_from_frame @ landmarks
+        pixels[i, ..., 3] = hull_mask(points, (side, side)) * 255
+        if parts is not None:
+            parts[i] = _eyes_mouth(points, pixels[i, ..., 3])
         reporter.advance(i + 1)
     reporter.finish()
-    return TrainingFaces(pixels)
+    return TrainingFaces(pixels, parts, np.array([record.pose[1] for record in records]))
+
+
+def _eyes_mouth(points: Array, mask: Array) -> Array:
+    """Eyes and mouth within the face, widened and softened (dfl-spec 7.10.4). [S, S] uint8"""
+    both = np.clip(eye_mask(points, mask.shape) + mouth_mask(points, mask.shape), 0, 1)
+    return (both * (mask > 0) * 255).round().astype(np.uint8)
 
 
 @dataclass(frozen=True)
 class RawBatch:
-    """Samples of both people, src first: warped and target [2B, R, R, 3] uint8, mask [2B, R, R] uint8."""
+    """Samples of both people, src first.
+
+    Attributes:
+        warped, target: [2B, R, R, 3] uint8
+        mask: [2B, R, R] uint8
+        parts: eyes and mouth; None where no loss asks for them. [2B, R, R] uint8
+    """
 
     warped: Array
     target: Array
     mask: Array
+    parts: Array | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +145,7 @@ class Sampler:
         batch: samples per person.
         seed: of all chance.
         augment: how far samples are moved and bent.
-        flip_src, flip_dst: whether each person may be mirrored.
+        objectives: who may be mirrored, how faces are dealt and recoloured; those in force.
     """
 
     src: TrainingFaces
@@ -117,46 +154,45 @@ class Sampler:
     batch: int
     seed: int
     augment: AugmentSettings
-    flip_src: bool = False
-    flip_dst: bool = True
+    objectives: Objectives = field(default_factory=Objectives)
 
     def batch_at(self, step: int) -> RawBatch:
         """The samples of a step. The same arguments give the same pixels."""
-        count, side = 2 * self.batch, self.resolution
-        warped, target = np.empty((count, side, side, 3), np.uint8), np.empty((count, side, side, 3), np.uint8)
-        mask = np.empty((count, side, side), np.uint8)
-        people = ((self.src, self.flip_src), (self.dst, self.flip_dst))
-        for person, (faces, flips) in enumerate(people):
-            for k in range(self.batch):
-                row = person * self.batch + k
-                index = self._index(person, len(faces), step * self.batch + k)
-                rng = np.random.RandomState(_seed(self.seed, 2, step, row))
-                placement = draw_placement(rng, side, self.augment, flips)
-                straight = place(faces.pixels[index], placement, side)
-                target[row], mask[row] = straight[..., :3], straight[..., 3]
-                if self.augment.warp and rng.random_sample() >= self.augment.straight:
-                    bent = place_warped(faces.pixels[index], placement, draw_warp(rng, side, self.augment.warp))
-                    warped[row] = bent[..., :3]
-                else:
-                    warped[row] = target[row]
-        return RawBatch(warped, target, mask)
+        samples = [self._sample(person, step, k) for person in (0, 1) for k in range(self.batch)]
+        warped, target, mask, parts = zip(*samples, strict=True)
+        whole = None if any(part is None for part in parts) else np.stack(parts)
+        return RawBatch(np.stack(warped), np.stack(target), np.stack(mask), whole)
 
-    def _index(self, person: int, count: int, position: int) -> int:
-        """Faces are dealt from a shuffled pack; an empty pack is shuffled anew (dfl-spec 7.10.1)."""
-        epoch, place_in_pack = divmod(position, count)
-        key = (person, epoch)
-        if self._packs.get(person, (None, None))[0] != key:
-            order = np.random.RandomState(_seed(self.seed, person, epoch)).permutation(count)
-            self._packs[person] = (key, order)
-        return int(self._packs[person][1][place_in_pack])
+    def _sample(self, person: int, step: int, k: int) -> Sample:
+        """Sample `k` of a person (0 = src, 1 = dst)."""
+        chosen, row, position = self.objectives, person * self.batch + k, step * self.batch + k
+        look = (self.src, self.dst)[person].look(self._packs[person].at(position))
+        if person == 0 and chosen.color_transfer != "none":
+            reference = self.dst.look(self._packs[2].at(position)).pixels[..., :3]
+            look = recolored(look, reference, COLOR_TRANSFERS.load(chosen.color_transfer))
+        flips = (chosen.flip_src, chosen.flip_dst)[person]
+        hsv_power = chosen.hsv_power if person == 0 else 0.0
+        augment = self.augment if chosen.random_warp else replace(self.augment, warp=0.0)
+        seed = seed_of(self.seed, 2, step, row)
+        if chosen.dfl_exact:
+            return exact_sample(look, seed, self.resolution, augment, flips, hsv_power)
+        return draw_sample(look, np.random.RandomState(seed), self.resolution, augment, flips, hsv_power)
 
-    @property
-    def _packs(self) -> dict[int, tuple[Any, Any]]:
-        return self.__dict__.setdefault("_pack_cache", {})
+    def unturned(self) -> list[str]:
+        """Whose faces all look the same way although they are to be dealt by that: "src", "dst"."""
+        packs = {"src": self._packs[0], "dst": self._packs[1]}
+        return [name for name, pack in packs.items() if isinstance(pack, EvenPack) and len(pack) == 1]
 
+    @cached_property
+    def _packs(self) -> tuple[Pack | EvenPack, Pack | EvenPack, Pack]:
+        """Of src, of dst, and of the dst faces whose colours src takes on."""
+        src, dst = (self._pack(faces, person) for person, faces in enumerate((self.src, self.dst)))
+        return src, dst, Pack(len(self.dst), self.seed, 2)
 
-def _seed(*parts: int) -> int:
-    return int(np.random.SeedSequence(parts).generate_state(1)[0])
+    def _pack(self, faces: TrainingFaces, person: int) -> Pack | EvenPack:
+        if self.objectives.uniform_yaw and faces.yaws is not None:
+            return EvenPack(faces.yaws, self.seed, person)
+        return Pack(len(faces), self.seed, person)
 
 
 def batches(sampler: Sampler, first_step: int, ahead: int = 4) -> Generator[RawBatch, None, None]:

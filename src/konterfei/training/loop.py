@@ -7,24 +7,21 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from konterfei.errors import CheckpointMismatchError, StoreError, TrainingError, UnknownNameError
+from konterfei.errors import CheckpointMismatchError, TrainingError
 from konterfei.io.run import Checkpoint, Run
-from konterfei.models.base import Batch, SwapModel
-from konterfei.models.devices import autocast
+from konterfei.models.base import SwapModel
 from konterfei.reporting import Reporter
+from konterfei.training.checkpoints import restore, save
 from konterfei.training.data import RawBatch, Sampler, batches
-from konterfei.training.optimizers import AdaBelief, Adam, FlatParameters, Optimizer
-from konterfei.training.plan import Budget, Progress, Schedule
+from konterfei.training.desk import Desk
+from konterfei.training.lesson import Lesson
+from konterfei.training.optimizers import FlatParameters
+from konterfei.training.plan import Budget, Plan, Progress, Schedule
 from konterfei.training.preview import preview_grid
-
-OPTIMIZERS: dict[str, type[Optimizer]] = {"adabelief": AdaBelief, "adam": Adam}
-"""Names that presets choose from."""
 
 _EMA_KEEP = 0.999  # half-life of the smoothed weights: 700 steps
 _REPORT_EVERY = 20  # steps between two looks at the losses
@@ -44,8 +41,25 @@ class LoopSettings:
     device: torch.device
     precision: str
     usable_steps: int
+    plan: Plan
     checkpoint_s: float = 120.0
     preview_s: float = 60.0
+    begins_from: Start | None = None
+
+
+@dataclass(frozen=True)
+class Start:
+    """Weights of another run that a new one begins with.
+
+    Attributes:
+        checkpoint: of that run.
+        forgotten: sub-networks that begin anew all the same.
+        name: of that run, for messages.
+    """
+
+    checkpoint: Checkpoint
+    forgotten: tuple[str, ...]
+    name: str
 
 
 @dataclass(frozen=True)
@@ -57,169 +71,120 @@ class LoopResult:
     was_done: bool = False
 
 
-def train_loop(run: Run, model: SwapModel, sampler: Sampler, settings: LoopSettings, reporter: Reporter) -> LoopResult:
+def train_loop(
+    run: Run, model: SwapModel, sampler: Sampler, settings: LoopSettings, reporter: Reporter, desk: Desk | None = None
+) -> LoopResult:
     """Train until the budget is used up or a person asks to stop; resume where the run left off.
+
+    `desk` shows the figures and hears wishes; None = a plain one.
 
     Raises:
         TrainingError: the run falls apart again and again.
         CheckpointMismatchError: the checkpoint is of another model.
         OutputError: the disk is full; the last checkpoint is whole.
     """
-    flat = FlatParameters(model)
-    if settings.optimizer not in OPTIMIZERS:
-        raise UnknownNameError("optimizer", settings.optimizer, OPTIMIZERS)
-    optimizer = OPTIMIZERS[settings.optimizer](flat)
-    fresh = flat.weights.clone()
-    progress = restore(run, flat, optimizer, reporter) or Progress()
+    plan, desk = settings.plan, desk or Desk(run, reporter, plan=settings.plan)
+    lesson = Lesson(
+        model, plan.of(plan.phases[0]), settings.optimizer, sampler.seed, settings.device, settings.precision
+    )
+    progress = restore(run, lesson, plan, reporter) or _begin(lesson, settings.begins_from, reporter)
     progress.adopt(settings.budget)
+    progress.turn_to(lesson.objectives)
     if progress.is_done and run.has_snapshot(progress.step):
         return LoopResult(progress, is_stopped=False, was_done=True)
     is_stopped, next_preview = False, progress.trained_s
     next_save = progress.trained_s + min(_FIRST_CHECKPOINT_S, settings.checkpoint_s)
     _start(model, sampler, settings, progress, reporter)
     while not progress.is_done and not is_stopped:
-        salted = replace(sampler, seed=sampler.seed + 1_000_003 * progress.salt)
+        seed = sampler.seed + 1_000_003 * progress.salt
+        salted = replace(sampler, seed=seed, objectives=lesson.objectives)
         losses = [torch.tensor(pair, device=settings.device) for pair in progress.pending]
         with closing(batches(salted, progress.step)) as source:
             started, before, first = time.monotonic(), progress.trained_s, progress.step
             while not progress.is_done and not is_stopped:
-                rate = progress.rate_scale * settings.schedule.at(progress.step, progress.total)
-                losses.append(train_step(model, optimizer, next(source), rate, progress.step, settings))
+                scale = progress.rate_scale * plan.phase(progress).rate
+                rate = scale * settings.schedule.at(progress.step, progress.total)
+                losses.append(train_step(lesson, next(source), rate, progress.step))
                 progress.step += 1
                 progress.trained_s = before + time.monotonic() - started
                 if progress.step % _REPORT_EVERY == 0:
                     src, dst = torch.stack(losses).mean(dim=0).tolist()
                     losses.clear()
                     if _fell_apart(progress, src + dst):
-                        _roll_back(run, flat, optimizer, progress, fresh, settings, reporter)
+                        _roll_back(run, lesson, progress, settings, reporter)
                         break
                     speed = (progress.step - first) / (progress.trained_s - before)
                     progress.estimate(speed, settings.schedule.hold)
-                    _report(run, progress, src, dst, rate, speed, reporter)
-                is_stopped = reporter.take_stop()
+                    part = settings.schedule.part_at(progress.step, progress.total)
+                    desk.report(progress, {"src": src, "dst": dst}, rate, part, speed)
+                    plan.note(progress, src + dst)
+                asked = desk.look(progress)
+                if turns := plan.turns(progress, sampler.batch) or desk.turns(progress):
+                    _turn(lesson, plan, progress, reporter)
+                    losses.clear()
+                is_stopped = reporter.take_stop() or "stop" in asked
                 is_last = is_stopped or progress.is_done
                 is_calm = not progress.best or progress.loss <= 1.5 * progress.best
-                if is_last or (progress.trained_s >= next_save and is_calm):
+                if is_last or "save" in asked or (progress.trained_s >= next_save and is_calm):
                     progress.pending = torch.stack(losses).tolist() if losses else []
-                    if not _is_sound(progress, flat):  # between two reports
-                        _roll_back(run, flat, optimizer, progress, fresh, settings, reporter)
+                    if not _is_sound(progress, lesson):  # between two reports
+                        _roll_back(run, lesson, progress, settings, reporter)
                         break
                     if not is_last:
-                        save(run, flat, optimizer, progress, settings)
+                        save(run, lesson, progress, settings.usable_steps)
+                        desk.saved(progress)
                     next_save = progress.trained_s + settings.checkpoint_s
-                if progress.trained_s >= next_preview and not is_last:
-                    draw_preview(run, model, flat, sampler, settings, progress.step, reporter)
+                if ("preview" in asked or progress.trained_s >= next_preview) and not is_last:
+                    draw_preview(run, lesson, sampler, progress.step, reporter)
+                    desk.previewed(progress, run.preview_path())
                     next_preview = progress.trained_s + settings.preview_s
+                if turns:
+                    break
     reporter.finish()
-    save(run, flat, optimizer, progress, settings)
-    draw_preview(run, model, flat, sampler, settings, progress.step, reporter)
+    save(run, lesson, progress, settings.usable_steps)
+    draw_preview(run, lesson, sampler, progress.step, reporter)
+    desk.previewed(progress, run.preview_path())
+    desk.saved(progress)  # after the preview: a backup has it, too
     return LoopResult(progress, is_stopped)
 
 
-def train_step(
-    model: SwapModel, optimizer: Optimizer, raw: RawBatch, rate: float, step: int, settings: LoopSettings
-) -> torch.Tensor:
-    """One optimiser step. Gives back the mean losses of src and dst per sample, [2], without waiting for a GPU."""
-    batch = to_batch(raw, settings.device)
-    with autocast(settings.device, settings.precision):
-        losses = model.losses(batch)
-    (losses["src"] + losses["dst"]).backward()
-    optimizer.step(rate, step + 1, min(_EMA_KEEP, (1 + step) / (10 + step)))
-    return torch.stack([losses["src"], losses["dst"]]).detach() / (batch.warped.shape[0] / 2)
+def train_step(lesson: Lesson, raw: RawBatch, rate: float, step: int) -> torch.Tensor:
+    """Step number `step` (from 0). Gives back the mean losses of src and dst per sample, [2]."""
+    return lesson.step(raw, rate, step + 1, min(_EMA_KEEP, (1 + step) / (10 + step)))
 
 
-def to_batch(raw: RawBatch, device: torch.device) -> Batch:
-    """Samples as the network takes them: float32 in [0, 1], channels first in meaning, last in memory."""
-
-    def image(pixels: NDArray[Any]) -> torch.Tensor:
-        return torch.from_numpy(pixels).to(device, non_blocking=True).permute(0, 3, 1, 2).float() / 255
-
-    mask = torch.from_numpy(raw.mask).to(device, non_blocking=True).unsqueeze(1).float() / 255
-    return Batch(image(raw.warped), image(raw.target).contiguous(), mask)
-
-
-# --- saving and going back
+def _turn(lesson: Lesson, plan: Plan, progress: Progress, reporter: Reporter) -> None:
+    """Begin the phase that `progress` is in."""
+    phase = plan.phase(progress)
+    lesson.turn_to(plan.of(phase))
+    progress.turn_to(lesson.objectives)
+    changes = ", ".join(f"{name} {value}" for name, value in phase.changes.items()) or "nothing changed"
+    reporter.note(
+        f"Step {progress.step}: '{phase.name}' begins, phase {progress.phase + 1} of {len(plan.phases)} ({changes})."
+    )
 
 
-def save(run: Run, flat: FlatParameters, optimizer: Optimizer, progress: Progress, settings: LoopSettings) -> None:
-    """Write the full state, and the smoothed weights for use."""
-    arrays = {"weights": flat.weights, "ema": flat.ema, **optimizer.state}
-    tensors = {
-        f"{kind}/{name}": view.detach().cpu().numpy()
-        for kind, array in arrays.items()
-        for name, view in flat.by_name(array).items()
-    }
-    run.save_checkpoint(Checkpoint(progress.step, tensors, {"progress": asdict(progress)}))
-    weights = {name: view.detach().cpu().numpy() for name, view in flat.by_name(flat.ema).items()}
-    info = {
-        "steps": progress.step,
-        "minutes": round(progress.trained_s / 60, 2),
-        "is_preview": progress.step < settings.usable_steps,
-        "loss": round(progress.loss, 5),
-    }
-    run.save_snapshot(progress.step, weights, info)
+def _begin(lesson: Lesson, start: Start | None, reporter: Reporter) -> Progress:
+    """A new run, with the weights of another one if so wished."""
+    if start is not None:
+        try:
+            lesson.learner.begin_from(start.checkpoint.tensors, start.forgotten)
+        except CheckpointMismatchError as error:
+            raise CheckpointMismatchError(
+                f"--start-from '{start.name}': its networks are others ({error}). Give the sizes and architecture "
+                "that it was trained with."
+            ) from error
+        anew = f"; {' and '.join(start.forgotten)} begin anew" if start.forgotten else ""
+        reporter.note(f"The weights are those of '{start.name}' at step {start.checkpoint.step}{anew}.")
+    return Progress()
 
 
-def restore(run: Run, flat: FlatParameters, optimizer: Optimizer, reporter: Reporter) -> Progress | None:
-    """Load the newest whole checkpoint; None when the run has none.
-
-    Raises:
-        CheckpointMismatchError: it is of another model.
-    """
-    run.passed_over.clear()
-    checkpoint = run.newest_checkpoint()
-    if run.passed_over:
-        damaged = "; ".join(f"{name}: {reason}" for name, reason in run.passed_over.items())
-        used = f"Checkpoint {checkpoint.step} is used instead." if checkpoint else "There is no other."
-        reporter.warn(f"Checkpoints of '{run.folder}' are damaged ({damaged}). {used}")
-    if checkpoint is None:
-        return _salvage(run, flat, reporter) if run.passed_over else None
-    arrays = {"weights": flat.weights, "ema": flat.ema, **optimizer.state}
-    with torch.no_grad():
-        for kind, array in arrays.items():
-            for name, view in flat.by_name(array).items():
-                tensor = checkpoint.tensors.get(f"{kind}/{name}")
-                if tensor is None or tuple(tensor.shape) != tuple(view.shape):
-                    there = "missing" if tensor is None else list(tensor.shape)
-                    raise CheckpointMismatchError(
-                        f"Checkpoint {checkpoint.step} of '{run.folder}': {kind}/{name} is {there}, expected "
-                        f"{list(view.shape)}. It was made by another version or model; train in another folder."
-                    )
-                view.copy_(torch.from_numpy(np.array(tensor)))
-    flat.gradients.zero_()
-    try:
-        return Progress(**checkpoint.state["progress"])
-    except (KeyError, TypeError) as error:
-        raise CheckpointMismatchError(
-            f"Checkpoint {checkpoint.step} of '{run.folder}' was made by another version of konterfei ({error}). "
-            "Go on with that version, or train in another folder."
-        ) from error
+# --- going back
 
 
-def _salvage(run: Run, flat: FlatParameters, reporter: Reporter) -> Progress | None:
-    """Go on from the newest snapshot's smoothed weights, where every checkpoint is damaged; None without one."""
-    try:
-        snapshot = run.newest_snapshot()
-        own = flat.by_name(flat.weights)
-        if {name: tuple(array.shape) for name, array in snapshot.tensors.items()} != {
-            name: tuple(view.shape) for name, view in own.items()
-        }:
-            raise StoreError(f"'{snapshot.path}' is of another model.")
-    except StoreError as error:
-        reporter.warn(f"Training begins anew: no snapshot can be used either ({error})")
-        return None
-    with torch.no_grad():
-        for name, view in own.items():
-            view.copy_(torch.from_numpy(np.array(snapshot.tensors[name])))
-        flat.ema.copy_(flat.weights)
-    progress = Progress(step=int(snapshot.info["steps"]), trained_s=60.0 * snapshot.info["minutes"])
-    reporter.warn(f"Training goes on from the snapshot of step {progress.step}; the optimiser begins anew.")
-    return progress
-
-
-def _is_sound(progress: Progress, flat: FlatParameters) -> bool:
+def _is_sound(progress: Progress, lesson: Lesson) -> bool:
     """Whether weights and losses are numbers: what is saved can be gone back to."""
-    return bool(torch.isfinite(flat.weights.sum())) and bool(np.isfinite(progress.pending).all())
+    return lesson.is_sound() and bool(np.isfinite(progress.pending).all())
 
 
 def _fell_apart(progress: Progress, loss: float) -> bool:
@@ -234,15 +199,7 @@ def _fell_apart(progress: Progress, loss: float) -> bool:
     return progress.loss > _COLLAPSE * progress.best
 
 
-def _roll_back(
-    run: Run,
-    flat: FlatParameters,
-    optimizer: Optimizer,
-    progress: Progress,
-    fresh: torch.Tensor,
-    settings: LoopSettings,
-    reporter: Reporter,
-) -> None:
+def _roll_back(run: Run, lesson: Lesson, progress: Progress, settings: LoopSettings, reporter: Reporter) -> None:
     """Back to the last checkpoint (or to the start), with half the learning rate and other batches."""
     broken, salt, scale = progress.step, progress.salt + 1, progress.rate_scale / 2
     if salt > _MAX_ROLLBACKS:
@@ -250,20 +207,18 @@ def _roll_back(
             f"Training of '{run.folder}' fell apart {salt} times, last at step {broken}. Look at its preview and the "
             "facesets (wrong faces? black pictures?), or choose another preset."
         )
-    old = restore(run, flat, optimizer, reporter)
+    old = restore(run, lesson, settings.plan, reporter)
     if old is None:
-        with torch.no_grad():
-            flat.weights.copy_(fresh)
-            flat.ema.copy_(fresh)
-            flat.gradients.zero_()
-            for array in optimizer.state.values():
-                array.zero_()
+        lesson.turn_to(settings.plan.of(settings.plan.phases[0]))
+        for learner in lesson.learners:
+            learner.begin_anew()
         old = Progress(total=progress.total, budget=progress.budget)
     trained_s = progress.trained_s
     for name, value in asdict(old).items():
         setattr(progress, name, value)
     progress.salt, progress.rate_scale, progress.trained_s = salt, scale, trained_s
-    progress.adopt(settings.budget)  # the checkpoint may be older than the budget
+    progress.adopt(settings.budget)  # the checkpoint may be older than the budget and the objectives
+    progress.turn_to(lesson.objectives)
     reporter.warn(
         f"Training fell apart at step {broken} (the loss rose sharply or was no number). It goes on from step "
         f"{progress.step} with {scale:.3g} times the learning rate and other samples."
@@ -290,17 +245,6 @@ def _start(model: SwapModel, sampler: Sampler, settings: LoopSettings, progress:
         reporter.start("training", round(60 * minutes), "s")
 
 
-def _report(
-    run: Run, progress: Progress, src: float, dst: float, rate: float, speed: float, reporter: Reporter
-) -> None:
-    figures = {"src": round(src, 4), "dst": round(dst, 4), "it/s": round(speed, 2)}
-    run.log({"step": progress.step, "trained_s": round(progress.trained_s, 1), **figures, "rate": rate})
-    if progress.budget[1] is None:
-        reporter.advance(progress.step, **figures)
-    else:
-        reporter.advance(round(progress.trained_s), step=progress.step, **figures)
-
-
 @contextmanager
 def smoothed(flat: FlatParameters) -> Iterator[None]:
     """Within it, the model has its smoothed weights."""
@@ -312,18 +256,10 @@ def smoothed(flat: FlatParameters) -> Iterator[None]:
         flat.weights.copy_(own)
 
 
-def draw_preview(
-    run: Run,
-    model: SwapModel,
-    flat: FlatParameters,
-    sampler: Sampler,
-    settings: LoopSettings,
-    step: int,
-    reporter: Reporter,
-) -> None:
+def draw_preview(run: Run, lesson: Lesson, sampler: Sampler, step: int, reporter: Reporter) -> None:
     """Write the preview picture of the smoothed weights, and tell of it."""
-    model.eval()
-    with smoothed(flat):
-        grid = preview_grid(model, sampler.src, sampler.dst, settings.device, settings.precision)
-    model.train()
-    reporter.preview(run.save_preview(step, grid))
+    lesson.model.eval()
+    with smoothed(lesson.learner.flat):
+        grid = preview_grid(lesson.model, sampler.src, sampler.dst, lesson.device, lesson.precision)
+    lesson.model.train()
+    reporter.preview(run.save_preview(step, grid.image, grid.layout))

@@ -6,6 +6,7 @@ in the processor's cache, and saving, smoothing and checking take one pass each 
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import ClassVar
 
 import torch
@@ -44,6 +45,12 @@ class FlatParameters:
             else:
                 views.append(piece.view(p.shape))
         return views
+
+    def range_of(self, child: str) -> slice:
+        """Where the parameters of a sub-network lie in the arrays; they lie together."""
+        names, ends = list(self._named), list(accumulate(self._sizes))
+        own = [i for i, name in enumerate(names) if name.partition(".")[0] == child]
+        return slice(ends[own[0]] - self._sizes[own[0]], ends[own[-1]]) if own else slice(0, 0)
 
     def by_name(self, flat: Tensor) -> dict[str, Tensor]:
         """The array `flat` [P] seen as the model's parameters."""
@@ -128,6 +135,17 @@ class AdaBelief(Optimizer):
         weights.addcdiv_(mean, gradients.add_(1e-6), value=-rate)
 
 
+class RMSprop(Optimizer):
+    """As DeepFaceLab has it: rho 0.9, eps 1e-6 outside the root, no momentum (dfl-spec 7.9, A.7)."""
+
+    state_names = ("square",)
+
+    def _update(self, weights: Tensor, gradients: Tensor, state: list[Tensor], rate: float, count: int) -> None:
+        (square,) = state
+        square.mul_(0.9).addcmul_(gradients, gradients, value=0.1)
+        weights.addcdiv_(gradients, square.sqrt().add_(1e-6), value=-rate)
+
+
 class Adam(Optimizer):
     """Kingma and Ba 2015, algorithm 1, with beta2 = 0.99: short memory, for short runs at a large rate.
 
@@ -159,3 +177,7 @@ class Adam(Optimizer):
             )
             flat.ema.lerp_(flat.weights, 1 - ema_keep)
             flat.gradients.zero_()
+
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {"adabelief": AdaBelief, "adam": Adam, "rmsprop": RMSprop}
+"""Names that presets choose from."""

@@ -1,8 +1,18 @@
-"""How long a run goes and how fast it learns at each step."""
+"""How long a run goes, how fast it learns at each step, and what it is after in each of its phases."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Final
+
+from konterfei.errors import ConfigError
+from konterfei.training.objectives import Objectives
+
+PLATEAU_REPORTS: Final = 100
+"""Reports (of 20 steps each) over whose halves a phase is asked whether the loss still falls."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +37,12 @@ class Schedule:
         share = min(1.0, step / max(1, total))
         fall = 1.0 if share < self.hold else max(self.floor, (1.0 - share) / (1.0 - self.hold))
         return self.rate * min(rise, fall)
+
+    def part_at(self, step: int, total: int) -> str:
+        """In which part of the plan a step lies: "rising", "steady" or "falling"."""
+        if step + 1 < self.warmup:
+            return "rising"
+        return "steady" if step < self.hold * total else "falling"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +70,11 @@ class Progress:
         loss: mean of the last report.
         best: lowest such mean so far; 0 = none yet.
         pending: losses of src and dst of the steps since the last report.
+        objectives: what these losses were measured with; empty in runs from before there was a choice.
+        phase: number of the plan's phase, from 0.
+        phase_began: step at which it began.
+        reports: losses reported in it, the newest at most; kept where it ends on a plateau.
+        earlier: steps that another program had done before the weights were imported.
     """
 
     step: int = 0
@@ -66,6 +87,23 @@ class Progress:
     loss: float = 0.0
     best: float = 0.0
     pending: list[list[float]] = field(default_factory=list)
+    objectives: dict[str, Any] = field(default_factory=dict)
+    phase: int = 0
+    phase_began: int = 0
+    reports: list[float] = field(default_factory=list)
+    earlier: int = 0
+
+    @property
+    def steps_in_all(self) -> int:
+        """Steps that the weights have seen, here and before."""
+        return self.earlier + self.step
+
+    def turn_to(self, objectives: Objectives) -> None:
+        """Take over objectives; losses measured with others say nothing about those to come."""
+        wanted = asdict(objectives)
+        if (self.objectives or asdict(Objectives())) != wanted:
+            self.loss, self.best, self.pending = 0.0, 0.0, []
+        self.objectives = wanted
 
     def adopt(self, budget: Budget) -> None:
         """Take over a budget; one that differs from the last makes the run longer or shorter."""
@@ -97,3 +135,141 @@ class Progress:
             return self.step >= self.total
         # A machine that slows down while the rate falls may take a little longer, not without end.
         return self.trained_s >= 60 * minutes * (1.15 if self.is_settled and self.step < self.total else 1.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase:
+    """A part of a run. It ends when the first of its ends is reached; the last phase goes on to the end of the run."""
+
+    name: str = ""
+    """What the person calls it."""
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    """Objectives that differ from the run's own while it lasts: name of the setting -> value."""
+    rate: float = 1.0
+    """What the schedule's learning rate is multiplied with."""
+    steps: int | None = None
+    """It ends after so many steps."""
+    images: int | None = None
+    """It ends after so many samples of each person."""
+    plateau: float | None = None
+    """It ends when the loss of 1000 steps is less than this share below that of the 1000 steps before (0.01: 1 %)."""
+
+    @property
+    def has_end(self) -> bool:
+        """Whether it ends before the run does."""
+        return not (self.steps is None and self.images is None and self.plateau is None)
+
+    def is_over(self, progress: Progress, batch: int) -> bool:
+        """Whether it has come to its end.
+
+        Args:
+            progress: where the run stands.
+            batch: samples of each person in a step.
+        """
+        done = progress.step - progress.phase_began
+        if (self.steps is not None and done >= self.steps) or (self.images is not None and done * batch >= self.images):
+            return True
+        if self.plateau is None or len(progress.reports) < PLATEAU_REPORTS:
+            return False
+        half = PLATEAU_REPORTS // 2
+        return sum(progress.reports[half:]) > (1 - self.plateau) * sum(progress.reports[:half])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a run is after, phase by phase. One phase without changes is a run without phases."""
+
+    objectives: Objectives = field(default_factory=Objectives)
+    """The run's own."""
+    phases: tuple[Phase, ...] = (Phase(),)
+    """At least one."""
+
+    def phase(self, progress: Progress) -> Phase:
+        """The phase that a run is in; the last one where the plan has become shorter meanwhile."""
+        return self.phases[min(progress.phase, len(self.phases) - 1)]
+
+    def of(self, phase: Phase) -> Objectives:
+        """What a phase is after."""
+        return replace(self.objectives, **phase.changes)
+
+    def note(self, progress: Progress, loss: float) -> None:
+        """Take down a reported loss where the phase ends on a plateau."""
+        if self.phase(progress).plateau is not None:
+            progress.reports = [*progress.reports, loss][-PLATEAU_REPORTS:]
+
+    def turns(self, progress: Progress, batch: int) -> bool:
+        """Whether the next phase begins now; if so, `progress` is in it already."""
+        if progress.phase >= len(self.phases) - 1 or not self.phase(progress).is_over(progress, batch):
+            return False
+        self.begin(progress, progress.phase + 1)
+        return True
+
+    def begin(self, progress: Progress, number: int) -> None:
+        """Let a phase begin now, whatever ends there are. number: from 0."""
+        progress.phase, progress.phase_began = number, progress.step
+        progress.reports, progress.pending = [], []
+
+    def number_of(self, name: str, progress: Progress) -> int:
+        """The phase of that name, from 0; "" = the next one. Raises ConfigError where there is none."""
+        if len(self.phases) == 1:
+            raise ConfigError("This run has no phases: it was started without --plan.")
+        if name:
+            names = [phase.name for phase in self.phases]
+            if name not in names:
+                raise ConfigError(f"This run has no phase '{name}'. It has: {', '.join(names)}.")
+            return names.index(name)
+        if progress.phase >= len(self.phases) - 1:
+            raise ConfigError(f"'{self.phases[-1].name}' is the last phase of this run.")
+        return progress.phase + 1
+
+
+_OF_A_RUN: Final = {"pretrain", "dfl_exact"}  # not to be changed on the way
+
+
+def read_phases(path: Path, objectives: Objectives) -> tuple[Phase, ...]:
+    """The phases of a TOML file: [[phase]] tables with name, rate, steps, images, plateau, and objectives.
+
+    Raises:
+        ConfigError: the file cannot be read, or a phase makes no sense; it is named.
+    """
+    try:
+        data = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"--plan '{path}' cannot be read ({error}).") from error
+    tables = data.get("phase")
+    if set(data) != {"phase"} or not isinstance(tables, list) or not tables:
+        raise ConfigError(f"--plan '{path}': expected [[phase]] tables and nothing else. See docs/training.md.")
+    return tuple(
+        _phase(table, number, is_last=number == len(tables), path=path, objectives=objectives)
+        for number, table in enumerate(tables, 1)
+    )
+
+
+def _phase(table: dict[str, Any], number: int, is_last: bool, path: Path, objectives: Objectives) -> Phase:
+    where = f"--plan '{path}', phase {number}"
+    own = {name: value for name, value in table.items() if name in _ENDS or name in ("name", "rate")}
+    changes = {name: value for name, value in table.items() if name not in own}
+    known = {item.name: item.default for item in fields(Objectives) if item.name not in _OF_A_RUN}
+    for name, value in changes.items():
+        if name not in known:
+            raise ConfigError(f"{where}: '{name}' is not known. Known are {', '.join(sorted([*known, *_ALL_OWN]))}.")
+        kind = bool if isinstance(known[name], bool) else str if isinstance(known[name], str) else (int, float)
+        if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
+            raise ConfigError(f"{where}: {name} = {value!r} is of the wrong kind.")
+    for name in (*_ENDS, "rate"):
+        value = own.get(name)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not value > 0):
+            raise ConfigError(f"{where}: {name} = {value!r}: must be a number above 0.")
+    phase = Phase(**{**own, "name": str(own.get("name", f"phase {number}"))}, changes=changes)
+    if phase.has_end == is_last:
+        most = "goes on to the end of the run: leave its ends out" if is_last else f"needs an end: {', '.join(_ENDS)}"
+        raise ConfigError(f"{where} {most}.")
+    try:
+        replace(objectives, **changes)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from error
+    return phase
+
+
+_ENDS: Final = ("steps", "images", "plateau")
+_ALL_OWN: Final = ("name", "rate", *_ENDS)

@@ -1,4 +1,8 @@
-"""A picture of what a model can do so far."""
+"""A picture of what a model can do so far.
+
+A row for each of some faces, in the columns of dfl-spec 7.10.5: src, src as it is given back, dst, dst as it is given
+back, dst's face drawn as src; and the same five once more with everything outside the masks black.
+"""
 
 from __future__ import annotations
 
@@ -10,47 +14,89 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from konterfei.io.preview_file import COLUMNS, MASKED, SWAP, Preview, PreviewLayout
 from konterfei.models.base import SwapModel
 from konterfei.models.devices import autocast
 from konterfei.training.data import TrainingFaces
 
 Array = NDArray[Any]
 
-_CELL = 128  # side of a face in the picture, px
-_ROWS = ("src", "src again", "dst", "dst again", "swap")
+_SMALLEST, _LARGEST = 128, 256  # side of a face in the picture, px
+_HEIGHT = 800  # of all rows together, px: a window shows them without scrolling
+_TOP, _GAP = 24, 12  # height of the names, space between plain and masked columns, px
+
+
+def layout_for(resolution: int) -> PreviewLayout:
+    """Where the faces of a model of that resolution go."""
+    cell = min(max(resolution, _SMALLEST), _LARGEST)
+    count = len(COLUMNS)
+    plain = [(name, column * cell) for column, name in enumerate(COLUMNS)]
+    masked = [(f"{name}{MASKED}", (count + column) * cell + _GAP) for column, name in enumerate(COLUMNS)]
+    return PreviewLayout((*plain, *masked), cell, _TOP, rows=_HEIGHT // cell)
 
 
 def preview_grid(
-    model: SwapModel, src: TrainingFaces, dst: TrainingFaces, device: torch.device, precision: str, columns: int = 6
-) -> Array:
-    """Faces of both people, their reconstructions, and the swap; a column each.
-
-    Returns:
-        RGB, rows src / src reconstructed / dst / dst reconstructed / dst drawn as src. [H, W, 3] uint8
-    """
-    side = model.dims.resolution
-    src_faces, dst_faces = (_spread(faces, columns, side) for faces in (src, dst))
+    model: SwapModel, src: TrainingFaces, dst: TrainingFaces, device: torch.device, precision: str
+) -> Preview:
+    """Faces of both people, their reconstructions and the swap, plain and masked."""
+    layout, side = layout_for(model.dims.resolution), model.dims.resolution
+    count = layout.rows
+    src_faces, src_masks = _spread(src, count, side)
+    dst_faces, dst_masks = _spread(dst, count, side)
     batch = torch.from_numpy(np.concatenate([src_faces, dst_faces])).to(device).permute(0, 3, 1, 2).float() / 255
     with torch.inference_mode(), autocast(device, precision):
-        again = model.reconstruct(batch.contiguous(memory_format=torch.channels_last)).image
-        swapped = model.swap(batch[columns:].contiguous(memory_format=torch.channels_last))[0].image
-    rows = (src_faces, _pixels(again[:columns]), dst_faces, _pixels(again[columns:]), _pixels(swapped))
-    return np.vstack([_row(faces, name) for faces, name in zip(rows, _ROWS, strict=True)])
+        again = model.reconstruct(batch.contiguous(memory_format=torch.channels_last))
+        swapped, dst_mask = model.swap(batch[count:].contiguous(memory_format=torch.channels_last))
+    images = [
+        src_faces,
+        _pixels(again.image[:count]),
+        dst_faces,
+        _pixels(again.image[count:]),
+        _pixels(swapped.image),
+    ]
+    masks = [
+        src_masks,
+        _values(again.mask[:count]),
+        dst_masks,
+        _values(again.mask[count:]),
+        _values(swapped.mask) * _values(dst_mask),  # as a merge has it: neither spills
+    ]
+    images += [np.round(image * mask).astype(np.uint8) for image, mask in zip(images, masks, strict=True)]
+    width = layout.columns[-1][1] + layout.cell
+    picture = np.full((layout.top + count * layout.cell, width, 3), 32, np.uint8)
+    for (name, left), faces in zip(layout.columns, images, strict=True):
+        for row in range(count):
+            layout.face(picture, name, row)[:] = _scaled(faces[row], layout.cell)
+        _write(picture, f"{name} (swap)" if name == SWAP else name, left, layout.cell)
+    return Preview(picture, layout)
 
 
-def _spread(faces: TrainingFaces, count: int, side: int) -> Array:
-    """`count` faces, evenly spread over the faceset."""
+def _spread(faces: TrainingFaces, count: int, side: int) -> tuple[Array, Array]:
+    """`count` faces, evenly spread over the faceset: [N, side, side, 3] uint8, and masks [N, side, side, 1] in [0, 1].
+
+    A faceset with fewer faces repeats some.
+    """
     chosen = np.linspace(0, len(faces) - 1, count + 2).round().astype(int)[1:-1]
-    return np.stack([faces.straight(int(i), side) for i in chosen])
+    masks = [cv2.resize(faces.pixels[i, ..., 3], (side, side), interpolation=cv2.INTER_AREA) for i in chosen]
+    return np.stack([faces.straight(int(i), side) for i in chosen]), np.stack(masks)[..., None] / np.float32(255)
 
 
 def _pixels(images: Tensor) -> Array:
     return (images.float().clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
 
 
-def _row(faces: Array, name: str) -> Array:
-    cells = [cv2.resize(face, (_CELL, _CELL), interpolation=cv2.INTER_CUBIC) for face in faces]
-    row = np.hstack(cells)
-    cv2.putText(row, name, (5, _CELL - 6), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (0, 0, 0), 3, cv2.LINE_AA)
-    cv2.putText(row, name, (5, _CELL - 6), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (255, 255, 255), 1, cv2.LINE_AA)
-    return row
+def _values(masks: Tensor) -> Array:
+    return masks.float().clamp(0, 1).permute(0, 2, 3, 1).cpu().numpy()
+
+
+def _scaled(face: Array, side: int) -> Array:
+    method = cv2.INTER_CUBIC if face.shape[0] < side else cv2.INTER_AREA
+    return face if face.shape[0] == side else cv2.resize(face, (side, side), interpolation=method)
+
+
+def _write(picture: Array, name: str, left: int, cell: int) -> None:
+    """The name of a column above its middle."""
+    font, size = cv2.FONT_HERSHEY_SIMPLEX, 0.42
+    (width, _), _ = cv2.getTextSize(name, font, size, 1)
+    at = (left + max(0, (cell - width) // 2), _TOP - 8)
+    cv2.putText(picture, name, at, font, size, (235, 235, 235), 1, cv2.LINE_AA)

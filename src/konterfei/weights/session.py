@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from konterfei.errors import WeightsError
@@ -13,7 +14,7 @@ def open_session(name: str, threads: int = 0) -> Any:
 
     Args:
         name: name in `WEIGHTS`.
-        threads: threads within one operator; 0 leaves it to the runtime (one per core).
+        threads: threads within one operator; 0 = one per core that this process may use.
 
     Raises:
         WeightsError: the file is not the one on record, or the runtime refuses it.
@@ -22,7 +23,7 @@ def open_session(name: str, threads: int = 0) -> Any:
 
     path = weights_path(name)
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = threads or _allowed_cores()
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -34,3 +35,12 @@ def open_session(name: str, threads: int = 0) -> Any:
             f"ONNX Runtime {onnxruntime.__version__} cannot open the weights '{name}' ({path}): {error}. "
             "Install the version that constraints.txt names."
         ) from error
+
+
+def _allowed_cores() -> int:
+    """How many processors this process is confined to; 0 = it is not, and the runtime's own choice is good.
+
+    That is one thread for each physical core, bound to it; bound also where the process may not go (taskset, cpusets).
+    """
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+    return allowed if allowed < (os.cpu_count() or 1) else 0

@@ -9,7 +9,7 @@ import pytest
 
 from konterfei.errors import FacesetError, OutputError
 from konterfei.io import locks
-from konterfei.io.locks import exclusive
+from konterfei.io.locks import exclusive, is_held
 
 BUSY = FacesetError("someone else is at it")
 
@@ -75,3 +75,19 @@ def test_a_system_without_locks_lets_everyone_pass(tmp_path, monkeypatch):
     monkeypatch.setattr(locks, "fcntl", None)
     with exclusive(tmp_path / "lock", BUSY), exclusive(tmp_path / "lock", BUSY):
         pass
+
+
+@needs_locks
+def test_one_can_look_whether_it_is_held(tmp_path):
+    path = tmp_path / "lock"
+    assert is_held(path) is False
+    with exclusive(path, BUSY):
+        assert is_held(path) is True
+    assert is_held(path) is False
+    assert not list(tmp_path.glob("[!l]*"))
+
+
+def test_without_locks_nobody_knows(tmp_path, monkeypatch):
+    monkeypatch.setattr(locks, "fcntl", None)
+    with exclusive(tmp_path / "lock", BUSY):
+        assert is_held(tmp_path / "lock") is None

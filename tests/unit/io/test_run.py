@@ -331,7 +331,7 @@ def test_metrics_survive_a_torn_line_and_forget_what_was_trained_again(run):
 @pytest.fixture
 def no_waiting(monkeypatch):
     """Pictures are not flushed to the disk: it is slow, and not what is tested."""
-    monkeypatch.setattr(run_module, "write_image", lambda path, image: path.write_bytes(image.tobytes()))
+    monkeypatch.setattr(run_module, "write_preview", lambda path, image, layout: path.write_bytes(image.tobytes()))
 
 
 def test_the_history_of_previews_stays_small_and_even(run, no_waiting):

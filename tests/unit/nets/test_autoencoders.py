@@ -5,9 +5,9 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from original_layout import decoder_shapes, encoder_shapes, fill, inter_shapes, wave_image
 
 from konterfei.nets.autoencoders import Decoder, Dims, Encoder, Inter
+from original_layout import decoder_shapes, encoder_shapes, fill, inter_shapes, wave_image
 
 WHOLE_NETWORKS = """
 df | 0.500932 | 0.011626 | 0.490909 0.494546 0.500749 | 0.495542 0.507828 0.516427 | 0.489115 0.492912 0.500045 | 0.511431 | 0.509761 | 0.018234

@@ -6,12 +6,17 @@ import torch
 from torch.nn import functional as F
 
 from konterfei.nets.losses import (
+    blur_outside,
     dssim,
     dssim_windows,
     gaussian_blur,
+    judged,
     mask_loss,
+    parts_loss,
     reconstruction,
     soft_mask,
+    style_loss,
+    total_variation,
 )
 
 
@@ -118,6 +123,7 @@ def test_windows_by_resolution():
     assert dssim_windows(96) == ((8, 10.0),)
     assert dssim_windows(224) == ((19, 10.0),)
     assert dssim_windows(256) == ((22, 5.0), (11, 5.0))
+    assert dssim_windows(224, always_two=True) == ((19, 5.0), (9, 5.0))
 
 
 def disc(side, radius):
@@ -144,9 +150,10 @@ def test_what_lies_outside_the_mask_costs_nothing():
     soft = soft_mask(disc(64, 20)).expand(2, -1, -1, -1)
     noise = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(4))
     outside = torch.where(soft == 0, noise, target)
-    assert reconstruction(outside, target, soft).abs().max() < 1e-5
+    windows = dssim_windows(64)
+    assert reconstruction(outside * soft, target * soft, windows).abs().max() < 1e-5
     inside = torch.where(soft == 1, noise, target)
-    assert reconstruction(inside, target, soft).min() > 0.5
+    assert reconstruction(inside * soft, target * soft, windows).min() > 0.5
 
 
 @pytest.mark.parametrize("side", [64, 256])
@@ -156,10 +163,66 @@ def test_reconstruction_is_the_sum_of_the_specification(side):
     mask = soft_mask(disc(side, side / 3)).expand(2, -1, -1, -1)
     squares = 10 * ((p - t) * mask).square().flatten(1).mean(1).double()
     structure = sum(weight * dssim(p * mask, t * mask, window) for window, weight in dssim_windows(side))
-    torch.testing.assert_close(reconstruction(p, t, mask).double(), squares + structure, rtol=1e-5, atol=1e-6)
+    got = reconstruction(p * mask, t * mask, dssim_windows(side))
+    torch.testing.assert_close(got.double(), squares + structure, rtol=1e-5, atol=1e-6)
 
 
 def test_mask_loss_is_ten_times_the_mean_square_per_sample():
     a = torch.tensor([0.0, 1.0]).view(2, 1, 1, 1).expand(2, 1, 4, 4)
     torch.testing.assert_close(mask_loss(a, torch.full_like(a, 0.5)), torch.tensor([2.5, 2.5]))
     torch.testing.assert_close(mask_loss(a, torch.zeros_like(a)), torch.tensor([0.0, 10.0]))
+
+
+# --- what can be chosen beyond reconstruction
+
+
+def test_style_and_total_variation_give_the_original_numbers():
+    """A.5"""
+    a, _, c = ramps()
+    assert style_loss(a, c, 4, 100).item() == pytest.approx(0.6639388, abs=2e-6)
+    assert style_loss(a, c, 0, 100).item() == pytest.approx(0.9132993, abs=2e-6)
+    assert total_variation(c).item() == pytest.approx(472.41016, rel=1e-6)
+
+
+def test_style_is_a_mean_over_channels_and_blind_to_places():
+    a, _, c = ramps()
+    both = style_loss(torch.cat([a, a], 1), torch.cat([c, a], 1), 0, 100)
+    torch.testing.assert_close(both, style_loss(a, c, 0, 100) / 2)
+    assert style_loss(a, a.mT.flip(2), 0, 100).item() == pytest.approx(0, abs=1e-8)
+
+
+def test_total_variation_by_mistake_counts_channels_and_not_columns():
+    """7.7 [Q]: stripes across columns are free, a difference of channels is not."""
+    stripes = (torch.arange(8) % 2.0).expand(1, 3, 8, 8)
+    assert total_variation(stripes).item() == 3 * 8 * 7
+    assert total_variation(stripes, exact=True).item() == 0
+    tinted = torch.zeros(1, 3, 8, 8)
+    tinted[:, 1] = 1
+    assert total_variation(tinted).item() == 0
+    assert total_variation(tinted, exact=True).item() == 2 * 64
+
+
+def test_parts_count_three_hundred_times_and_nothing_else_does():
+    p, t = torch.rand(2, 2, 3, 16, 16, generator=torch.Generator().manual_seed(6)).unbind()
+    parts = torch.zeros(2, 1, 16, 16)
+    parts[0, :, 4:8, 4:8] = 0.5
+    got = parts_loss(p, t, parts)
+    assert got[0].item() == pytest.approx(300 * 0.5 * (p - t)[0, :, 4:8, 4:8].abs().sum().item() / (3 * 256), rel=1e-5)
+    assert got[1] == 0
+
+
+def test_the_outside_is_blurred_and_the_face_does_not_bleed_into_it():
+    mask = disc(128, 40)
+    noise = torch.rand(1, 3, 128, 128, generator=torch.Generator().manual_seed(7))
+    blurred = blur_outside(noise, mask)
+    torch.testing.assert_close(blurred * mask, noise * mask)
+    assert (blurred * (1 - mask)).std() < 0.8 * (noise * (1 - mask)).std()
+    black_face = blur_outside(torch.full_like(noise, 0.5) * (1 - mask), mask)
+    near = (gaussian_blur(mask, 1) > 0.01) & (mask == 0)
+    torch.testing.assert_close(black_face[near.expand_as(noise)], torch.full((int(near.sum()) * 3,), 0.5))
+
+
+def test_verdicts_are_cross_entropies_per_sample():
+    logits = torch.tensor([0.0, 2.0]).view(2, 1, 1, 1).expand(2, 1, 3, 3)
+    torch.testing.assert_close(judged(logits, True), torch.log1p(torch.exp(-torch.tensor([0.0, 2.0]))))
+    torch.testing.assert_close(judged(logits, False), torch.log1p(torch.exp(torch.tensor([0.0, 2.0]))))

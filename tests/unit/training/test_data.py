@@ -15,6 +15,7 @@ from konterfei.reporting import Recorder
 from konterfei.training import data
 from konterfei.training.augment import AugmentSettings
 from konterfei.training.data import Sampler, TrainingFaces, batches, load_faces
+from konterfei.training.objectives import Objectives
 
 STILL = AugmentSettings(rotation_deg=0, scale=0, shift=0, flip=0, warp=0)
 
@@ -91,7 +92,7 @@ def test_masks_travel_with_their_pictures(sampler, make_faces):
     """Where the mask says face, the picture shows face: a face as bright as its mask comes out so after placement."""
     pixels = sampler.src.pixels.copy()
     pixels[..., :3] = pixels[..., 3:]
-    ours = replace(sampler, src=TrainingFaces(pixels), flip_src=True)
+    ours = replace(sampler, src=TrainingFaces(pixels), objectives=Objectives(flip_src=True))
     moved = 0
     for step in range(6):
         batch = ours.batch_at(step)
@@ -111,7 +112,8 @@ def test_only_who_may_is_mirrored(make_faces):
     rises = (rows[:, -1] > rows[:, 0]).reshape(8, 2, 8)
     assert rises[:, 0].all()
     assert 0.2 < 1 - rises[:, 1].mean() < 0.6
-    both = replace(still, flip_src=True, flip_dst=False).batch_at(0).target[:, 16, :, 0].astype(int)
+    turned = replace(still, objectives=Objectives(flip_src=True, flip_dst=False))
+    both = turned.batch_at(0).target[:, 16, :, 0].astype(int)
     assert (both[8:, -1] > both[8:, 0]).all()
     assert not (both[:8, -1] > both[:8, 0]).all()
 

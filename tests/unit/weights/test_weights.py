@@ -85,3 +85,17 @@ def test_segmentation_runs_on_a_batch():
     session = open_session("selfie_segmentation", threads=1)
     (mask,) = session.run(None, {"x": np.zeros((2, 256, 256, 3), np.float32)})
     assert mask.reshape(2, -1).shape == (2, 256 * 256)
+
+
+@pytest.mark.parametrize(
+    ("asked", "allowed", "cores", "taken"),
+    [
+        pytest.param(0, 4, 4, 0, id="the-runtime's-choice"),
+        pytest.param(0, 1, 4, 1, id="confined"),
+        pytest.param(3, 1, 4, 3, id="as-asked"),
+    ],
+)
+def test_threads_stay_within_what_the_process_may_use(monkeypatch, asked, allowed, cores, taken):
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(allowed)), raising=False)
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    assert open_session("yunet", asked).get_session_options().intra_op_num_threads == taken

@@ -1,0 +1,77 @@
+"""What a training is made from and came to, written down; and what is odd about its material."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any
+
+from konterfei.errors import FacesetError
+from konterfei.io.atomic import sha256
+from konterfei.io.faceset import Faceset
+from konterfei.io.manifest import Manifest
+from konterfei.io.run import Run
+from konterfei.reporting import Reporter
+
+SAME_PERSON = 0.42
+"""Cosine of two mean embeddings above which they are taken for one person (measured for MobileFaceNet-192)."""
+
+
+def train_manifest(
+    config: Any, chosen: Any, run: Run, src: Faceset, dst: Faceset, started_from: dict[str, Any] | None
+) -> Manifest:
+    """What this training is made from. Facesets that an earlier part of the run saw otherwise stay listed."""
+    before = Manifest.load(run.folder)
+    inputs = {} if before is None else dict(before.inputs)
+    for person, faceset in (("src", src), ("dst", dst)):
+        now = {"path": str(faceset.folder.absolute()), "sha256": faceset.content_hash(), "num_faces": len(faceset)}
+        earlier = inputs.get(person)
+        if earlier and earlier["sha256"] != now["sha256"]:
+            inputs[f"{person} earlier, {earlier['sha256'][:8]}"] = earlier
+        inputs[person] = now
+    if started_from is not None:
+        inputs["start_from"] = started_from
+    return Manifest(
+        stage="train",
+        inputs=inputs,
+        settings={"config": config, "resolved": chosen},
+        versions={"konterfei": version("konterfei"), "torch": version("torch")},
+        results={} if before is None else before.results,
+    )
+
+
+def complete(manifest: Manifest, run: Run, result: Any) -> None:
+    """Write down what came of it."""
+    progress = result.progress
+    paths = run.snapshot_paths()
+    manifest.output = {"snapshot": paths[-1].name, "sha256": sha256(paths[-1])} if paths else {}
+    manifest.results = {
+        "steps": progress.step,
+        "minutes": round(progress.trained_s / 60, 2),
+        "loss": round(progress.loss, 5),
+        "rollbacks": progress.salt,
+    }
+    manifest.complete = progress.is_done
+    manifest.save(run.folder)
+
+
+def warn_of_oddities(src: Faceset, dst: Faceset, are_two: bool, reporter: Reporter) -> None:
+    """Say what is damaged, and whether src and dst are one person although they should be two."""
+    for faceset in (src, dst):
+        for name, reason in list(faceset.damaged.items())[:5]:
+            reporter.warn(f"'{faceset.folder / name}' is not used: {reason}")
+        if len(faceset.damaged) > 5:
+            reporter.warn(f"... and {len(faceset.damaged) - 5} more damaged crops in '{faceset.folder}'.")
+    if not are_two:
+        return
+    try:
+        ours, theirs = src.identity(), dst.identity()
+    except FacesetError as error:
+        reporter.note(f"Whether src and dst are two people was not checked. {error}")
+        return
+    if len(ours) != len(theirs):
+        reporter.note("Whether src and dst are two people was not checked: their recognizers differ.")
+    elif float(ours @ theirs) > SAME_PERSON:
+        reporter.warn(
+            f"src and dst look like the same person (similarity {float(ours @ theirs):.2f}, different people "
+            f"are below {SAME_PERSON}). Swapping will change little."
+        )

@@ -1,0 +1,125 @@
+"""The run that a training writes, and the one that it may start from."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from konterfei.errors import CheckpointMismatchError, ConfigError, StoreError
+from konterfei.geometry import FaceType
+from konterfei.io.faceset import Faceset
+from konterfei.io.run import Checkpoint, Run
+from konterfei.models import MODELS
+from konterfei.nets.dims import Dims
+from konterfei.reporting import Reporter
+from konterfei.training.presets import Preset
+
+SIZES = {
+    "resolution": "resolution",
+    "ae_dims": "ae",
+    "e_dims": "encoder",
+    "d_dims": "decoder",
+    "d_mask_dims": "mask",
+    "inter_dims": "inter",
+    "morph_factor": "morph",
+}
+"""Settings of the network's size -> fields of `Dims`."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The run to start from: its newest checkpoint, whether it was pretraining, and what a manifest says of it."""
+
+    checkpoint: Checkpoint
+    was_pretraining: bool
+    record: dict[str, Any]
+
+
+def origin_of(start_from: Path | None, output: Path) -> Origin | None:
+    """What a new run begins with; None when it begins anew or has begun already.
+
+    Raises:
+        StoreError: no run there, or none with a whole checkpoint.
+    """
+    if start_from is None or (Run.exists(output) and not Run.open(output).is_untrained):
+        return None
+    other = Run.open(start_from)
+    checkpoint = other.newest_checkpoint()
+    if checkpoint is None:
+        raise StoreError(f"--start-from '{start_from}': no checkpoint there can be read. Train it first.")
+    record = {
+        "path": str(start_from.absolute()),
+        "steps": checkpoint.step,
+        "sha256": checkpoint.state["sha256"],
+    }
+    return Origin(checkpoint, bool(other.config.get("pretrain")), record)
+
+
+def has_begun(output: Path) -> bool:
+    """Whether there is a run that has learned something here: weights that were only imported do not count."""
+    if not Run.exists(output):
+        return False
+    run = Run.open(output)
+    return not (run.is_untrained or run.is_only_imported)
+
+
+def with_imported(chosen: Preset, config: Any) -> Preset:
+    """The preset with the network of the run in place of its own, where that run's weights were imported.
+
+    Settings of the network that `config` gives nevertheless are kept; that they fit is checked with those of any run.
+    """
+    if not Run.exists(config.output):
+        return chosen
+    there = Run.open(config.output).config
+    given = (getattr(config, name) for name in ("architecture", "face_type", *SIZES))
+    if "imported" not in there or any(value is not None for value in given):
+        return chosen
+    if there["model"] not in MODELS:
+        raise ConfigError(f"'{config.output}' holds an imported {there['model']}, which cannot be trained here.")
+    return replace(chosen, model=there["model"], dims=Dims(**there["dims"]), face_type=FaceType(there["face_type"]))
+
+
+def open_run(output: Path, name: str, seed: int, chosen: Preset, src: Faceset, dst: Faceset, reporter: Reporter) -> Run:
+    """The run in the output folder: a new one, or the one there when its settings are the same."""
+    fixed: dict[str, Any] = {
+        "model": chosen.model,
+        "dims": asdict(chosen.dims),
+        "face_type": str(chosen.face_type),
+        "optimizer": chosen.optimizer,
+        "seed": seed,
+        "pretrain": chosen.objectives.pretrain,
+    }
+    people = {
+        person: {
+            "faces": str(faceset.folder),
+            "hash": faceset.content_hash(),
+            "video": faceset.header.source_name,
+            "video_sha256": faceset.header.source_sha256,
+        }
+        for person, faceset in (("src", src), ("dst", dst))
+    }
+    settings = {**fixed, "preset": name, **people}
+    if not Run.exists(output):
+        return Run.create(output, settings)
+    run = Run.open(output)
+    if run.is_untrained:
+        with run.writing():
+            return run.replaced(settings)
+    if run.is_only_imported:
+        fixed = {key: fixed[key] for key in ("model", "dims", "face_type")}  # the rest is decided now
+    # Runs from before there was a choice do not name these.
+    there = {"pretrain": False, **run.config, "dims": {"inter": 0, "morph": 0.5, **run.config["dims"]}}
+    changed = [f"{k}: there {there.get(k)!r}, asked for {v!r}" for k, v in fixed.items() if there.get(k) != v]
+    if changed:
+        raise CheckpointMismatchError(
+            f"'{output}' was made with other settings ({'; '.join(changed)}). "
+            "Use its settings, or train in another folder."
+        )
+    if run.is_only_imported:
+        with run.writing():
+            return run.replaced({**settings, "imported": run.config["imported"]})
+    for person in ("src", "dst"):
+        if run.config[person]["hash"] != people[person]["hash"]:
+            reporter.note(f"The {person} faceset has changed since this run began; what is there now is used.")
+    return run
