@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -93,3 +94,21 @@ def use_threads(threads: int) -> int:
     count = threads or max(1, cores - 1)
     torch.set_num_threads(count)
     return count
+
+
+def keep_memory() -> None:
+    """Let the C library keep freed memory for what is allocated next, instead of handing it back to the system.
+
+    A step of training allocates and frees the same large arrays again and again. Handed back, each page of them is
+    taken from the system and filled with zeros anew, which took a quarter of a step's time (docs/benchmarks.md). What
+    the process takes at its peak stays the same; it keeps that until its end. Only glibc can be told so; elsewhere this
+    does nothing.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, TypeError, AttributeError):  # Windows, musl, macOS
+        return
+    trim_threshold, mmap_threshold, mmap_max = -1, -3, -4  # malloc.h
+    mallopt(trim_threshold, 2**31 - 1)
+    if not mallopt(mmap_threshold, 1 << 30):  # glibc before 2.35 takes at most 32 MiB
+        mallopt(mmap_max, 0)

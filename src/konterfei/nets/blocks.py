@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from konterfei.nets.convolution import Conv2d
+
 
 def activation(x: Tensor, slope: float, cosine: bool) -> Tensor:
     """Leaky ReLU of `slope`, or x cos x when the architecture has the letter c (dfl-spec 7.2)."""
@@ -41,7 +43,7 @@ class Downscale(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, cosine: bool) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, out_channels, 5, stride=2, padding=2)
+        self.conv1 = Conv2d(in_channels, out_channels, 5, stride=2, padding=2)
         self.cosine = cosine
 
     def forward(self, x: Tensor) -> Tensor:
@@ -54,7 +56,7 @@ class Upscale(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, cosine: bool) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, 4 * out_channels, 3, padding=1)
+        self.conv1 = Conv2d(in_channels, 4 * out_channels, 3, padding=1)
         self.cosine = cosine
 
     def forward(self, x: Tensor) -> Tensor:
@@ -67,8 +69,8 @@ class Residual(nn.Module):
 
     def __init__(self, channels: int, cosine: bool) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv1 = Conv2d(channels, channels, 3, padding=1)
+        self.conv2 = Conv2d(channels, channels, 3, padding=1)
         self.cosine = cosine
 
     def forward(self, x: Tensor) -> Tensor:

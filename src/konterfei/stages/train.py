@@ -290,7 +290,7 @@ def _run_loop(
 ) -> Any:
     import torch  # here, so that settings can be checked and shown without it
 
-    from konterfei.models.devices import choose_device, choose_precision, use_threads
+    from konterfei.models.devices import choose_device, choose_precision, keep_memory, use_threads
     from konterfei.training.data import Sampler, load_faces, memory_for_faces
     from konterfei.training.desk import Desk
     from konterfei.training.loop import LoopSettings, Start, train_loop
@@ -301,6 +301,7 @@ def _run_loop(
     device = choose_device(config.device)
     precision = choose_precision(config.precision, device)
     use_threads(config.threads)
+    keep_memory()
     torch.manual_seed(config.seed)
     model = MODELS.load(chosen.model)(chosen.dims).to(device, memory_format=torch.channels_last)
     resolution, plan = chosen.dims.resolution, chosen.plan

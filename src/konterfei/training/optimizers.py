@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.adam import adam
 
-_PIECE = 1 << 16  # elements; from 2^15 to 2^18 equally fast, the whole array at once a tenth slower
+_PIECE = 1 << 18  # elements; 2^16 a tenth slower (docs/benchmarks.md)
 
 
 class FlatParameters:
@@ -92,12 +92,42 @@ class Optimizer:
 
 
 class AdaBelief(Optimizer):
-    """As DeepFaceLab has it: betas 0.9 and 0.999, eps 1e-6 outside the root, no bias correction (dfl-spec 7.9, A.7)."""
+    """As DeepFaceLab has it: betas 0.9 and 0.999, eps 1e-6 outside the root, no bias correction (dfl-spec 7.9, A.7).
+
+    On a CPU PyTorch's fused kernel of Adam does it, in two thirds of the time of separate operations. With
+    d = 0.9 (g - mean), which is g less the *new* mean, the new mean is 8/9 (9/8 mean) + 1/9 d, and the belief averages
+    d^2: Adam with beta1 8/9, on the gradient d and the mean 9/8 mean. Its bias corrections are 1 after a billion steps.
+    """
 
     state_names = ("mean", "belief")
 
     def _update(self, weights: Tensor, gradients: Tensor, state: list[Tensor], rate: float, count: int) -> None:
         mean, belief = state
+        if weights.device.type != "cpu":  # not tried there
+            self._step_by_step(weights, gradients, mean, belief, rate)
+            return
+        gradients.sub_(mean)
+        mean.mul_(9 / 8)
+        adam(
+            [weights],
+            [gradients],
+            [mean],
+            [belief],
+            [],
+            [torch.full((), 1e9)],
+            fused=True,
+            grad_scale=torch.full((), 1 / 0.9),  # the kernel divides by it
+            amsgrad=False,
+            beta1=8 / 9,
+            beta2=0.999,
+            lr=rate,
+            weight_decay=0.0,
+            eps=1e-6,
+            maximize=False,
+        )
+
+    @staticmethod
+    def _step_by_step(weights: Tensor, gradients: Tensor, mean: Tensor, belief: Tensor, rate: float) -> None:
         mean.lerp_(gradients, 0.1)
         gradients.sub_(mean)
         belief.mul_(0.999).addcmul_(gradients, gradients, value=0.001)
