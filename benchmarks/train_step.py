@@ -78,8 +78,10 @@ def our_trainer(case: dict):
 
     from konterfei.models import MODELS
     from konterfei.models.base import Batch
-    from konterfei.models.devices import autocast, choose_precision
+    from konterfei.models.devices import choose_precision
     from konterfei.nets.dims import Dims
+    from konterfei.training.losses import measure
+    from konterfei.training.objectives import Objectives
     from konterfei.training.optimizers import AdaBelief, Adam, FlatParameters
 
     try:
@@ -95,15 +97,13 @@ def our_trainer(case: dict):
     optimizer = {"adabelief": AdaBelief, "adam": Adam}[case.get("optimizer", "adabelief")](flat)
     warped, target, mask = fixed_batch(case)
     batch = Batch(warped.contiguous(memory_format=torch.channels_last), target, mask)
-    precision = choose_precision("auto", device)
-    count = 0
+    precision, objectives, count = choose_precision("auto", device), Objectives(), 0
 
     def step() -> float:
         nonlocal count
         count += 1
-        with autocast(device, precision):
-            losses = model.losses(batch)
-        total = losses["src"] + losses["dst"]
+        terms = measure(model, batch, objectives, precision)
+        total = terms.src + terms.dst
         total.backward()
         optimizer.step(1e-5, count, 0.999)
         return total.item()
