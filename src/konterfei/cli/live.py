@@ -128,7 +128,7 @@ class _Bar(Progress):
 
 def figure_text(value: float | str) -> str:
     """A figure as it is shown."""
-    return value if isinstance(value, str) else f"{value:.4g}"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _wrapped(words: list[str], width: int) -> list[str]:
