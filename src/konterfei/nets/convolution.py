@@ -15,7 +15,10 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 SMALL_MAP = 64
-"""Pixels of the output map, 8 x 8, up to which products are faster than oneDNN (docs/benchmarks.md)."""
+"""Pixels of the output map, 8 x 8, up to which products are faster than oneDNN, and (docs/benchmarks.md)"""
+
+WEIGHTS_PER_PIXEL = 2000
+"""weights for each output pixel of the batch from which they are: fewer do not make up for putting patches together."""
 
 PAYS = (torch.bfloat16,)
 """Formats in which they are; float32 products take longer than oneDNN on AMD."""
@@ -33,7 +36,8 @@ class Conv2d(nn.Conv2d):
         rows, columns = ((n + 2 * padding - side) // stride + 1 for n in x.shape[2:])
         low = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
         pays = x.device.type == "cpu" and low in PAYS and rows * columns <= SMALL_MAP
-        if not pays or not torch.is_grad_enabled():
+        is_wide = self.weight.numel() >= WEIGHTS_PER_PIXEL * x.shape[0] * rows * columns
+        if not (pays and is_wide and torch.is_grad_enabled()):
             return super().forward(x)
         assert self.bias is not None
         x, weight, bias = x.to(low), self.weight.to(low), self.bias.to(low)
