@@ -60,64 +60,56 @@ def fill(model) -> None:
                 p.copy_(drawn * (3 / p[0].numel()) ** 0.5)
 
 
-def fixed_batch(case: dict):
-    """Smooth random pictures and round masks: warped and target [2B, 3, R, R], mask [2B, 1, R, R]."""
-    import torch
+def fixed_batch(case: dict) -> tuple:
+    """Smooth random pictures and round masks, uint8: warped and target [2B, R, R, 3], mask [2B, R, R]."""
+    import cv2
+    import numpy as np
 
     side, count = case["dims"][0], 2 * case["batch"]
-    generator = torch.Generator().manual_seed(1)
-    coarse = torch.rand(2 * count, 3, 8, 8, generator=generator)
-    smooth = torch.nn.functional.interpolate(coarse, size=(side, side), mode="bicubic").clamp(0, 1)
-    line = torch.linspace(-1, 1, side)
-    mask = (line[:, None] ** 2 + line[None] ** 2 < 0.6).float().expand(count, 1, side, side).contiguous()
-    return smooth[:count], smooth[count:].contiguous(), mask
+    chance = np.random.RandomState(1)
+    coarse = chance.randint(0, 256, (2 * count, 8, 8, 3), np.uint8)
+    pictures = np.stack([cv2.resize(c, (side, side), interpolation=cv2.INTER_CUBIC) for c in coarse])
+    line = np.linspace(-1, 1, side)
+    mask = np.where(line[:, None] ** 2 + line[None] ** 2 < 0.6, 255, 0).astype(np.uint8)
+    return pictures[:count], pictures[count:], np.tile(mask, (count, 1, 1))
 
 
 def our_trainer(case: dict):
     import torch
 
-    from konterfei.models import MODELS
-    from konterfei.models.base import Batch
-    from konterfei.models.devices import choose_precision
+    from konterfei.models import MODELS, devices
     from konterfei.nets.dims import Dims
-    from konterfei.training.losses import measure
+    from konterfei.training.data import RawBatch
+    from konterfei.training.lesson import Lesson
     from konterfei.training.objectives import Objectives
-    from konterfei.training.optimizers import AdaBelief, Adam, FlatParameters
 
-    try:
-        from konterfei.models.devices import keep_memory
-
-        keep_memory()  # as `konterfei train` does
-    except ImportError:
-        pass  # --against a version that had none
+    if hasattr(devices, "keep_memory"):  # --against a version that had none
+        devices.keep_memory()  # as `konterfei train` does
     device = torch.device("cpu")
     model = MODELS.load(case["kind"])(Dims(**shape_of(case))).to(memory_format=torch.channels_last)
     fill(model)
-    flat = FlatParameters(model)
-    optimizer = {"adabelief": AdaBelief, "adam": Adam}[case.get("optimizer", "adabelief")](flat)
-    warped, target, mask = fixed_batch(case)
-    batch = Batch(warped.contiguous(memory_format=torch.channels_last), target, mask)
-    precision, objectives, count = choose_precision("auto", device), Objectives(), 0
+    precision = devices.choose_precision("auto", device)
+    lesson = Lesson(model, Objectives(), case.get("optimizer", "adabelief"), 1, device, precision)
+    raw = RawBatch(*fixed_batch(case))
+    count = 0
 
     def step() -> float:
         nonlocal count
         count += 1
-        terms = measure(model, batch, objectives, precision)
-        total = terms.src + terms.dst
-        total.backward()
-        optimizer.step(1e-5, count, 0.999)
-        return total.item()
+        return float(lesson.step(raw, 1e-5, count, 0.999).sum()) * case["batch"]
 
     return step
 
 
 def plain_trainer(case: dict):
+    import torch
     from plain_recipe import PlainTrainer, Shape
 
     trainer = PlainTrainer(case["kind"], Shape(**shape_of(case)))
     fill(trainer.model)
-    batch = fixed_batch(case)
-    return lambda: trainer.step(*batch, 1e-5)
+    warped, target, mask = (torch.from_numpy(a).float() / 255 for a in fixed_batch(case))
+    batch = [x.permute(0, 3, 1, 2).contiguous() for x in (warped, target)]
+    return lambda: trainer.step(*batch, mask.unsqueeze(1), 1e-5)
 
 
 def work(side: str, name: str) -> None:

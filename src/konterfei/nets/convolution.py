@@ -90,8 +90,8 @@ def _spread(patches: Tensor, shape: torch.Size, side: int, stride: int, padding:
     """The transpose of `_patches`: each patch is added to where it was seen. [B h w, k k i] -> [B, i, H, W]"""
     b, i, height, width = shape
     rows, columns = ((n + 2 * padding - side) // stride + 1 for n in (height, width))
-    seen = patches.view(b, rows, columns, side, side, i)
     wide = torch.promote_types(patches.dtype, torch.float32)
+    seen = patches.to(wide).view(b, rows, columns, side, side, i)  # at once: adding one to the other copies each part
     total = torch.zeros(b, height + 2 * padding, width + 2 * padding, i, dtype=wide)
     for dy in range(side):
         for dx in range(side):
