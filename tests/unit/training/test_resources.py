@@ -9,7 +9,6 @@ import torch
 from konterfei.training import resources
 from konterfei.training.resources import memory_text, resident_bytes
 
-
 GROWS = """
 import numpy as np
 from konterfei.training.resources import resident_bytes
