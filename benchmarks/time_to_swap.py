@@ -28,73 +28,38 @@ from konterfei.reporting import Silent
 from konterfei.stages.train import TrainConfig, train
 from konterfei.training.augment import AugmentSettings
 
+GENTLE = {"gentle": True, "straight": 1 / 3}
+LIAE = {"rate": 1e-3, "architecture": "liae-ud", "ae_dims": 64}
+WIDE = {"resolution": 128, "d_dims": 32, "e_dims": 48}
+FIRST_TRIED = {
+    "rate": 3e-4,
+    "architecture": "liae-ud",
+    "ae_dims": 128,
+    "d_dims": 48,
+    "e_dims": 48,
+    "d_mask_dims": 16,
+    "batch": 8,
+}
+
 CANDIDATES: dict[str, dict] = {
     "df-ud 96 d24 adam 1e-3": {"rate": 1e-3},
     "df-ud 96 d24 adam 5e-4": {"rate": 5e-4},
     "df-ud 96 d24 adabelief 2e-4": {"rate": 2e-4, "optimizer": "adabelief"},
+    "df-ud 64 d32 adam 1e-3": {"rate": 1e-3, "resolution": 64, "d_dims": 32, "batch": 8},
+    "df-ud 96 d16 adam 1e-3 b8": {"rate": 1e-3, "d_dims": 16, "batch": 8},
+    "df-ud 128 d32 adam 1e-3": {"rate": 1e-3, **WIDE},
+    "liae-ud 96 d24 adam 1e-3": LIAE,
+    "liae-ud 96 28M adam 3e-4 b8": FIRST_TRIED,
     "df-ud 96 d24 adam 1e-3, third straight": {"rate": 1e-3, "straight": 1 / 3},
     "df-ud 96 d24 adam 1e-3, gentle": {"rate": 1e-3, "gentle": True},
     "df-ud 96 d24 adam 2e-3, gentle": {"rate": 2e-3, "gentle": True},
-    "df-ud 96 d24 adam 1e-3, gentle, third straight": {"rate": 1e-3, "gentle": True, "straight": 1 / 3},
-    "df-ud 96 d24 adabelief 2e-4, gentle, third straight": {
-        "rate": 2e-4,
-        "optimizer": "adabelief",
-        "gentle": True,
-        "straight": 1 / 3,
-    },
-    "liae-ud 96 28M adam 3e-4 b8, gentle, third straight": {
-        "rate": 3e-4,
-        "gentle": True,
-        "straight": 1 / 3,
-        "architecture": "liae-ud",
-        "ae_dims": 128,
-        "d_dims": 48,
-        "e_dims": 48,
-        "d_mask_dims": 16,
-        "batch": 8,
-    },
-    "df-ud 128 d32 adam 1e-3, gentle, third straight": {
-        "rate": 1e-3,
-        "gentle": True,
-        "straight": 1 / 3,
-        "resolution": 128,
-        "d_dims": 32,
-        "e_dims": 48,
-    },
-    "df-ud 96 d16 adam 1e-3 b8, gentle, third straight": {
-        "rate": 1e-3,
-        "gentle": True,
-        "straight": 1 / 3,
-        "d_dims": 16,
-        "batch": 8,
-    },
-    "liae-ud 96 d24 adam 1e-3, gentle, third straight": {
-        "rate": 1e-3,
-        "gentle": True,
-        "straight": 1 / 3,
-        "architecture": "liae-ud",
-        "ae_dims": 64,
-    },
-    "df-ud 64 d32 adam 1e-3, gentle, third straight": {
-        "rate": 1e-3,
-        "gentle": True,
-        "straight": 1 / 3,
-        "resolution": 64,
-        "d_dims": 32,
-    },
-    "df-ud 64 d32 adam 1e-3": {"rate": 1e-3, "resolution": 64, "d_dims": 32, "batch": 8},
-    "df-ud 96 d16 adam 1e-3 b8": {"rate": 1e-3, "d_dims": 16, "batch": 8},
-    "df-ud 128 d32 adam 1e-3": {"rate": 1e-3, "resolution": 128, "d_dims": 32, "e_dims": 48},
-    "liae-ud 96 d24 adam 1e-3": {"rate": 1e-3, "architecture": "liae-ud", "ae_dims": 64},
-    "liae-ud 96 28M adam 3e-4 b8": {
-        "rate": 3e-4,
-        "architecture": "liae-ud",
-        "ae_dims": 128,
-        "d_dims": 48,
-        "e_dims": 48,
-        "d_mask_dims": 16,
-        "batch": 8,
-    },
+    "df-ud 96 d24 adam 1e-3, gentle, third straight": {"rate": 1e-3, **GENTLE},
+    "df-ud 96 d24 adabelief 2e-4, gentle, third straight": {"rate": 2e-4, "optimizer": "adabelief", **GENTLE},
+    "df-ud 96 d16 adam 1e-3 b8, gentle, third straight": {"rate": 1e-3, "d_dims": 16, "batch": 8, **GENTLE},
+    "df-ud 64 d32 adam 1e-3, gentle, third straight": {"rate": 1e-3, "resolution": 64, "d_dims": 32, **GENTLE},
+    "df-ud 128 d32 adam 1e-3, gentle, third straight": {"rate": 1e-3, **WIDE, **GENTLE},
+    "liae-ud 96 d24 adam 1e-3, gentle, third straight": {**LIAE, **GENTLE},
+    "liae-ud 96 28M adam 3e-4 b8, gentle, third straight": {**FIRST_TRIED, **GENTLE},
 }
 
 

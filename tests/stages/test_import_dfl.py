@@ -10,7 +10,6 @@ import torch
 
 import dfl_reference
 from dfl_models import OPTIONS, dims_of, pickled, write_folder, write_model, write_xseg
-from drawn_faces import ANNA, BERT, faceset
 from konterfei.errors import CheckpointMismatchError, ConfigError, DamagedFileError, UnknownNameError
 from konterfei.io.manifest import Manifest
 from konterfei.io.run import Run
@@ -244,12 +243,6 @@ def test_a_folder_of_several_asks_which(tmp_path):
 
 
 # --- going on with training
-
-
-@pytest.fixture(scope="module")
-def faces(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("faces")
-    return {"src": faceset(folder / "anna", ANNA), "dst": faceset(folder / "bert", BERT)}
 
 
 @pytest.mark.parametrize("archi", ["liae-ud", "amp"])

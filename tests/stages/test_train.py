@@ -36,29 +36,11 @@ from konterfei.training.presets import BYTES_A_PARAMETER, PRESETS, parse_archite
 
 
 @pytest.fixture(scope="module")
-def faces(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("faces")
-    return {"src": faceset(folder / "anna", ANNA), "dst": faceset(folder / "bert", BERT)}
-
-
-@pytest.fixture(scope="module")
 def uninterrupted(faces, tmp_path_factory):
     """The run of STEPS steps that nothing disturbed."""
     output = tmp_path_factory.mktemp("whole") / "run"
     train(TrainConfig(**faces, **SMALL, output=output, steps=STEPS), Recorder())
     return output
-
-
-@pytest.fixture
-def again(faces, tmp_path):
-    """again(steps=..., reporter=...) trains the run of this test; gives the result and the reporter."""
-
-    def go(reporter=None, **changes):
-        reporter = reporter or Recorder()
-        config = TrainConfig(**{**faces, **SMALL, "output": tmp_path / "run", "steps": STEPS, **changes})
-        return train(config, reporter), reporter
-
-    return go
 
 
 # --- going on

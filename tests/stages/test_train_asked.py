@@ -4,8 +4,8 @@ import json
 import threading
 
 import pytest
+from train_material import SMALL
 
-from drawn_faces import ANNA, BERT, faceset
 from konterfei.errors import ConfigError, OutputError, StoreError, TrainingError
 from konterfei.io.run import Run
 from konterfei.models.swapper import load_swapper
@@ -15,18 +15,6 @@ from konterfei.stages.tell import TellConfig, tell
 from konterfei.stages.train import TrainConfig, train
 from konterfei.training import desk
 
-SMALL = {
-    "preset": "tiny",
-    "resolution": 32,
-    "ae_dims": 8,
-    "e_dims": 4,
-    "d_dims": 4,
-    "d_mask_dims": 2,
-    "batch": 2,
-    "threads": 1,
-    "device": "cpu",
-    "precision": "fp32",
-}
 STEPS = 30
 
 
@@ -51,12 +39,6 @@ class Asks(Recorder):
 def at_once(monkeypatch):
     """The desk looks at every step."""
     monkeypatch.setattr(desk, "LOOK_EVERY_S", 0.0)
-
-
-@pytest.fixture(scope="module")
-def faces(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("faces")
-    return {"src": faceset(folder / "anna", ANNA), "dst": faceset(folder / "bert", BERT)}
 
 
 @pytest.fixture(scope="module")

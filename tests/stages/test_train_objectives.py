@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from train_material import SMALL, STEPS, StopAt, assert_equal_runs, kill_and_run_again
 
-from drawn_faces import ANNA, BERT, faceset
+from drawn_faces import faceset
 from konterfei.errors import CheckpointMismatchError, ConfigError, StoreError
 from konterfei.io.manifest import Manifest
 from konterfei.io.run import Run
@@ -38,28 +38,10 @@ JUDGED = {
 
 
 @pytest.fixture(scope="module")
-def faces(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("faces")
-    return {"src": faceset(folder / "anna", ANNA), "dst": faceset(folder / "bert", BERT)}
-
-
-@pytest.fixture(scope="module")
 def uninterrupted(faces, tmp_path_factory):
     output = tmp_path_factory.mktemp("whole") / "run"
     train(TrainConfig(**faces, **SMALL, **JUDGED, output=output, steps=STEPS), Recorder())
     return output
-
-
-@pytest.fixture
-def again(faces, tmp_path):
-    """again(reporter=..., **settings) trains the run of this test; gives the result and the reporter."""
-
-    def go(reporter=None, **changes):
-        reporter = reporter or Recorder()
-        config = TrainConfig(**{**faces, **SMALL, "output": tmp_path / "run", "steps": STEPS, **changes})
-        return train(config, reporter), reporter
-
-    return go
 
 
 def tensors(run):

@@ -15,10 +15,11 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 SMALL_MAP = 64
-"""Pixels of the output map, 8 x 8, up to which products are faster than oneDNN, and (docs/benchmarks.md)"""
+"""Most pixels of an output map, 8 x 8, at which products are faster than oneDNN (docs/benchmarks.md)."""
 
 WEIGHTS_PER_PIXEL = 2000
-"""weights for each output pixel of the batch from which they are: fewer do not make up for putting patches together."""
+"""Least weights of a layer, for each output pixel of the whole batch, at which they are: with fewer, the products do
+not make up for putting the patches together (docs/benchmarks.md)."""
 
 PAYS = (torch.bfloat16,)
 """Formats in which they are; float32 products take longer than oneDNN on AMD."""
