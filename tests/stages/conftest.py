@@ -1,0 +1,27 @@
+"""Two small facesets, and trainings of them."""
+
+import pytest
+from train_material import SMALL, STEPS
+
+from drawn_faces import ANNA, BERT, faceset
+from konterfei.reporting import Recorder
+from konterfei.stages.train import TrainConfig, train
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory):
+    """The facesets of two drawn people, as settings of a TrainConfig."""
+    folder = tmp_path_factory.mktemp("faces")
+    return {"src": faceset(folder / "anna", ANNA), "dst": faceset(folder / "bert", BERT)}
+
+
+@pytest.fixture
+def again(faces, tmp_path):
+    """again(reporter=..., **settings) trains the run of this test; gives the result and the reporter."""
+
+    def go(reporter=None, **changes):
+        reporter = reporter or Recorder()
+        config = TrainConfig(**{**faces, **SMALL, "output": tmp_path / "run", "steps": STEPS, **changes})
+        return train(config, reporter), reporter
+
+    return go
