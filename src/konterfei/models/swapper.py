@@ -80,12 +80,33 @@ class Swapper:
             raise ValueError(f"expected [N, {self.resolution}, {self.resolution}, 3], got {list(images.shape)}")
         task = f"draw {len(images)} faces of {self.resolution} px at once"
         with memory_errors(self._device, task, "Merge with a smaller --batch."):
-            batch = torch.from_numpy(np.ascontiguousarray(images)).to(self._device).permute(0, 3, 1, 2).float() / 255
             with torch.inference_mode(), autocast(self._device, self._precision):
-                faces = batch.contiguous(memory_format=torch.channels_last)
-                drawn, dst_mask = self._model.swap(faces, *self._morph)
+                drawn, dst_mask = self._model.swap(self._batch(images), *self._morph)
             mask = (drawn.mask.float() * dst_mask.float())[:, 0]
             return drawn.image.float().permute(0, 2, 3, 1).cpu().numpy(), mask.cpu().numpy()
+
+    def rebuild(self, src: Array, dst: Array) -> tuple[Array, Array]:
+        """Each person drawn as themselves: how well the model knows them.
+
+        Args:
+            src, dst: crops of `face_type`, RGB, as many of one as of the other. [N, R, R, 3] uint8
+
+        Returns:
+            the same faces out of the network, twice [N, R, R, 3] float32 in [0, 1]
+        """
+        if len(src) != len(dst):
+            raise ValueError(f"expected as many faces of src as of dst, got {len(src)} and {len(dst)}")
+        with torch.inference_mode(), autocast(self._device, self._precision):
+            out = self._model.reconstruct(self._batch(np.concatenate([src, dst])))
+        images = out.image.float().permute(0, 2, 3, 1).cpu().numpy()
+        return images[: len(src)], images[len(src) :]
+
+    def _batch(self, images: Array) -> torch.Tensor:
+        expected = (self.resolution, self.resolution, 3)
+        if images.ndim != 4 or images.shape[1:] != expected:
+            raise ValueError(f"expected [N, {self.resolution}, {self.resolution}, 3], got {list(images.shape)}")
+        batch = torch.from_numpy(np.ascontiguousarray(images)).to(self._device).permute(0, 3, 1, 2).float() / 255
+        return batch.contiguous(memory_format=torch.channels_last)
 
 
 def load_swapper(

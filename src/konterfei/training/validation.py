@@ -1,0 +1,213 @@
+"""How good is the swap on frames that were never trained on?
+
+Some faces of each person are held out: whole stretches of neighbouring frames, since a face whose neighbours are
+trained on is as good as trained on itself. From time to time the swap of dst's held-out faces is measured with the same
+metrics as a finished video (`konterfei.metrics`), and the likeness of both people's reconstructions to the originals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from konterfei.geometry import Crop, Face, FaceType
+from konterfei.io.face_record import FaceRecord
+from konterfei.io.faceset import Faceset
+from konterfei.metrics import METRICS
+from konterfei.metrics.observation import Eyes, Observer, crop_size
+from konterfei.metrics.series import People, Series
+from konterfei.nets.losses import dssim
+
+Array = NDArray[Any]
+
+STRETCH = 8
+"""Neighbouring frames that are held out together."""
+_WINDOW = 11  # px, of SSIM; the usual one (Wang et al. 2004)
+_WORST_DISTANCE = 15.0  # % of eye distance at which a swap scores nothing for its landmarks
+
+
+class Drawer(Protocol):
+    """What is validated: a model with the weights that would be used now."""
+
+    resolution: int
+    face_type: FaceType
+
+    def swap(self, images: Array) -> tuple[Array, Array]:
+        """Faces of dst drawn as src, and their masks; see `models.swapper.Swapper.swap`."""
+
+    def rebuild(self, src: Array, dst: Array) -> tuple[Array, Array]:
+        """Each person drawn as themselves. [N, R, R, 3] uint8 twice -> float32 in [0, 1] twice"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """What a validation found. NaN = not measurable on these frames.
+
+    Attributes:
+        identity: cosine of the swapped faces with src.
+        leftover: cosine of the swapped faces with dst.
+        expression: correlation of eyes, mouth and brows with dst's.
+        distance: of the landmarks from dst's, % of eye distance.
+        sharpness: detail of the swapped face by that of dst's.
+        ssim_src, ssim_dst: structural similarity of the reconstructions inside the face, 1 = equal.
+        total: one figure to compare snapshots of one run by; see `total_of`.
+    """
+
+    identity: float
+    leftover: float
+    expression: float
+    distance: float
+    sharpness: float
+    ssim_src: float
+    ssim_dst: float
+    total: float = float("nan")
+
+    def to_json(self) -> dict[str, float | None]:
+        """Plain JSON values, NaN as null."""
+        return {name: round(value, 5) if np.isfinite(value) else None for name, value in asdict(self).items()}
+
+
+def total_of(scores: Scores) -> float:
+    """The mean of what is to be high: identity less what is left of dst, expression, place of the landmarks (1 = none
+    moved, 0 = 15 % of the eye distance), similarity of dst's reconstruction (how well expressions are understood).
+
+    It compares snapshots of one run; between pairs of people it means nothing.
+    """
+    parts = [
+        scores.identity - max(0.0, scores.leftover),
+        scores.expression,
+        1.0 - min(1.0, scores.distance / _WORST_DISTANCE),
+        scores.ssim_dst,
+    ]
+    known = [part for part in parts if np.isfinite(part)]
+    return float(np.mean(known)) if known else float("nan")
+
+
+def hold_out(records: Sequence[FaceRecord], share: float = 0.05, most: int = 48) -> list[str]:
+    """The names of faces to be held out: stretches of neighbouring frames, spread evenly over the faceset.
+
+    Args:
+        records: of a faceset.
+        share: of the faces, 0 = none.
+        most: faces, whatever the share.
+
+    Returns:
+        Names; empty for a faceset of which `share` is less than one stretch.
+    """
+    ordered = sorted(records, key=lambda r: (r.source, r.frame_index, r.name))
+    stretches = int(min(share * len(ordered), most)) // STRETCH
+    if stretches < 1:
+        return []
+    begins = (np.arange(stretches) + 0.5) * len(ordered) / stretches - STRETCH / 2
+    return [ordered[int(begin) + k].name for begin in begins for k in range(STRETCH)]
+
+
+class Validator:
+    """Measures a model on faces that it never saw.
+
+    Args:
+        src, dst: the facesets.
+        held_src, held_dst: names of the faces to measure; of dst at least three.
+        eyes: the networks that look at the result.
+    """
+
+    def __init__(
+        self, src: Faceset, dst: Faceset, held_src: Sequence[str], held_dst: Sequence[str], eyes: Eyes
+    ) -> None:
+        self._eyes = eyes
+        self._people = People(src=src.identity(), dst=dst.identity())
+        self._src = _faces(src, held_src)
+        self._dst = _faces(dst, held_dst)
+
+    def score(self, drawer: Drawer) -> Scores:
+        """What `drawer` is worth now."""
+        plate, result = self._series(drawer)
+        measured = {name: METRICS.load(name)(plate, result, self._people) for name in _USED} if plate else {}
+        value = {name: measured[name].value if name in measured else float("nan") for name in _USED}
+        ssim_src, ssim_dst = self._similarity(drawer)
+        scores = Scores(
+            identity=value["identity"],
+            leftover=measured["identity"].parts["to_dst"] if measured else float("nan"),
+            expression=value["expression"],
+            distance=value["landmark_distance"],
+            sharpness=value["sharpness"],
+            ssim_src=ssim_src,
+            ssim_dst=ssim_dst,
+        )
+        return Scores(**{**asdict(scores), "total": total_of(scores)})
+
+    def _series(self, drawer: Drawer) -> tuple[Series, Series] | tuple[None, None]:
+        observer = Observer(self._eyes, crop_size([face for _, face in self._dst]))
+        for index, (image, face) in enumerate(self._dst):
+            observer.add(index, image, swapped(image, face, drawer), face)
+        return observer.series() if len(observer) else (None, None)
+
+    def _similarity(self, drawer: Drawer) -> tuple[float, float]:
+        count = min(len(self._src), len(self._dst))
+        if not count:
+            return float("nan"), float("nan")
+        crops, masks = zip(
+            *(_cut([people[i] for i in _spread(len(people), count)], drawer) for people in (self._src, self._dst)),
+            strict=True,
+        )
+        rebuilt = drawer.rebuild(*crops)
+        return tuple(_ssim(*pair) for pair in zip(crops, rebuilt, masks, strict=True))  # type: ignore[return-value]
+
+
+_USED = ("identity", "expression", "landmark_distance", "sharpness")
+
+
+def _spread(total: int, count: int) -> list[int]:
+    return [int(i) for i in np.linspace(0, total - 1, count).round()]
+
+
+def _faces(faceset: Faceset, names: Sequence[str]) -> list[tuple[Array, Face]]:
+    """The crops of these names and the face in each, in the crop's pixels."""
+    wanted, found = set(names), []
+    for record in faceset.records():
+        if record.name in wanted:
+            points = record.crop.crop_from_frame @ record.face.landmarks
+            box = np.array([*points.min(axis=0), *points.max(axis=0)])
+            found.append((faceset.image(record.name), Face(box=box, landmarks=points)))
+    return found
+
+
+def _cut(faces: Sequence[tuple[Array, Face]], drawer: Drawer) -> tuple[Array, Array]:
+    """Crops as the model sees them, [N, R, R, 3] uint8, and their hulls, [N, R, R] float32."""
+    from konterfei.geometry.landmarks import hull_mask
+
+    side = drawer.resolution
+    crops = [Crop.fit(face.landmarks, drawer.face_type, side) for _, face in faces]
+    images = np.stack([crop.cut(image) for crop, (image, _) in zip(crops, faces, strict=True)])
+    hulls = [
+        hull_mask(c.crop_from_frame @ face.landmarks, (side, side)) for c, (_, face) in zip(crops, faces, strict=True)
+    ]
+    return images, np.stack(hulls).astype(np.float32)
+
+
+def _ssim(truth: Array, drawn: Array, masks: Array) -> float:
+    """Mean SSIM of faces, everything outside the hull grey in both."""
+    hull = torch.from_numpy(masks).unsqueeze(1)
+    a, b = (
+        torch.from_numpy(np.ascontiguousarray(x, np.float32)).permute(0, 3, 1, 2) * hull + 0.5 * (1 - hull)
+        for x in (truth.astype(np.float32) / 255, drawn)
+    )
+    return float(1 - 2 * dssim(a, b, _WINDOW).mean())
+
+
+def swapped(image: Array, face: Face, drawer: Drawer) -> Array:
+    """The picture with the face swapped, blended by the model's mask alone. [H, W, 3] uint8 -> same"""
+    crop = Crop.fit(face.landmarks, drawer.face_type, drawer.resolution)
+    drawn, masks = drawer.swap(crop.cut(image)[None])
+    size, matrix = image.shape[1::-1], crop.crop_from_frame.matrix
+    flags = cv2.WARP_INVERSE_MAP
+    back = cv2.warpAffine(drawn[0], matrix, size, flags=cv2.INTER_CUBIC | flags)
+    mask = cv2.warpAffine(masks[0], matrix, size, flags=cv2.INTER_LINEAR | flags)[..., None]
+    mixed: Array = (255 * back.clip(0, 1) * mask + image * (1 - mask)).round().astype(np.uint8)
+    return mixed

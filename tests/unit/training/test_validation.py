@@ -1,0 +1,117 @@
+"""Validation: what is held out, and that its figures tell a good model from a bad one."""
+
+import dataclasses
+from fractions import Fraction
+
+import cv2
+import numpy as np
+import pytest
+
+from drawn_faces import ANNA, BERT
+from drawn_vision import DrawnDetector, DrawnLandmarker, DrawnRecognizer, scene
+from konterfei.geometry import Crop, Face, FaceType
+from konterfei.io.faceset import FaceRecord, Faceset, FacesetHeader
+from konterfei.metrics.observation import Eyes
+from konterfei.training.validation import STRETCH, Scores, Validator, hold_out, total_of
+
+FRAMES = 24
+EYES = Eyes(DrawnDetector(), DrawnLandmarker(), DrawnRecognizer())
+
+
+def faceset(folder, skin, count=FRAMES):
+    header = FacesetHeader(face_type=FaceType.WHOLE, size=96, source="a.mp4", source_sha256="00" * 32)
+    with Faceset.create(folder, header) as made:
+        for index, image in enumerate(scene(count, skin)):
+            points = DrawnLandmarker().landmarks(image, [DrawnDetector().detect(image)[0]])[0].points
+            crop = Crop.fit(points, FaceType.WHOLE, 96)
+            record = FaceRecord(
+                source="a.mp4", frame_index=index, pts=Fraction(index, 25),
+                face=Face(box=[*points.min(0), *points.max(0)], landmarks=points,
+                          embedding=DrawnRecognizer().embed(image, [points])[0]),
+                face_type=FaceType.WHOLE, size=96, crop_from_frame=crop.crop_from_frame.matrix, frame_size=(320, 240),
+            )  # fmt: skip
+            made.add(crop.cut(image), record)
+    return Faceset.open(folder)
+
+
+class Paints:
+    """Stands for a model: gives back what it is shown, changed by `change`; its mask is everything."""
+
+    resolution = 96
+    face_type = FaceType.WHOLE
+
+    def __init__(self, change=lambda image: image):
+        self.change = change
+
+    def swap(self, images):
+        drawn = np.stack([self.change(image) for image in images]).astype(np.float32) / 255
+        return drawn, np.ones(images.shape[:3], np.float32)
+
+    def rebuild(self, src, dst):
+        return self.swap(src)[0], self.swap(dst)[0]
+
+
+def recoloured(image):
+    """Bert's skin becomes Anna's."""
+    away = np.abs(image.astype(int) - BERT).max(axis=2) < 40
+    out = image.copy()
+    out[away] = ANNA
+    return out
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("people")
+    return faceset(folder / "anna", ANNA), faceset(folder / "bert", BERT)
+
+
+@pytest.fixture
+def validator(people):
+    src, dst = people
+    return Validator(src, dst, src.names()[::2], dst.names()[::2], EYES)
+
+
+def test_a_good_swap_scores_higher_than_none_and_than_a_blur(validator):
+    good = validator.score(Paints(recoloured))
+    none = validator.score(Paints())
+    blur = validator.score(Paints(lambda image: cv2.GaussianBlur(recoloured(image), (0, 0), 3)))
+    assert good.identity > 0.9 > 0.5 > none.identity and none.leftover > 0.9 > good.leftover
+    assert good.total > none.total and good.total > blur.total
+    assert blur.sharpness < 0.5 * good.sharpness and blur.ssim_dst < good.ssim_dst
+    assert good.distance < 2
+
+
+def test_who_gives_back_what_it_sees_is_perfect_at_rebuilding(validator):
+    found = validator.score(Paints())
+    assert found.ssim_src == pytest.approx(1, abs=1e-5) and found.ssim_dst == pytest.approx(1, abs=1e-5)
+    wrong = validator.score(Paints(lambda image: 255 - image))
+    assert wrong.ssim_src < 0.5
+
+
+def test_a_face_that_is_not_there_any_more_is_no_score_and_no_error(validator):
+    found = validator.score(Paints(lambda image: np.full_like(image, 60)))
+    assert np.isnan(found.identity) and np.isfinite(found.total)
+    assert found.total < validator.score(Paints(recoloured)).total
+    assert found.to_json()["identity"] is None
+
+
+def test_the_total_leaves_out_what_cannot_be_measured():
+    scores = Scores(identity=0.8, leftover=0.2, expression=0.6, distance=3.0, sharpness=0.1, ssim_src=0.9, ssim_dst=0.7)
+    assert total_of(scores) == pytest.approx((0.6 + 0.6 + 0.8 + 0.7) / 4)
+    assert total_of(dataclasses.replace(scores, expression=float("nan"))) == pytest.approx((0.6 + 0.8 + 0.7) / 3)
+    assert total_of(dataclasses.replace(scores, leftover=-0.3)) == pytest.approx((0.8 + 0.6 + 0.8 + 0.7) / 4)
+
+
+def test_stretches_are_held_out_evenly(people):
+    records = people[0].records()
+    many = [dataclasses.replace(r, frame_index=100 * k + r.frame_index, name=f"{k:03d}_{r.name}")
+            for k in range(20) for r in records]  # fmt: skip
+    names = hold_out(many[::-1])
+    assert names == hold_out(many) and len(names) == len(set(names)) == 24
+    order = [r.name for r in many]
+    places = [order.index(name) for name in names]
+    begins = places[::STRETCH]
+    assert places == [b + k for b in begins for k in range(STRETCH)], "neighbours, in one piece"
+    assert np.ptp(np.diff(begins)) <= 1 and begins[0] > 40, "spread evenly"
+    assert len(hold_out(many, most=16)) == 16
+    assert hold_out(many, share=0) == [] and hold_out(records) == [], "too few to spare any"
