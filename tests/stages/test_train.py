@@ -29,7 +29,8 @@ from konterfei.io.run import Checkpoint, Run
 from konterfei.models import MODELS
 from konterfei.models.swapper import load_swapper
 from konterfei.reporting import Recorder
-from konterfei.stages.train import TrainConfig, bytes_needed, resolved, train
+from konterfei.stages._train_settings import bytes_needed, resolved
+from konterfei.stages.train import TrainConfig, train
 from konterfei.training import lesson, loop
 from konterfei.training.plan import Progress
 from konterfei.training.presets import BYTES_A_PARAMETER, PRESETS, parse_architecture

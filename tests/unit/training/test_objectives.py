@@ -5,7 +5,7 @@ from dataclasses import fields
 import pytest
 
 from konterfei.errors import ConfigError, UnknownNameError
-from konterfei.stages.train import TrainConfig, resolved
+from konterfei.stages._train_settings import TrainConfig, resolved
 from konterfei.training.objectives import Objectives
 from konterfei.training.presets import PRESETS
 
