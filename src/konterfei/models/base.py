@@ -35,7 +35,7 @@ class Images:
     Attributes:
         image: [B, 3, R, R] in (0, 1), float32
         mask: [B, 1, R, R] in (0, 1), float32
-        code: what they were drawn from, where the model shows it. [B, C, r, r]
+        code: what they were drawn from, where the model shows it. [B, ...]
     """
 
     image: Tensor
@@ -81,7 +81,7 @@ class SwapModel(nn.Module):
     def swap_from(self, code: Tensor) -> Images:
         """Faces of dst drawn as src from the code that `reconstruct` gave for them. [B, C, r, r] -> Images.
 
-        Only for models that offer style losses.
+        Only for models that offer style losses or the identity loss.
         """
         raise NotImplementedError
 

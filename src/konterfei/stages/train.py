@@ -99,10 +99,13 @@ def _check_means(config: TrainConfig, chosen: Preset) -> None:
     """Refuse a processor that is not there, and objectives that the model cannot serve, before anything is written."""
     from konterfei.models.devices import choose_device, choose_precision  # here, as below: torch is slow to load
     from konterfei.training.lesson import refuse_unoffered
+    from konterfei.training.witnesses import refuse_unsteady
 
     choose_precision(config.precision, choose_device(config.device))
     for phase in chosen.phases:
-        refuse_unoffered(chosen.model, MODELS.load(chosen.model), chosen.plan.of(phase).in_force())
+        objectives = chosen.plan.of(phase).in_force()
+        refuse_unoffered(chosen.model, MODELS.load(chosen.model), objectives)
+        refuse_unsteady(chosen.face_type, objectives)
 
 
 def _run_loop(
@@ -149,6 +152,7 @@ def _run_loop(
         precision=precision,
         usable_steps=chosen.usable_steps,
         plan=plan,
+        face_type=chosen.face_type,
         checkpoint_s=config.checkpoint_seconds,
         preview_s=config.preview_seconds,
         begins_from=None

@@ -16,8 +16,9 @@ from konterfei.training.learner import Learner, Restraint
 from konterfei.training.losses import draw_scene, measure
 from konterfei.training.objectives import Objectives
 from konterfei.training.optimizers import OPTIMIZERS
+from konterfei.training.witnesses import IdentityWitness, Sitter, witnesses_for
 
-_OFFERED = ("face_style_power", "bg_style_power", "true_face_power", "pretrain")
+_OFFERED = ("face_style_power", "bg_style_power", "true_face_power", "identity_power", "pretrain")
 
 
 def refuse_unoffered(name: str, model: type[SwapModel], objectives: Objectives) -> None:
@@ -37,19 +38,29 @@ class Lesson:
         model: learns to draw.
         learner: the model's weights and optimiser.
         adversaries: judges, which learn beside it.
+        witnesses: networks that judge too and never learn.
         objectives: those in force.
         device, precision: where and in which format networks run.
+        sitter: whom the witnesses shall know; None = nobody.
     """
 
     def __init__(
-        self, model: SwapModel, objectives: Objectives, optimizer: str, seed: int, device: torch.device, precision: str
+        self,
+        model: SwapModel,
+        objectives: Objectives,
+        optimizer: str,
+        seed: int,
+        device: torch.device,
+        precision: str,
+        sitter: Sitter | None = None,
     ) -> None:
         if optimizer not in OPTIMIZERS:
             raise UnknownNameError("optimizer", optimizer, OPTIMIZERS)
         self.model, self.device, self.precision = model, device, precision
-        self._optimizer, self._seed = optimizer, seed
+        self._optimizer, self._seed, self._sitter = optimizer, seed, sitter
         self.learner = Learner("", model, optimizer, Restraint())
         self.adversaries: list[Adversary] = []
+        self.witnesses: list[IdentityWitness] = []
         self.turn_to(objectives)
 
     def turn_to(self, objectives: Objectives) -> None:
@@ -63,6 +74,8 @@ class Lesson:
         self.adversaries = adversaries_for(
             self.model, chosen, self._optimizer, self._seed, self.device, self.precision, self.adversaries
         )
+        side = self.model.dims.resolution
+        self.witnesses = witnesses_for(chosen, self._sitter, side, self.device, self.precision, self.witnesses)
 
     @property
     def learners(self) -> list[Learner]:
@@ -81,6 +94,8 @@ class Lesson:
         total = terms.src + terms.dst
         for adversary in self.adversaries:
             total = total + adversary.for_model(terms.scene)
+        for witness in self.witnesses:
+            total = total + witness.for_model(terms.scene)
         total.backward()
         self.learner.step(rate, count, ema_keep)
         if self.adversaries and not self.objectives.pretrain:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from konterfei.errors import CheckpointMismatchError, TrainingError
+from konterfei.geometry import FaceType
 from konterfei.io.run import Checkpoint, Run
 from konterfei.models.base import SwapModel
 from konterfei.reporting import Reporter
@@ -22,6 +23,7 @@ from konterfei.training.lesson import Lesson
 from konterfei.training.optimizers import FlatParameters
 from konterfei.training.plan import Budget, Plan, Progress, Schedule
 from konterfei.training.preview import preview_grid
+from konterfei.training.witnesses import Sitter
 
 _EMA_KEEP = 0.999  # half-life of the smoothed weights: 700 steps
 _REPORT_EVERY = 20  # steps between two looks at the losses
@@ -42,6 +44,7 @@ class LoopSettings:
     precision: str
     usable_steps: int
     plan: Plan
+    face_type: FaceType = FaceType.FULL
     checkpoint_s: float = 120.0
     preview_s: float = 60.0
     begins_from: Start | None = None
@@ -84,9 +87,9 @@ def train_loop(
         OutputError: the disk is full; the last checkpoint is whole.
     """
     plan, desk = settings.plan, desk or Desk(run, reporter, plan=settings.plan)
-    lesson = Lesson(
-        model, plan.of(plan.phases[0]), settings.optimizer, sampler.seed, settings.device, settings.precision
-    )
+    sitter = Sitter(sampler.src, settings.face_type)
+    chosen, device, precision = plan.of(plan.phases[0]), settings.device, settings.precision
+    lesson = Lesson(model, chosen, settings.optimizer, sampler.seed, device, precision, sitter)
     progress = restore(run, lesson, plan, reporter) or _begin(lesson, settings.begins_from, reporter)
     progress.adopt(settings.budget)
     progress.turn_to(lesson.objectives)

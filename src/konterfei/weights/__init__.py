@@ -108,7 +108,7 @@ _RECORDS = (
         licence_file="mobilefacenet.txt",
         trained_on="MS-Celeb-1M, refined (data that Microsoft withdrew in 2019)",
         changed="converted from TFLite to ONNX with a free batch axis",
-        note="Used to tell people in a clip apart, never to name them. Swappable: `--recognizer`.",
+        note="Tells people in a clip apart, never names them. `--recognizer` swaps it (`--identity-power` does not).",
     ),
     WeightsRecord(
         name="selfie_segmentation",
