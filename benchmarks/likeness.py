@@ -1,4 +1,4 @@
-"""Does the identity loss make swaps more alike? The same pair, seed and processor time, with it and without.
+"""Do losses by other networks make swaps better? The same pair, seed and processor time, with them and without.
 
 Some stretches of both people's frames are held out (`konterfei.training.validation`); every candidate trains on the
 rest for so many minutes of processor time, from its own start or all from the same run, and its learning rate falls to
@@ -41,6 +41,8 @@ CANDIDATES: dict[str, dict] = {
     "identity 0.1": {"identity_power": 0.1},
     "identity 0.3": {"identity_power": 0.3},
     "identity 1": {"identity_power": 1.0},
+    "perceptual 3": {"perceptual_power": 3.0},
+    "perceptual 10": {"perceptual_power": 10.0},
 }
 
 COLUMNS = ("identity", "leftover", "expression", "distance", "sharpness", "ssim_src", "ssim_dst")

@@ -16,7 +16,7 @@ from konterfei.training.learner import Learner, Restraint
 from konterfei.training.losses import draw_scene, measure
 from konterfei.training.objectives import Objectives
 from konterfei.training.optimizers import OPTIMIZERS
-from konterfei.training.witnesses import IdentityWitness, Sitter, witnesses_for
+from konterfei.training.witnesses import Sitter, Witness, witnesses_for
 
 _OFFERED = ("face_style_power", "bg_style_power", "true_face_power", "identity_power", "pretrain")
 
@@ -60,7 +60,7 @@ class Lesson:
         self._optimizer, self._seed, self._sitter = optimizer, seed, sitter
         self.learner = Learner("", model, optimizer, Restraint())
         self.adversaries: list[Adversary] = []
-        self.witnesses: list[IdentityWitness] = []
+        self.witnesses: list[Witness] = []
         self.turn_to(objectives)
 
     def turn_to(self, objectives: Objectives) -> None:

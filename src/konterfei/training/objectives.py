@@ -23,6 +23,7 @@ _RANGES: Final = {
     "gan_dims": (4, 512),
     "hsv_power": (0, 0.3),
     "identity_power": (0, 100),
+    "perceptual_power": (0, 100),
 }
 
 
@@ -50,6 +51,8 @@ class Objectives:
     """Width of that network."""
     identity_power: float = 0.0
     """The recognizer is to see src in swapped faces: weight 0 to 100 (not in the original)."""
+    perceptual_power: float = 0.0
+    """A network that knows pictures is to find drawn faces alike: weight 0 to 100 (not in the original)."""
     random_warp: bool = True
     """Samples are bent; without, the network sees what it has to draw (7.10.3)."""
     flip_src: bool = False
@@ -113,6 +116,7 @@ _PRETRAINING: Final[dict[str, Any]] = {
     "face_style_power": 0.0,
     "bg_style_power": 0.0,
     "identity_power": 0.0,
+    "perceptual_power": 0.0,
     "lr_dropout": "no",
     "uniform_yaw": True,
     "color_transfer": "none",

@@ -1,4 +1,4 @@
-"""Networks that look at what the model draws and never learn themselves: who is it?
+"""Networks that look at what the model draws and never learn themselves: who is it, and does it look alike?
 
 Their weights are in no checkpoint and in no optimiser.
 """
@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -18,6 +20,7 @@ from konterfei.geometry import Crop, FaceType, Similarity
 from konterfei.geometry.tables import TEMPLATE_17_TO_67
 from konterfei.models.devices import autocast
 from konterfei.nets.mobilefacenet import MobileFaceNet
+from konterfei.nets.mobilenet import MobileNet
 from konterfei.recognizers.mobilefacenet import SIZE, TEMPLATE, five_points
 from konterfei.training.data import TrainingFaces
 from konterfei.training.losses import Scene
@@ -27,6 +30,19 @@ from konterfei.weights import weights_path
 _LOOKS = 128  # faces of src that its identity is the mean of
 _AT_ONCE = 8
 _STEADY = (FaceType.HALF, FaceType.MID_FULL, FaceType.FULL, FaceType.WHOLE)
+
+
+class Witness(Protocol):
+    """What the trainer asks of one.
+
+    Attributes:
+        power: its weight for the model.
+    """
+
+    power: float
+
+    def for_model(self, scene: Scene) -> Tensor:
+        """What the model is to minimise. Scalar, summed over samples."""
 
 
 @dataclass(frozen=True)
@@ -78,10 +94,39 @@ class IdentityWitness:
         return seen
 
     def for_model(self, scene: Scene) -> Tensor:
-        """What the model is to minimise: 1 - cosine to src, summed over dst's samples. Scalar."""
+        """1 - cosine to src, summed over dst's samples; see Witness."""
         assert scene.swapped is not None
         unlike = 1 - self.embed(scene.swapped) @ self.identity
         return self.power * unlike.mean() * (len(scene.image) / 2)
+
+
+class PerceptualWitness:
+    """Compares reconstructions of both people with what was to be drawn, by what a network of pictures sees in them.
+
+    Args:
+        device: where its network runs, in float32 always, which is the faster format for it on a CPU.
+
+    Attributes:
+        power: its weight for the model.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.power = 0.0
+        self._network = MobileNet(load_file(weights_path("mobilenet"))).to(device)
+
+    def for_model(self, scene: Scene) -> Tensor:
+        """See Witness."""
+        return self.power * self.distance(scene.drawn, scene.real).sum()
+
+    def distance(self, drawn: Tensor, real: Tensor) -> Tensor:
+        """How unlike pictures are: the squared distance of directions of features, mean over places and over four
+        sizes (LPIPS without its weights, arXiv 1801.03924). [N, 3, R, R] in [0, 1] twice -> [N]
+        """
+        with torch.no_grad():
+            wanted = self._network(real)
+        pairs = zip(self._network(drawn), wanted, strict=True)
+        unlike = [(F.normalize(a) - F.normalize(b)).square().sum(dim=1).mean(dim=(1, 2)) for a, b in pairs]
+        return torch.stack(unlike).mean(dim=0)
 
 
 def witnesses_for(
@@ -90,8 +135,8 @@ def witnesses_for(
     resolution: int,
     device: torch.device,
     precision: str,
-    there: Sequence[IdentityWitness] = (),
-) -> list[IdentityWitness]:
+    there: Sequence[Witness] = (),
+) -> list[Witness]:
     """Those that the objectives in force ask for.
 
     Args:
@@ -101,13 +146,19 @@ def witnesses_for(
         device, precision: where and in which format their networks run.
         there: witnesses so far; those that are still asked for stay.
     """
-    if not objectives.identity_power:
-        return []
-    if sitter is None:
-        raise ValueError("the identity of src counts, but no faces of src are given")
-    witness = there[0] if there else IdentityWitness(sitter, resolution, device, precision)
-    witness.power = objectives.identity_power
-    return [witness]
+    known: dict[type, Witness] = {type(witness): witness for witness in there}
+    found: list[Witness] = []
+    if objectives.identity_power:
+        if sitter is None:
+            raise ValueError("the identity of src counts, but no faces of src are given")
+        identity = known.get(IdentityWitness) or IdentityWitness(sitter, resolution, device, precision)
+        identity.power = objectives.identity_power
+        found.append(identity)
+    if objectives.perceptual_power:
+        perceptual = known.get(PerceptualWitness) or PerceptualWitness(device)
+        perceptual.power = objectives.perceptual_power
+        found.append(perceptual)
+    return found
 
 
 def refuse_unsteady(face_type: FaceType, objectives: Objectives) -> None:

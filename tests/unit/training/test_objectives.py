@@ -69,6 +69,7 @@ def test_pretraining_fixes_what_the_original_fixes():
         hsv_power=0.1,
         face_style_power=5,
         identity_power=1,
+        perceptual_power=1,
         lr_dropout="yes",
         eyes_mouth=True,
         clip_grad=True,

@@ -1,4 +1,4 @@
-"""The identity loss: it sees src where src is, pushes the swap towards it, and is not there when not asked for."""
+"""Identity and perception: they see what is there, push the model towards it, and are not there when not asked for."""
 
 import dataclasses
 
@@ -11,6 +11,7 @@ from konterfei.geometry.tables import TEMPLATE_17_TO_67
 from konterfei.models import MODELS
 from konterfei.models.df import DF
 from konterfei.nets.autoencoders import Dims
+from konterfei.nets.losses import gaussian_blur
 from konterfei.recognizers.mobilefacenet import TEMPLATE, five_points
 from konterfei.training import witnesses
 from konterfei.training.data import RawBatch
@@ -99,11 +100,15 @@ def test_some_steps_with_it_bring_the_swap_nearer_to_src(name, precision, sitter
     assert unlike(pushed, witness) < unlike(plain, witness) - 0.01
 
 
-def test_loss_figures_leave_it_out_and_it_learns_nothing_itself(sitter):
-    plain, pushed = lesson(sitter), lesson(sitter, identity_power=10)
-    before = [buffer.clone() for buffer in pushed.witnesses[0]._network.buffers()]
+def test_loss_figures_leave_them_out_and_they_learn_nothing_themselves(sitter):
+    plain, pushed = lesson(sitter), lesson(sitter, identity_power=10, perceptual_power=10)
+
+    def weights():
+        return [buffer.clone() for witness in pushed.witnesses for buffer in witness._network.buffers()]
+
+    before = weights()
     assert torch.equal(plain.step(raw(), 1e-3, 1, 0.9), pushed.step(raw(), 1e-3, 1, 0.9))
-    assert all(torch.equal(a, b) for a, b in zip(before, pushed.witnesses[0]._network.buffers(), strict=True))
+    assert len(before) > 100 and all(torch.equal(a, b) for a, b in zip(before, weights(), strict=True))
     assert pushed.learners == [pushed.learner]
     assert pushed.learner.flat.weights.numel() == plain.learner.flat.weights.numel()
 
@@ -114,22 +119,53 @@ def test_not_asked_for_it_is_not_there(sitter, monkeypatch):
 
     monkeypatch.setattr(witnesses, "weights_path", forbidden)
     monkeypatch.setattr(DF, "swap_from", forbidden)
-    for objectives in ({}, {"pretrain": True, "identity_power": 1}):
+    for objectives in ({}, {"pretrain": True, "identity_power": 1, "perceptual_power": 1}):
         one = lesson(sitter, **objectives)
         assert one.witnesses == []
         one.step(raw(), 1e-3, 1, 0.9)
     assert measure(one.model, to_batch(raw(), CPU), Objectives()).scene.swapped is None
 
 
-def test_it_stays_from_phase_to_phase_with_the_power_of_each(sitter):
+def test_they_stay_from_phase_to_phase_with_the_powers_of_each(sitter):
     one = lesson(sitter, identity_power=1)
     (witness,) = one.witnesses
-    one.turn_to(Objectives(identity_power=3, gan_power=0.1, dfl_exact=True))
-    assert one.witnesses == [witness] and witness.power == 3
+    one.turn_to(Objectives(identity_power=2, perceptual_power=5))
+    (same, perceptual) = one.witnesses
+    one.turn_to(Objectives(identity_power=3, perceptual_power=4, gan_power=0.1, dfl_exact=True))
+    assert one.witnesses == [witness, perceptual] and same is witness
+    assert [witness.power, perceptual.power] == [3, 4]
     one.step(raw(), 1e-3, 1, 0.9)
     assert draw_scene(one.model, to_batch(raw(), CPU), one.objectives, "fp32").swapped is None  # judges need none
     one.turn_to(Objectives())
     assert one.witnesses == []
+
+
+def test_the_more_a_picture_is_spoilt_the_more_unlike_it_is(sitter):
+    (witness,) = lesson(sitter, perceptual_power=1).witnesses
+    real = torch.from_numpy(sitter.faces.straight(0, SIDE)).permute(2, 0, 1)[None].float() / 255
+    noise = torch.randn(real.shape, generator=torch.Generator().manual_seed(4))
+    for spoilt in (
+        [(real + sigma * noise).clamp(0, 1) for sigma in (0.0, 0.02, 0.05, 0.1)],
+        [gaussian_blur(real, sigma) for sigma in (1, 2, 4)],
+        [real * share for share in (1.0, 0.9, 0.7, 0.4)],
+    ):
+        unlike = [witness.distance(picture, real).item() for picture in spoilt]
+        assert unlike == sorted(unlike) and unlike[-1] > unlike[0] + 0.01
+    assert witness.distance(real, real).item() < 1e-9
+
+
+@pytest.mark.parametrize("name", list(MODELS))
+def test_some_steps_with_perception_bring_reconstructions_nearer(name, sitter):
+    plain, pushed = lesson(sitter, name), lesson(sitter, name, perceptual_power=30)
+    (witness,) = pushed.witnesses
+    for count in range(1, 13):
+        for one in (plain, pushed):
+            one.step(raw(), 1e-3, count, 0.999)
+    scenes = [draw_scene(one.model, to_batch(raw(), CPU), Objectives(), "fp32") for one in (plain, pushed)]
+    without, with_it = (witness.distance(scene.drawn, scene.real).mean().item() for scene in scenes)
+    assert with_it < without - 0.005
+    terms = witness.for_model(scenes[0])
+    assert terms.item() == pytest.approx(30 * 2 * COUNT * without, rel=1e-4)
 
 
 def test_what_cannot_be_served_is_refused(sitter):

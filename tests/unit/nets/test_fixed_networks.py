@@ -1,10 +1,12 @@
-"""The recognizer as a torch network: the runtime's numbers, and gradients that are those of its formula."""
+"""Networks that others trained, in torch: the runtime's numbers, gradients of the formula, and nothing that learns."""
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from konterfei.nets.mobilefacenet import MobileFaceNet, _FixedPReLU
+from konterfei.nets.mobilenet import MobileNet
 from konterfei.weights import weights_path
 from konterfei.weights.session import open_session
 
@@ -50,6 +52,12 @@ def test_a_step_along_the_gradient_is_worth_what_it_promises(network):
     assert gained.item() == pytest.approx(0.01 * slope.norm().item(), rel=0.1)
 
 
-def test_nothing_of_it_learns(network):
-    assert list(network.parameters()) == []
-    assert not any(buffer.requires_grad for buffer in network.buffers())
+def test_features_of_pictures_are_told_at_four_sizes():
+    found = MobileNet(load_file(weights_path("mobilenet")))(pictures())
+    assert [tuple(x.shape) for x in found] == [(3, 16, 56, 56), (3, 24, 28, 28), (3, 32, 14, 14), (3, 96, 7, 7)]
+
+
+def test_nothing_of_them_learns(network):
+    for one in (network, MobileNet(load_file(weights_path("mobilenet")))):
+        assert list(one.parameters()) == []
+        assert not any(buffer.requires_grad for buffer in one.buffers())
