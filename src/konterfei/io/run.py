@@ -16,35 +16,37 @@ may read meanwhile. No torch here: tensors are numpy arrays.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import load as parse_tensors
-from safetensors.numpy import save as pack_tensors
 
 from konterfei.errors import CheckpointMismatchError, DamagedFileError, OutputError, StoreError
 from konterfei.io.atomic import (
     make_folder,
     remove_leftovers,
-    sha256,
     sync,
     translated,
-    write_bytes,
     write_json,
 )
 from konterfei.io.history import to_thin_out
 from konterfei.io.locks import exclusive, is_held
 from konterfei.io.preview_file import PreviewLayout, write_preview
+from konterfei.io.run_files import (
+    Checkpoint,
+    Snapshot,
+    Tensors,
+    read_checkpoint,
+    read_snapshot,
+    write_checkpoint,
+    write_snapshot,
+)
 
 RUN_VERSION = 1
 """Version of the folder's layout and of config.json."""
@@ -53,40 +55,6 @@ PREVIEWS = 60
 """Pictures of the history that are kept: a film of the training, at 0.4 MB each (up to 128 px) some 25 MB."""
 
 _TEMPORARY = ".tmp-"
-
-Tensors = Mapping[str, NDArray[Any]]
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """Everything needed to go on as if nothing had happened.
-
-    Attributes:
-        step: optimiser steps done.
-        tensors: name -> array.
-        state: counters and figures, plain JSON values.
-    """
-
-    step: int
-    tensors: Tensors
-    state: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """Weights for use.
-
-    Attributes:
-        path: the file.
-        tensors: name -> array, names of the model's state.
-        info: steps, minutes, whether it is a preview...
-        sha256: of the file.
-    """
-
-    path: Path
-    tensors: Tensors
-    info: dict[str, Any]
-    sha256: str
 
 
 class Run:
@@ -199,11 +167,7 @@ class Run:
         make_folder(temporary)
         try:
             with translated(target, temporary, temporary / "tensors.safetensors"):
-                tensors = temporary / "tensors.safetensors"
-                tensors.write_bytes(pack_tensors(_contiguous(checkpoint.tensors)))
-                sync(tensors)
-                state = {**checkpoint.state, "step": checkpoint.step, "sha256": sha256(tensors)}
-                write_json(temporary / "state.json", {**state, "state_sha256": _digest(state)})
+                write_checkpoint(temporary, checkpoint)
                 temporary.replace(target)
                 sync(target.parent)
         except BaseException:
@@ -217,7 +181,7 @@ class Run:
         """The newest whole checkpoint; None when there is none. Damaged ones are listed in `passed_over`."""
         for folder in reversed(self._checkpoint_folders()):
             try:
-                return _read_checkpoint(folder)
+                return read_checkpoint(folder)
             except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
                 self.passed_over[folder.name] = str(error)
         return None
@@ -236,10 +200,7 @@ class Run:
         """Write weights for use and remove all but the newest `keep`."""
         target = self.folder / "snapshots" / f"{step:08d}.safetensors"
         make_folder(target.parent)
-        header, body = _split(pack_tensors(_contiguous(tensors)))
-        about = {**info, "step": step, "data_sha256": hashlib.sha256(body).hexdigest()}
-        about["info_sha256"] = _digest([header, about])
-        write_bytes(target, _joined({**header, "__metadata__": {"konterfei": json.dumps(about)}}, body))
+        write_snapshot(target, step, tensors, info)
         for old in _surplus([path for path in self.snapshot_paths() if path != target], step, keep - 1):
             old.unlink(missing_ok=True)
         return target
@@ -256,7 +217,7 @@ class Run:
         """The newest whole snapshot. Raises StoreError when there is none. Damaged ones are listed in `passed_over`."""
         for path in reversed(self.snapshot_paths()):
             try:
-                return _read_snapshot(path)
+                return read_snapshot(path)
             except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
                 self.passed_over[path.name] = str(error)
         damaged = f" ({len(self.passed_over)} damaged)" if self.passed_over else ""
@@ -331,48 +292,3 @@ def _surplus(paths: list[Path], step: int, keep: int) -> list[Path]:
     """Which of `paths` to remove so that `keep` stay: first those beyond `step`, which were passed over as damaged."""
     wanted = sorted(paths, key=lambda path: (_order(path)[0] <= step, _order(path)))
     return wanted[: max(0, len(wanted) - keep)]
-
-
-def _digest(values: Any) -> str:
-    """SHA-256 of plain JSON values."""
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
-
-
-def _contiguous(tensors: Tensors) -> dict[str, NDArray[Any]]:
-    return {name: np.ascontiguousarray(array) for name, array in tensors.items()}
-
-
-def _read_checkpoint(folder: Path) -> Checkpoint:
-    state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-    expected = state.pop("state_sha256", None)  # runs before it was written have none
-    if expected is not None and expected != _digest(state):
-        raise ValueError("the checksum of state.json does not fit")
-    data = (folder / "tensors.safetensors").read_bytes()
-    if hashlib.sha256(data).hexdigest() != state["sha256"]:
-        raise ValueError("the checksum of tensors.safetensors does not fit")
-    return Checkpoint(int(state["step"]), parse_tensors(data), state)
-
-
-def _read_snapshot(path: Path) -> Snapshot:
-    data = path.read_bytes()
-    header, body = _split(data)
-    info = json.loads(header.pop("__metadata__")["konterfei"])
-    expected = info.pop("info_sha256", None)  # runs before it was written have none
-    if expected is not None and expected != _digest([header, info]):
-        raise ValueError("the checksum of its description does not fit")
-    if hashlib.sha256(body).hexdigest() != info.pop("data_sha256"):
-        raise ValueError("the checksum does not fit")
-    return Snapshot(path, parse_tensors(data), info, hashlib.sha256(data).hexdigest())
-
-
-def _split(data: bytes) -> tuple[dict[str, Any], memoryview]:
-    """Header and tensor bytes of a safetensors file."""
-    length = int.from_bytes(data[:8], "little")
-    return json.loads(data[8 : 8 + length]), memoryview(data)[8 + length :]
-
-
-def _joined(header: Mapping[str, Any], body: memoryview) -> bytes:
-    """A safetensors file: length of the header, header padded to 8 bytes, tensors."""
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    return b"".join([len(text).to_bytes(8, "little"), text, body])
