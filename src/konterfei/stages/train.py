@@ -17,6 +17,7 @@ from konterfei.stages._train_records import complete, train_manifest, warn_of_od
 from konterfei.stages._train_run import Origin, has_begun, open_run, origin_of, with_imported
 from konterfei.stages._train_settings import TrainConfig as TrainConfig
 from konterfei.stages._train_settings import bytes_needed, resolved
+from konterfei.stages._train_validation import patience_of, validations_of
 from konterfei.training.presets import Preset
 
 
@@ -60,7 +61,7 @@ def train(config: TrainConfig, reporter: Reporter) -> TrainResult:
     start = origin_of(config.start_from, config.output)
     # What a run takes that has begun is there already.
     ensure_writable(config.output, 0 if has_begun(config.output) else bytes_needed(config, chosen))
-    run = open_run(config.output, config.preset, config.seed, chosen, src, dst, reporter)
+    run = open_run(config.output, config.preset, config.seed, chosen, src, dst, config.held_out, reporter)
     with run.writing(), _memory_errors(config, chosen, run):
         manifest = train_manifest(config, chosen, run, src, dst, start.record if start else None)
         if not Manifest.file_for(run.folder).exists():
@@ -71,7 +72,12 @@ def train(config: TrainConfig, reporter: Reporter) -> TrainResult:
     progress = result.progress
     minutes = progress.trained_s / 60
     is_preview = progress.steps_in_all < chosen.usable_steps
-    if result.was_done:
+    if result.was_done and progress.is_ending:
+        reporter.note(
+            f"'{run.folder}' is already trained: {progress.step} steps in {minutes:.1f} minutes; then its held-out "
+            "score had stopped to rise. To go on, give it a budget: --steps or --minutes."
+        )
+    elif result.was_done:
         more = f"--minutes {config.minutes:g}" if config.minutes else f"--steps {progress.total}"
         reporter.note(
             f"'{run.folder}' is already trained: {progress.step} steps in {minutes:.1f} minutes. "
@@ -126,10 +132,14 @@ def _run_loop(
     model = MODELS.load(chosen.model)(chosen.dims).to(device, memory_format=torch.channels_last)
     resolution, plan = chosen.dims.resolution, chosen.plan
     with_parts = any(needs_parts(model, plan.of(phase).in_force()) for phase in plan.phases)
+    held = run.config.get("held_out") or {}
     faces = {
-        name: load_faces(faceset, chosen.face_type, resolution, memory_for_faces(), reporter, name, with_parts)
+        name: load_faces(
+            faceset, chosen.face_type, resolution, memory_for_faces(), reporter, name, with_parts, held.get(name, ())
+        )
         for name, faceset in (("src", src), ("dst", dst))
     }
+    validations = validations_of(config, chosen, run, src, dst, reporter)
     sampler = Sampler(
         src=faces["src"],
         dst=faces["dst"],
@@ -151,6 +161,8 @@ def _run_loop(
         plan=plan,
         checkpoint_s=config.checkpoint_seconds,
         preview_s=config.preview_seconds,
+        validations=validations,
+        patience=patience_of(config, chosen),
         begins_from=None
         if start is None
         else Start(start.checkpoint, model.forgotten if start.was_pretraining else (), start.record["path"]),
@@ -162,6 +174,7 @@ def _run_loop(
         batch=chosen.batch,
         backup_s=config.backup_hours and 3600 * config.backup_hours,
         has_board=config.tensorboard,
+        can_validate=validations is not None,
         memory=lambda: memory_text(device),
     )
     with desk:

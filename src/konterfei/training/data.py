@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import queue
 import threading
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -69,6 +69,7 @@ def load_faces(
     reporter: Reporter,
     name: str,
     with_parts: bool = False,
+    without: Collection[str] = (),
 ) -> TrainingFaces:
     """Read a faceset into memory, cut to the model's face type (dfl-spec 2.6).
 
@@ -80,12 +81,14 @@ def load_faces(
         reporter: is told of progress and of thinning.
         name: "src" or "dst", for messages.
         with_parts: whether masks of eyes and mouth are made too.
+        without: names of faces that are left out.
 
     Raises:
         FacesetError: no face is left.
     """
     side = int(resolution * OVERSAMPLING)
-    records = faceset.records()
+    left_out = set(without)
+    records = [record for record in faceset.records() if record.name not in left_out]
     most = max(1, memory // (side * side * (5 if with_parts else 4)))
     if len(records) > most:
         chosen = np.linspace(0, len(records) - 1, most).round().astype(int)

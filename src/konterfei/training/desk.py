@@ -14,7 +14,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from konterfei.errors import KonterfeiError
+import numpy as np
+
+from konterfei.errors import ConfigError, KonterfeiError
 from konterfei.io.atomic import free_space, size_text
 from konterfei.io.backups import backups, check_name, make_backup, own_bytes
 from konterfei.io.mailbox import Mailbox, Request
@@ -22,6 +24,7 @@ from konterfei.io.run import Run
 from konterfei.reporting import Course, Reporter
 from konterfei.training.commands import COMMANDS, KEYS, MAILBOX
 from konterfei.training.plan import Plan, Progress
+from konterfei.training.validation import Scores
 
 if TYPE_CHECKING:
     from konterfei.training.board import Board
@@ -52,6 +55,7 @@ class Desk:
         batch: samples per person and step, for images a second; 0 = not told.
         backup_s: seconds of training between two backups; None = none by themselves.
         has_board: whether event files for TensorBoard are written.
+        can_validate: whether faces are held out.
         memory: says how much memory is taken.
         now: the clock, in seconds.
     """
@@ -65,11 +69,12 @@ class Desk:
         batch: int = 0,
         backup_s: float | None = None,
         has_board: bool = False,
+        can_validate: bool = False,
         memory: Callable[[], str] = str,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._run, self._reporter, self._memory, self._now = run, reporter, memory, now
-        self._batch, self._backup_s, self._has_board = batch, backup_s, has_board
+        self._batch, self._backup_s, self._has_board, self._can_validate = batch, backup_s, has_board, can_validate
         self._plan = plan or Plan()
         self._mailbox = Mailbox(run.folder / MAILBOX)
         self._wishes: list[_Wish] = []
@@ -135,6 +140,8 @@ class Desk:
         try:
             if wish.name == "backup":
                 check_name(wish.value)
+            if wish.name == "validate" and not self._can_validate:
+                raise ConfigError("No faces are held out in this run (--held-out), so there is nothing to measure.")
             if wish.name == "phase":
                 wish.phase = self._plan.number_of(wish.value, progress)
         except KonterfeiError as error:
@@ -172,7 +179,8 @@ class Desk:
         images = {"images/s": round(2 * self._batch * speed)} if self._batch else {}
         shown = {name: Course(value) for name, value in losses.items()}
         memory = self._memory()
-        self._figures = {**shown, "it/s": told["it/s"], **images, "rate": f"{rate:.2g} {part}"}
+        score = {name: value for name, value in self._figures.items() if name == "score"}
+        self._figures = {**shown, **score, "it/s": told["it/s"], **images, "rate": f"{rate:.2g} {part}"}
         if len(self._plan.phases) > 1:
             self._figures["phase"] = (
                 f"{self._plan.phase(progress).name} ({progress.phase + 1}/{len(self._plan.phases)})"
@@ -230,6 +238,18 @@ class Desk:
             f"Backup of step {backup.step}: {backup.path} ({count} in all; they take {size_text(taken)} besides the "
             f"run's own files, {size_text(free)} are free)."
         )
+
+    def validated(self, progress: Progress, scores: Scores, best: tuple[float, int] | None) -> None:
+        """The held-out faces were measured. best: score and step of the weights that are kept as the best."""
+        told = {name: value for name, value in scores.to_json().items() if value is not None}
+        if np.isfinite(scores.total):
+            self._figures["score"] = Course(round(scores.total, 3))
+            self._show(progress)
+        kept = f"; the best is that of step {best[1]}, {best[0]:.3f}" if best is not None else ""
+        self._done("validate", f"Validation of step {progress.step}: {scores.text()}{kept}.")
+        if self._has_board and told:
+            curves = {f"validation/{name}": value for name, value in told.items()}
+            self._board_at(progress.step).figures(progress.step, curves)
 
     def previewed(self, progress: Progress, path: Path) -> None:
         """The preview of this step was drawn."""

@@ -15,13 +15,14 @@ from konterfei.errors import CheckpointMismatchError, TrainingError
 from konterfei.io.run import Checkpoint, Run
 from konterfei.models.base import SwapModel
 from konterfei.reporting import Reporter
-from konterfei.training.checkpoints import restore, save
+from konterfei.training.checkpoints import restore, save, snapshot_of
 from konterfei.training.data import RawBatch, Sampler, batches
 from konterfei.training.desk import Desk
 from konterfei.training.lesson import Lesson
 from konterfei.training.optimizers import FlatParameters
 from konterfei.training.plan import Budget, Plan, Progress, Schedule
 from konterfei.training.preview import preview_grid
+from konterfei.training.validations import Validations
 
 _EMA_KEEP = 0.999  # half-life of the smoothed weights: 700 steps
 _REPORT_EVERY = 20  # steps between two looks at the losses
@@ -45,6 +46,10 @@ class LoopSettings:
     checkpoint_s: float = 120.0
     preview_s: float = 60.0
     begins_from: Start | None = None
+    validations: Validations | None = None
+    """None = no faces are held out."""
+    patience: int = 0
+    """The run is brought to its end when so many validations in a row were no better; 0 = never."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,8 @@ def train_loop(
     )
     progress = restore(run, lesson, plan, reporter) or _begin(lesson, settings.begins_from, reporter)
     progress.adopt(settings.budget)
+    if plan.rewind(progress):
+        _turn(lesson, plan, progress, reporter)
     progress.turn_to(lesson.objectives)
     if progress.is_done and run.has_snapshot(progress.step):
         return LoopResult(progress, is_stopped=False, was_done=True)
@@ -119,6 +126,8 @@ def train_loop(
                     desk.report(progress, {"src": src, "dst": dst}, rate, part, speed)
                     plan.note(progress, src + dst)
                 asked = desk.look(progress)
+                if settings.validations is not None and ("validate" in asked or settings.validations.is_due(progress)):
+                    validate(lesson, progress, settings, settings.validations, desk, reporter)
                 if turns := plan.turns(progress, sampler.batch) or desk.turns(progress):
                     _turn(lesson, plan, progress, reporter)
                     losses.clear()
@@ -141,6 +150,8 @@ def train_loop(
                 if turns:
                     break
     reporter.finish()
+    if settings.validations is not None and not is_stopped and progress.validated_s < progress.trained_s:
+        validate(lesson, progress, settings, settings.validations, desk, reporter)
     save(run, lesson, progress, settings.usable_steps)
     draw_preview(run, lesson, sampler, progress.step, reporter)
     desk.previewed(progress, run.preview_path())
@@ -151,6 +162,32 @@ def train_loop(
 def train_step(lesson: Lesson, raw: RawBatch, rate: float, step: int) -> torch.Tensor:
     """Step number `step` (from 0). Gives back the mean losses of src and dst per sample, [2]."""
     return lesson.step(raw, rate, step + 1, min(_EMA_KEEP, (1 + step) / (10 + step)))
+
+
+def validate(
+    lesson: Lesson, progress: Progress, settings: LoopSettings, validations: Validations, desk: Desk, reporter: Reporter
+) -> None:
+    """Measure the smoothed weights; end the run early where they have stopped to get better."""
+    lesson.model.eval()
+    with smoothed(lesson.learner.flat):
+        scores = validations.validate(
+            lesson.model,
+            progress,
+            lesson.device,
+            lesson.precision,
+            lambda: snapshot_of(lesson, progress, settings.usable_steps),
+        )
+    lesson.model.train()
+    desk.validated(progress, scores, validations.best)
+    has_turned = settings.plan.phase(progress).patience is not None  # then this is a matter of the phase
+    is_over = has_turned or progress.is_ending or progress.is_done
+    if settings.patience and progress.stale >= settings.patience and not is_over:
+        progress.end_early(settings.schedule.hold)
+        reporter.note(
+            f"Step {progress.step}: {progress.stale} validations in a row found nothing better than "
+            f"{progress.top_score:.3f}. The rate falls from now on, and the training ends at step {progress.total}. "
+            "(--patience 0 goes on to the end of the budget.)"
+        )
 
 
 def _turn(lesson: Lesson, plan: Plan, progress: Progress, reporter: Reporter) -> None:

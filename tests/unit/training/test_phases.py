@@ -54,10 +54,11 @@ def test_the_example_of_the_manual_is_one(tmp_path):
     ("text", "said"),
     [
         ("[[phase]]\nsteps = 1\n", "phase 1 goes on to the end of the run: leave its ends out"),
-        ("[[phase]]\n[[phase]]\n", "phase 1 needs an end: steps, images, plateau"),
+        ("[[phase]]\n[[phase]]\n", "phase 1 needs an end: steps, images, plateau, patience, share"),
         ("[[phase]]\ngan_pover = 1\n", "phase 1: 'gan_pover' is not known. Known are .*gan_power"),
         ("[[phase]]\npretrain = true\n", "'pretrain' is not known"),
         ("[[phase]]\nsteps = 0\n[[phase]]\n", "phase 1: steps = 0: must be a number above 0"),
+        ("[[phase]]\nshare = 1\n[[phase]]\n", "share = 1: must be below 1"),
         ("[[phase]]\nrate = true\n", "rate = True: must be"),
         ("[[phase]]\nsteps = 5\n[[phase]]\ngan_power = 9\n", "phase 2: --gan-power is 9"),
         ("[[phase]]\ngan_power = true\n", "gan_power = True is of the wrong kind"),
@@ -118,3 +119,27 @@ def test_turning_is_noted_and_the_last_phase_stays():
     plan_less = Progress()
     single.note(plan_less, 1.0)
     assert plan_less.reports == [] and single.of(single.phases[0]) == Objectives()
+
+
+def test_a_phase_ends_with_its_share_of_the_run_or_when_the_score_rises_no_more():
+    plan = Plan(phases=(Phase(name="a", share=0.5), Phase(name="b", patience=2), Phase(name="c")))
+    progress = Progress(step=49, total=100)
+    assert not plan.turns(progress, 4)
+    progress.step = 50
+    assert plan.turns(progress, 4) and progress.phase == 1
+    for score, turns in ((0.5, False), (0.4, False), (0.6, False), (0.6, False), (0.59, True)):
+        progress.score(score)
+        assert plan.turns(progress, 4) == turns
+    assert progress.phase == 2 and progress.top_score is None, "the next phase begins without the last one's score"
+
+
+def test_a_run_that_was_made_longer_goes_back_as_far_as_shares_tell():
+    plan = Plan(phases=(Phase(share=0.5), Phase(share=0.75), Phase()))
+    progress = Progress(step=100, total=100, phase=2)
+    assert not plan.rewind(progress)
+    progress.total = 180
+    assert plan.rewind(progress) and progress.phase == 1
+    progress.total = 300
+    assert plan.rewind(progress) and progress.phase == 0
+    by_steps = Plan(phases=(Phase(steps=10), Phase()))
+    assert not by_steps.rewind(Progress(step=100, total=1000, phase=1)), "other ends are over once and for all"
