@@ -135,7 +135,15 @@ def _run_loop(
     held = run.config.get("held_out") or {}
     faces = {
         name: load_faces(
-            faceset, chosen.face_type, resolution, memory_for_faces(), reporter, name, with_parts, held.get(name, ())
+            faceset,
+            chosen.face_type,
+            resolution,
+            memory_for_faces(),
+            reporter,
+            name,
+            with_parts,
+            without=held.get(name, ()),
+            store=run.folder / "faces",
         )
         for name, faceset in (("src", src), ("dst", dst))
     }
