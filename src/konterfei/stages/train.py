@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from konterfei.errors import ConfigError
 from konterfei.io.atomic import ensure_writable
 from konterfei.io.faceset import Faceset
 from konterfei.io.manifest import Manifest
@@ -17,7 +19,12 @@ from konterfei.stages._train_records import complete, train_manifest, warn_of_od
 from konterfei.stages._train_run import Origin, has_begun, open_run, origin_of, with_imported
 from konterfei.stages._train_settings import TrainConfig as TrainConfig
 from konterfei.stages._train_settings import bytes_needed, resolved
+from konterfei.stages._train_validation import patience_of, validations_of
+from konterfei.training.objectives import Objectives
 from konterfei.training.presets import Preset
+
+if TYPE_CHECKING:
+    from konterfei.training.data import TrainingFaces
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +67,7 @@ def train(config: TrainConfig, reporter: Reporter) -> TrainResult:
     start = origin_of(config.start_from, config.output)
     # What a run takes that has begun is there already.
     ensure_writable(config.output, 0 if has_begun(config.output) else bytes_needed(config, chosen))
-    run = open_run(config.output, config.preset, config.seed, chosen, src, dst, reporter)
+    run = open_run(config.output, config.preset, config.seed, chosen, src, dst, config.held_out, reporter)
     with run.writing(), _memory_errors(config, chosen, run):
         manifest = train_manifest(config, chosen, run, src, dst, start.record if start else None)
         if not Manifest.file_for(run.folder).exists():
@@ -71,7 +78,12 @@ def train(config: TrainConfig, reporter: Reporter) -> TrainResult:
     progress = result.progress
     minutes = progress.trained_s / 60
     is_preview = progress.steps_in_all < chosen.usable_steps
-    if result.was_done:
+    if result.was_done and progress.is_ending:
+        reporter.note(
+            f"'{run.folder}' is already trained: {progress.step} steps in {minutes:.1f} minutes; then its held-out "
+            "score had stopped to rise. To go on, give it a budget: --steps or --minutes."
+        )
+    elif result.was_done:
         more = f"--minutes {config.minutes:g}" if config.minutes else f"--steps {progress.total}"
         reporter.note(
             f"'{run.folder}' is already trained: {progress.step} steps in {minutes:.1f} minutes. "
@@ -99,13 +111,10 @@ def _check_means(config: TrainConfig, chosen: Preset) -> None:
     """Refuse a processor that is not there, and objectives that the model cannot serve, before anything is written."""
     from konterfei.models.devices import choose_device, choose_precision  # here, as below: torch is slow to load
     from konterfei.training.lesson import refuse_unoffered
-    from konterfei.training.witnesses import refuse_unsteady
 
     choose_precision(config.precision, choose_device(config.device))
     for phase in chosen.phases:
-        objectives = chosen.plan.of(phase).in_force()
-        refuse_unoffered(chosen.model, MODELS.load(chosen.model), objectives)
-        refuse_unsteady(chosen.face_type, objectives)
+        refuse_unoffered(chosen.model, MODELS.load(chosen.model), chosen.plan.of(phase).in_force(), chosen.face_type)
 
 
 def _run_loop(
@@ -114,8 +123,9 @@ def _run_loop(
     import torch  # here, so that settings can be checked and shown without it
 
     from konterfei.models.devices import choose_device, choose_precision, keep_memory, use_threads
-    from konterfei.training.data import Sampler, load_faces, memory_for_faces
+    from konterfei.training.data import Sampler
     from konterfei.training.desk import Desk
+    from konterfei.training.lesson import refuse_unoffered
     from konterfei.training.loop import LoopSettings, Start, train_loop
     from konterfei.training.losses import needs_parts
     from konterfei.training.plan import Budget
@@ -129,10 +139,8 @@ def _run_loop(
     model = MODELS.load(chosen.model)(chosen.dims).to(device, memory_format=torch.channels_last)
     resolution, plan = chosen.dims.resolution, chosen.plan
     with_parts = any(needs_parts(model, plan.of(phase).in_force()) for phase in plan.phases)
-    faces = {
-        name: load_faces(faceset, chosen.face_type, resolution, memory_for_faces(), reporter, name, with_parts)
-        for name, faceset in (("src", src), ("dst", dst))
-    }
+    faces = _faces(chosen, run, {"src": src, "dst": dst}, with_parts, reporter)
+    validations = validations_of(config, chosen, run, src, dst, reporter)
     sampler = Sampler(
         src=faces["src"],
         dst=faces["dst"],
@@ -155,10 +163,18 @@ def _run_loop(
         face_type=chosen.face_type,
         checkpoint_s=config.checkpoint_seconds,
         preview_s=config.preview_seconds,
+        validations=validations,
+        patience=patience_of(config, chosen),
         begins_from=None
         if start is None
         else Start(start.checkpoint, model.forgotten if start.was_pretraining else (), start.record["path"]),
     )
+
+    def can_serve(objectives: Objectives) -> None:
+        refuse_unoffered(chosen.model, type(model), objectives.in_force(), chosen.face_type)
+        if needs_parts(model, objectives) and not with_parts:
+            raise ConfigError("The masks of eyes and mouth were not made: start the training again with --eyes-mouth.")
+
     desk = Desk(
         run,
         reporter,
@@ -166,10 +182,35 @@ def _run_loop(
         batch=chosen.batch,
         backup_s=config.backup_hours and 3600 * config.backup_hours,
         has_board=config.tensorboard,
+        can_validate=validations is not None,
+        can_serve=can_serve,
         memory=lambda: memory_text(device),
     )
     with desk:
         return train_loop(run, model, sampler, settings, reporter, desk)
+
+
+def _faces(
+    chosen: Preset, run: Run, facesets: Mapping[str, Faceset], with_parts: bool, reporter: Reporter
+) -> dict[str, TrainingFaces]:
+    """The faces of both people, but for those that are held out."""
+    from konterfei.training.data import load_faces, memory_for_faces
+
+    held = run.config.get("held_out") or {}
+    return {
+        name: load_faces(
+            faceset,
+            chosen.face_type,
+            chosen.dims.resolution,
+            memory_for_faces(),
+            reporter,
+            name,
+            with_parts,
+            without=held.get(name, ()),
+            store=run.folder / "faces",
+        )
+        for name, faceset in facesets.items()
+    }
 
 
 def _memory_errors(config: TrainConfig, chosen: Preset, run: Run) -> AbstractContextManager[None]:

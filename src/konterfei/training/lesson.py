@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from konterfei.errors import ConfigError, UnknownNameError
+from konterfei.geometry import FaceType
 from konterfei.models.base import Batch, SwapModel
 from konterfei.training.adversaries import Adversary, adversaries_for
 from konterfei.training.data import RawBatch
@@ -16,13 +17,16 @@ from konterfei.training.learner import Learner, Restraint
 from konterfei.training.losses import draw_scene, measure
 from konterfei.training.objectives import Objectives
 from konterfei.training.optimizers import OPTIMIZERS
-from konterfei.training.witnesses import Sitter, Witness, witnesses_for
+from konterfei.training.witnesses import Sitter, Witness, refuse_unsteady, witnesses_for
 
 _OFFERED = ("face_style_power", "bg_style_power", "true_face_power", "identity_power", "pretrain")
 
 
-def refuse_unoffered(name: str, model: type[SwapModel], objectives: Objectives) -> None:
-    """Raises ConfigError for objectives that a model (by its name in the table) cannot serve."""
+def refuse_unoffered(
+    name: str, model: type[SwapModel], objectives: Objectives, face_type: FaceType = FaceType.FULL
+) -> None:
+    """Raises ConfigError for objectives that a model (by its name in the table) cannot serve with such faces."""
+    refuse_unsteady(face_type, objectives)
     asked = [key for key in _OFFERED if getattr(objectives, key) and key not in model.offers]
     if asked:
         flags = ", ".join(f"--{key.replace('_', '-')}" for key in asked)

@@ -18,7 +18,7 @@ from konterfei.training.data import RawBatch
 from konterfei.training.lesson import Lesson, refuse_unoffered, to_batch
 from konterfei.training.losses import draw_scene, measure
 from konterfei.training.objectives import Objectives
-from konterfei.training.witnesses import IdentityWitness, Sitter, alignment, refuse_unsteady
+from konterfei.training.witnesses import IdentityWitness, Sitter, alignment
 
 CPU = torch.device("cpu")
 SIDE, COUNT = 64, 3
@@ -176,11 +176,11 @@ def test_what_cannot_be_served_is_refused(sitter):
         refuse_unoffered("closed", Closed, Objectives(identity_power=1))
     for face_type in FaceType:
         if face_type in ("half", "mid_full", "full", "whole"):
-            refuse_unsteady(face_type, Objectives(identity_power=1))
+            refuse_unoffered("df", DF, Objectives(identity_power=1), face_type)
             continue
-        refuse_unsteady(face_type, Objectives())
+        refuse_unoffered("df", DF, Objectives(perceptual_power=1), face_type)
         with pytest.raises(Exception, match=f"--identity-power: not with faces of the type {face_type}") as caught:
-            refuse_unsteady(face_type, Objectives(identity_power=1))
+            refuse_unoffered("df", DF, Objectives(identity_power=1), face_type)
         assert caught.value.exit_code == 2
     with pytest.raises(ValueError, match="no faces of src"):
         lesson(None, identity_power=1)
