@@ -1,6 +1,6 @@
 """Do losses by other networks make swaps better? The same pair, seed and processor time, with them and without.
 
-Some stretches of both people's frames are held out (`konterfei.training.validation`); every candidate trains on the
+Some stretches of both people's frames are held out (`konterfei.training.held_out`); every candidate trains on the
 rest for so many minutes of processor time, from its own start or all from the same run, and its learning rate falls to
 its end. Then the swap of dst's held-out faces is measured: by konterfei's own figures, and by recognizers that nobody
 was trained against. A network's word on what was made to please it proves nothing.
@@ -34,7 +34,8 @@ from konterfei.recognizers.mobilefacenet import TEMPLATE, five_points
 from konterfei.reporting import Silent
 from konterfei.stages.train import TrainConfig, train
 from konterfei.training import loop
-from konterfei.training.validation import Validator, hold_out, swapped
+from konterfei.training.held_out import hold_out
+from konterfei.training.validation import Validator, swapped
 
 CANDIDATES: dict[str, dict] = {
     "none": {},
@@ -169,6 +170,7 @@ def main() -> None:
                 threads=1,
                 preview_seconds=1e6,
                 checkpoint_seconds=1e6,
+                held_out=0,
                 **CANDIDATES[name],
             ),
             Silent(),
