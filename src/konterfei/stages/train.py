@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from konterfei.io.atomic import ensure_writable
 from konterfei.io.faceset import Faceset
 from konterfei.io.manifest import Manifest
 from konterfei.io.run import Run
 from konterfei.models import MODELS
-from konterfei.reporting import Reporter
+from konterfei.reporting import Reporter, Silent
 from konterfei.stages._train_records import complete, train_manifest, warn_of_oddities
 from konterfei.stages._train_run import Origin, has_begun, open_run, origin_of, with_imported
 from konterfei.stages._train_settings import TrainConfig as TrainConfig
 from konterfei.stages._train_settings import bytes_needed, resolved
+from konterfei.stages._train_team import Company, Place, check_place, meet, part, place_of, processor_of, signals
 from konterfei.training.presets import Preset
+
+if TYPE_CHECKING:
+    import torch
+
+    from konterfei.models.base import SwapModel
+    from konterfei.training.data import Sampler
+    from konterfei.training.team import Order
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,31 +52,44 @@ class TrainResult:
     preview: Path
 
 
+@dataclass(frozen=True, kw_only=True)
+class HelperResult(TrainResult):
+    """What came of a training that another process led: that one has told of it already."""
+
+    def summary(self) -> list[str]:
+        """Nothing to say."""
+        return []
+
+
 def train(config: TrainConfig, reporter: Reporter) -> TrainResult:
     """Train, or go on training, the run in `config.output`.
 
     Raises:
         FacesetError: a faceset cannot be used.
         CheckpointMismatchError: the run there was made with other settings.
-        TrainingError: the run falls apart again and again.
+        TrainingError: the run falls apart again and again, or one of several processes is gone.
         OutOfMemoryError: it does not fit into the processor's memory; the last checkpoint stays.
         OutputError: the folder cannot be written, or the disk has too little space; the last checkpoint stays.
     """
     chosen = with_imported(resolved(config), config)
+    place = place_of(config.processes)
+    check_place(place, config.device, chosen.batch)
+    if place.number:
+        return _help(config, chosen, place)
     src, dst = Faceset.open(config.src), Faceset.open(config.dst)
     warn_of_oddities(src, dst, not chosen.objectives.pretrain, reporter)
     if idle := chosen.objectives.idle():
         reporter.warn(f"Without effect beside the other settings: {', '.join(idle)}.")
-    _check_means(config, chosen)
+    _check_means(config, chosen, place)
     start = origin_of(config.start_from, config.output)
     # What a run takes that has begun is there already.
     ensure_writable(config.output, 0 if has_begun(config.output) else bytes_needed(config, chosen))
     run = open_run(config.output, config.preset, config.seed, chosen, src, dst, reporter)
-    with run.writing(), _memory_errors(config, chosen, run):
+    with run.writing(), _memory_errors(config, chosen, run.folder), Company(place, _follow, config) as company:
         manifest = train_manifest(config, chosen, run, src, dst, start.record if start else None)
         if not Manifest.file_for(run.folder).exists():
             manifest.save(run.folder)
-        result = _run_loop(config, chosen, run, src, dst, start, reporter)
+        result = _run_loop(config, chosen, run, src, dst, start, company, reporter)
         if not result.was_done:
             complete(manifest, run, result)
     progress = result.progress
@@ -95,39 +119,54 @@ def train(config: TrainConfig, reporter: Reporter) -> TrainResult:
     )
 
 
-def _check_means(config: TrainConfig, chosen: Preset) -> None:
+def _check_means(config: TrainConfig, chosen: Preset, place: Place) -> None:
     """Refuse a processor that is not there, and objectives that the model cannot serve, before anything is written."""
-    from konterfei.models.devices import choose_device, choose_precision  # here, as below: torch is slow to load
+    from konterfei.models.devices import choose_precision  # here, as below: torch is slow to load
     from konterfei.training.lesson import refuse_unoffered
 
-    choose_precision(config.precision, choose_device(config.device))
+    choose_precision(config.precision, processor_of(place, config.device))
     for phase in chosen.phases:
         refuse_unoffered(chosen.model, MODELS.load(chosen.model), chosen.plan.of(phase).in_force())
 
 
-def _run_loop(
-    config: TrainConfig, chosen: Preset, run: Run, src: Faceset, dst: Faceset, start: Origin | None, reporter: Reporter
-) -> Any:
+@dataclass(frozen=True)
+class _Means:
+    """What a process trains with."""
+
+    model: SwapModel
+    sampler: Sampler
+    device: torch.device
+    precision: str
+
+    def facts(self, config: TrainConfig, chosen: Preset, src: Faceset, dst: Faceset) -> dict[str, str]:
+        """What all processes of a training must have alike."""
+        return {
+            "settings": f"{chosen} {config.seed}",
+            "number format": self.precision,
+            "src faceset": f"{src.content_hash()} {len(self.sampler.src)}",
+            "dst faceset": f"{dst.content_hash()} {len(self.sampler.dst)}",
+            "versions": f"{version('konterfei')} {version('torch')}",
+        }
+
+
+def _means(config: TrainConfig, chosen: Preset, src: Faceset, dst: Faceset, place: Place, reporter: Reporter) -> _Means:
     import torch  # here, so that settings can be checked and shown without it
 
-    from konterfei.models.devices import choose_device, choose_precision, keep_memory, use_threads
+    from konterfei.models.devices import choose_precision, keep_memory, use_threads
     from konterfei.training.data import Sampler, load_faces, memory_for_faces
-    from konterfei.training.desk import Desk
-    from konterfei.training.loop import LoopSettings, Start, train_loop
     from konterfei.training.losses import needs_parts
-    from konterfei.training.plan import Budget
-    from konterfei.training.resources import memory_text
 
-    device = choose_device(config.device)
+    device = processor_of(place, config.device)
     precision = choose_precision(config.precision, device)
-    use_threads(config.threads)
+    use_threads(config.threads, place.together)
     keep_memory()
     torch.manual_seed(config.seed)
     model = MODELS.load(chosen.model)(chosen.dims).to(device, memory_format=torch.channels_last)
     resolution, plan = chosen.dims.resolution, chosen.plan
     with_parts = any(needs_parts(model, plan.of(phase).in_force()) for phase in plan.phases)
+    memory = memory_for_faces() // place.together
     faces = {
-        name: load_faces(faceset, chosen.face_type, resolution, memory_for_faces(), reporter, name, with_parts)
+        name: load_faces(faceset, chosen.face_type, resolution, memory, reporter, name, with_parts)
         for name, faceset in (("src", src), ("dst", dst))
     }
     sampler = Sampler(
@@ -138,9 +177,32 @@ def _run_loop(
         seed=config.seed,
         augment=chosen.augment,
         objectives=plan.of(plan.phases[0]).in_force(),
+        part=(place.number, place.size),
     )
+    return _Means(model, sampler, device, precision)
+
+
+def _run_loop(
+    config: TrainConfig,
+    chosen: Preset,
+    run: Run,
+    src: Faceset,
+    dst: Faceset,
+    start: Origin | None,
+    company: Company,
+    reporter: Reporter,
+) -> Any:
+    from konterfei.training.desk import Desk
+    from konterfei.training.loop import LoopSettings, Start, train_loop
+    from konterfei.training.plan import Budget
+    from konterfei.training.resources import memory_text
+    from konterfei.training.team import Order, Task
+
+    means, plan = _means(config, chosen, src, dst, company.place, reporter), chosen.plan
+    model, sampler, device, precision = means.model, means.sampler, means.device, means.precision
     for name in sampler.unturned():
         reporter.warn(f"--uniform-yaw: by their records all faces of {name} look the same way; no effect there.")
+    team = company.meet(device, means.facts(config, chosen, src, dst), reporter)
     settings = LoopSettings(
         schedule=chosen.schedule,
         optimizer=chosen.optimizer,
@@ -154,6 +216,7 @@ def _run_loop(
         begins_from=None
         if start is None
         else Start(start.checkpoint, model.forgotten if start.was_pretraining else (), start.record["path"]),
+        team=team,
     )
     desk = Desk(
         run,
@@ -165,10 +228,16 @@ def _run_loop(
         memory=lambda: memory_text(device),
     )
     with desk:
-        return train_loop(run, model, sampler, settings, reporter, desk)
+        result = train_loop(run, model, sampler, settings, reporter, desk)
+    progress = result.progress
+    last = Order(
+        Task.END, progress.step, trained_s=progress.trained_s, earlier=progress.earlier, is_stopped=result.is_stopped
+    )
+    team.lead(last)
+    return result
 
 
-def _memory_errors(config: TrainConfig, chosen: Preset, run: Run) -> AbstractContextManager[None]:
+def _memory_errors(config: TrainConfig, chosen: Preset, folder: Path) -> AbstractContextManager[None]:
     """Says what to make smaller where the training does not fit into memory. The last checkpoint stays as it is."""
     from konterfei.models.devices import choose_device, memory_errors
 
@@ -176,4 +245,43 @@ def _memory_errors(config: TrainConfig, chosen: Preset, run: Run) -> AbstractCon
         f"What was saved stays: go on with a smaller --batch than {chosen.batch}, or begin in another folder with a "
         f"smaller --resolution than {chosen.dims.resolution} or another --preset."
     )
-    return memory_errors(choose_device(config.device), f"train '{run.folder}'", remedy)
+    return memory_errors(choose_device(config.device), f"train '{folder}'", remedy)
+
+
+# --- in the other processes of a training
+
+
+def _follow(config: TrainConfig, place: Place, call: Callable[[], None]) -> Order:
+    """Do what the first process asks for, until it is over. `call` says that this one is ready, and waits for all."""
+    from konterfei.training.following import follow
+    from konterfei.training.lesson import Lesson
+    from konterfei.training.team import Together
+
+    chosen = with_imported(resolved(config), config)
+    src, dst = Faceset.open(config.src), Faceset.open(config.dst)
+    with _memory_errors(config, chosen, config.output):
+        means, plan = _means(config, chosen, src, dst, place, Silent()), chosen.plan
+        call()
+        with signals(signal.SIG_IGN):
+            team = meet(place, means.device, means.facts(config, chosen, src, dst))
+            assert isinstance(team, Together)
+            first = plan.of(plan.phases[0])
+            lesson = Lesson(means.model, first, chosen.optimizer, config.seed, means.device, means.precision, team)
+            return follow(lesson, means.sampler, plan, team)
+
+
+def _help(config: TrainConfig, chosen: Preset, place: Place) -> HelperResult:
+    """Be one of the processes that torchrun has started."""
+    with signals(signal.SIG_DFL):  # until all have met, nobody else can end this one
+        try:
+            last = _follow(config, place, lambda: None)
+        finally:
+            part()
+    return HelperResult(
+        run=config.output,
+        steps=last.step,
+        minutes=last.trained_s / 60,
+        is_stopped=last.is_stopped,
+        is_preview=last.earlier + last.step < chosen.usable_steps,
+        preview=Run(config.output, {}).preview_path(),
+    )
