@@ -188,9 +188,11 @@ def _begin(lesson: Lesson, start: Start | None, reporter: Reporter) -> Progress:
 
 def _is_sound(progress: Progress, lesson: Lesson) -> bool:
     """Whether weights and losses are numbers: what is saved can be gone back to. All processes must have the same."""
-    lesson.team.lead(Order(Task.COMPARE))
-    lesson.team.compare(lesson.learners)
-    return lesson.is_sound() and bool(np.isfinite(progress.pending).all())
+    is_sound = lesson.is_sound() and bool(np.isfinite(progress.pending).all())
+    if is_sound:
+        lesson.team.lead(Order(Task.COMPARE))
+        lesson.team.compare(lesson.learners)
+    return is_sound
 
 
 def _fell_apart(progress: Progress, loss: float) -> bool:

@@ -162,8 +162,8 @@ class Together(Team):
         if different := self._differing(sums):
             raise TrainingError(
                 f"The {self.size} processes of this training no longer have the same numbers ({'; '.join(different)}): "
-                "a fault of the machine or of konterfei. The last checkpoint is from before that was noticed; the "
-                "same command goes on from there."
+                "a fault of a machine or of konterfei, or machines that are not of one kind. The last checkpoint was "
+                "made while they were the same; the same command goes on from there."
             )
 
     def agree(self, facts: Mapping[str, str]) -> None:
