@@ -26,13 +26,16 @@ TWO = {**SMALL, "processes": 2}
 
 def kinds_of(run):
     """kind -> all numbers of that kind in the newest checkpoint, in one array."""
-    tensors = Run.open(run).newest_checkpoint().tensors
+    tensors = dict(sorted(Run.open(run).newest_checkpoint().tensors.items()))
     kinds = sorted({name.split("/")[0] for name in tensors})
     return {k: np.concatenate([t.ravel() for name, t in tensors.items() if name.startswith(f"{k}/")]) for k in kinds}
 
 
 def losses_of(run):
-    return [(line["step"], line["src"], line["dst"]) for line in Run.open(run).metrics()]
+    """Losses of src and dst: the mean of the first 20 steps, and each step after."""
+    opened = Run.open(run)
+    pending = opened.newest_checkpoint().state["progress"]["pending"]
+    return [[line["src"], line["dst"]] for line in opened.metrics()] + pending
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +59,8 @@ def by_two(faces, tmp_path_factory):
     ids=str,
 )
 def test_two_learn_what_one_does(faces, tmp_path, changes):
-    """At a rate at which a last bit does not turn the course of a training (see docs/training.md)."""
-    settings = {**faces, **SMALL, "steps": STEPS, "rate": 1e-4, **changes}
+    """The sums of a batch's halves are rounded otherwise than its own sum; moments follow that most closely."""
+    settings = {**faces, **SMALL, "steps": 24, "rate": 1e-4, **changes}
     for processes in (1, 2):
         reporter = Recorder()
         train(TrainConfig(**settings, output=tmp_path / str(processes), processes=processes), reporter)
@@ -66,11 +69,10 @@ def test_two_learn_what_one_does(faces, tmp_path, changes):
     one, two = kinds_of(tmp_path / "1"), kinds_of(tmp_path / "2")
     assert list(one) == list(two)
     for kind, values in one.items():
-        assert np.linalg.norm(values - two[kind]) < 1e-4 * np.linalg.norm(values), kind
-    for kind in ("weights", "ema"):
-        assert np.linalg.norm(one[kind] - two[kind]) < 1e-6 * np.linalg.norm(one[kind]), kind
-    np.testing.assert_allclose(losses_of(tmp_path / "1"), losses_of(tmp_path / "2"), rtol=5e-5)
-    assert len(losses_of(tmp_path / "2")) == 2
+        tolerance = 1e-5 if kind.endswith(("weights", "ema")) else 2e-3
+        assert np.linalg.norm(values - two[kind]) < tolerance * np.linalg.norm(values), kind
+    np.testing.assert_allclose(losses_of(tmp_path / "1"), losses_of(tmp_path / "2"), rtol=2e-5)
+    assert len(losses_of(tmp_path / "2")) == 5
 
 
 def test_only_the_first_writes(by_two):
@@ -91,12 +93,11 @@ def test_stopped_and_continued_by_two_equals_undisturbed_bit_for_bit(again, by_t
     assert_equal_runs(result.run, by_two)
 
 
-def test_one_goes_on_with_what_two_began_and_back(again):
-    plan = {"steps": 30}
-    again(StopAt(10), processes=2, **plan)
-    result, _ = again(StopAt(10), **plan)
+def test_two_go_on_with_what_one_began_and_one_with_theirs(again):
+    again(StopAt(10), steps=30)
+    result, _ = again(StopAt(10), steps=30, processes=2)
     assert (result.steps, result.is_stopped) == (20, True)
-    result, reporter = again(processes=2, **plan)
+    result, reporter = again(steps=30)
     assert (result.steps, result.is_stopped) == (30, False)
     assert reporter.warnings == []
 
@@ -144,12 +145,11 @@ def test_all_go_back_when_training_falls_apart(again, tamper):
 
 
 def test_other_numbers_in_one_process_are_noticed(again, tamper, tmp_path):
-    again(StopAt(10), processes=2)
-    tamper(30, 0.123)
+    tamper(10, 0.123)
     with pytest.raises(TrainingError, match=r"2 processes.*no longer have the same numbers \(model, weights"):
-        again(processes=2)
+        again(processes=2, checkpoint_seconds=0.001)
     assert Run.open(tmp_path / "run").newest_checkpoint().step == 10
-    result, _ = again(processes=2)
+    result, _ = again()
     assert result.steps == STEPS
 
 

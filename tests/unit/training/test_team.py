@@ -85,7 +85,7 @@ def test_gradients_and_losses_of_the_parts_add_up(sampler, name, objectives, lea
     assert len(whole) == len(parts) == learners + 1  # and the losses
     for one, other in zip(whole, parts, strict=True):
         assert one.norm() > 0
-        assert (one - other).norm() < 3e-6 * one.norm()
+        assert (one - other).norm() < 1e-5 * one.norm()  # of float32, summed in another order
     torch.testing.assert_close(loss, loss_of_parts, rtol=1e-6, atol=0)
 
 
