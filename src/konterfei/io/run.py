@@ -27,7 +27,7 @@ from typing import Any
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
-from konterfei.errors import CheckpointMismatchError, DamagedFileError, OutputError, StoreError
+from konterfei.errors import CheckpointMismatchError, ConfigError, DamagedFileError, OutputError, StoreError
 from konterfei.io.atomic import (
     make_folder,
     remove_leftovers,
@@ -53,6 +53,9 @@ RUN_VERSION = 1
 
 PREVIEWS = 60
 """Pictures of the history that are kept: a film of the training, at 0.4 MB each (up to 128 px) some 25 MB."""
+
+METRICS, VALIDATION = "metrics", "validation"
+"""Kinds of figures that a run keeps: of its steps, and of what was measured on faces that it never saw."""
 
 _TEMPORARY = ".tmp-"
 
@@ -137,7 +140,7 @@ class Run:
             f"'{self.folder}' stop), or choose another folder."
         )
         with exclusive(self.folder / ".writer.lock", busy):
-            for part in ("checkpoints", "snapshots", "previews"):
+            for part in ("checkpoints", "snapshots", "previews", "best"):
                 remove_leftovers(make_folder(self.folder / part))
             for unfinished in (self.folder / "checkpoints").glob(f"{_TEMPORARY}*"):
                 shutil.rmtree(unfinished, ignore_errors=True)
@@ -215,19 +218,70 @@ class Run:
 
     def newest_snapshot(self) -> Snapshot:
         """The newest whole snapshot. Raises StoreError when there is none. Damaged ones are listed in `passed_over`."""
-        for path in reversed(self.snapshot_paths()):
+        found = self._newest_of(self.snapshot_paths())
+        if found is None:
+            raise StoreError(f"'{self.folder}' holds no snapshot yet{self._damage()}. Train it first: konterfei train.")
+        return found
+
+    def save_best(self, step: int, tensors: Tensors, info: Mapping[str, Any]) -> Path:
+        """Keep weights as the best so far, in place of those before."""
+        target = make_folder(self.folder / "best") / f"{step:08d}.safetensors"
+        write_snapshot(target, step, tensors, info)
+        for old in self._best_paths():
+            if old != target:
+                old.unlink(missing_ok=True)
+        return target
+
+    def best_snapshot(self) -> Snapshot | None:
+        """The weights kept as the best; None when there are none. Damaged ones are listed in `passed_over`."""
+        return self._newest_of(self._best_paths())
+
+    def _best_paths(self) -> list[Path]:
+        return sorted((self.folder / "best").glob("[0-9]*.safetensors"), key=_order)
+
+    def snapshot(self, which: str = "newest") -> Snapshot:
+        """Weights for use: the "newest", the "best" of the validations, or those of a step.
+
+        Raises:
+            ConfigError: a word that means none of these, or a step of which no snapshot is kept.
+            StoreError: there are none, or they are damaged.
+        """
+        if which == "newest":
+            return self.newest_snapshot()
+        if which == "best":
+            found = self.best_snapshot()
+            if found is None:
+                raise StoreError(
+                    f"'{self.folder}' holds no best snapshot{self._damage()}: no validation was made (konterfei train "
+                    "--held-out). Use the newest."
+                )
+            return found
+        kept = [*self.snapshot_paths(), *self._best_paths()]
+        same = [path for path in kept if which.isdecimal() and _order(path)[0] == int(which)]
+        if not same:
+            steps = ", ".join(str(step) for step in sorted({_order(path)[0] for path in kept})) or "none"
+            raise ConfigError(f"'{self.folder}' has no snapshot '{which}'. It has newest, best, and of steps: {steps}.")
+        found = self._newest_of(same)
+        if found is None:
+            raise StoreError(f"The snapshot of step {which} of '{self.folder}' is damaged. Use the newest.")
+        return found
+
+    def _newest_of(self, paths: list[Path]) -> Snapshot | None:
+        for path in reversed(paths):
             try:
                 return read_snapshot(path)
             except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
                 self.passed_over[path.name] = str(error)
-        damaged = f" ({len(self.passed_over)} damaged)" if self.passed_over else ""
-        raise StoreError(f"'{self.folder}' holds no snapshot yet{damaged}. Train it first: konterfei train.")
+        return None
+
+    def _damage(self) -> str:
+        return f" ({len(self.passed_over)} damaged)" if self.passed_over else ""
 
     # --- figures and pictures
 
-    def log(self, figures: Mapping[str, Any]) -> None:
-        """Append one line to metrics.jsonl."""
-        path = self.folder / "metrics.jsonl"
+    def log(self, figures: Mapping[str, Any], kind: str = METRICS) -> None:
+        """Append one line to metrics.jsonl, or to the file of another kind of figures."""
+        path = self.folder / f"{kind}.jsonl"
         with translated(path), path.open("ab+") as file:
             if file.tell():
                 file.seek(-1, os.SEEK_END)
@@ -235,12 +289,12 @@ class Run:
                     file.write(b"\n")
             file.write(json.dumps(figures).encode() + b"\n")
 
-    def metrics(self) -> list[dict[str, Any]]:
-        """The course of the run from metrics.jsonl, steps rising.
+    def metrics(self, kind: str = METRICS) -> list[dict[str, Any]]:
+        """The course of the run from metrics.jsonl (or that of another kind of figures), steps rising.
 
         Torn lines are left out, and so are steps that were trained again after a kill or a rollback.
         """
-        path = self.folder / "metrics.jsonl"
+        path = self.folder / f"{kind}.jsonl"
         lines = path.read_bytes().splitlines() if path.is_file() else []
         figures: list[dict[str, Any]] = []
         for line in lines:

@@ -13,7 +13,7 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -175,14 +175,8 @@ class Company:
         theirs.close()
         return _Helper(process, ours)
 
-    def meet(self, device: torch.device, facts: Mapping[str, str], reporter: Reporter) -> Team:
-        """Wait until all are there; `facts` as of `meet`.
-
-        Raises:
-            TrainingError: one cannot come.
-            ConfigError: one was given something else.
-            Cancelled: a person had no patience.
-        """
+    def meet(self, device: torch.device, reporter: Reporter) -> Team:
+        """Wait until all are there. Raises TrainingError where one cannot come, Cancelled."""
         while not all(helper.is_ready for helper in self._helpers):
             check(reporter)
             wait([h.process.sentinel for h in self._helpers] + [h.pipe for h in self._helpers if not h.is_ready], 0.5)
@@ -192,7 +186,7 @@ class Company:
                 raise TrainingError(f"The training could not begin. {gone}")
         for helper in self._helpers:
             helper.pipe.send("")
-        return meet(self.place, device, facts, self._whereabouts)
+        return meet(self.place, device, self._whereabouts)
 
     def _whereabouts(self) -> str:
         """What is known of the others that have ended; "" where none has. Waits a little: news may be on its way."""
@@ -243,17 +237,13 @@ def _help(work: Work, argument: Any, place: Place, pipe: Connection) -> None:
         raise
 
 
-def meet(place: Place, device: torch.device, facts: Mapping[str, str], whereabouts: Callable[[], str] = str) -> Team:
+def meet(place: Place, device: torch.device, whereabouts: Callable[[], str] = str) -> Team:
     """Join the other processes; waits for them. One that is alone has nobody to meet.
 
     Args:
         place: of this process.
         device: it runs networks on.
-        facts: what all must have been given alike: what it is -> its value.
         whereabouts: as of `Together`.
-
-    Raises:
-        ConfigError: they were not.
     """
     import torch
     import torch.distributed as dist
@@ -272,9 +262,7 @@ def meet(place: Place, device: torch.device, facts: Mapping[str, str], whereabou
     else:
         store = dist.FileStore(str(place.meeting), place.size)
         dist.init_process_group(backend, store=store, rank=place.number, world_size=place.size, timeout=_PATIENCE)
-    team = Together(whereabouts)
-    team.agree(facts)
-    return team
+    return Together(whereabouts)
 
 
 def part() -> None:

@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from konterfei.errors import ConfigError
 from konterfei.io.atomic import ensure_writable
 from konterfei.io.faceset import Faceset
 from konterfei.io.manifest import Manifest
 from konterfei.io.run import Run
 from konterfei.models import MODELS
 from konterfei.reporting import Reporter, Silent
+from konterfei.stages._train_means import means_of
 from konterfei.stages._train_records import complete, train_manifest, warn_of_oddities
 from konterfei.stages._train_run import Origin, has_begun, open_run, origin_of, with_imported
 from konterfei.stages._train_settings import TrainConfig as TrainConfig
 from konterfei.stages._train_settings import bytes_needed, resolved
 from konterfei.stages._train_team import Company, Place, check_place, meet, part, place_of, processor_of, signals
+from konterfei.stages._train_validation import patience_of, validations_of
+from konterfei.training.objectives import Objectives
 from konterfei.training.presets import Preset
 
 if TYPE_CHECKING:
-    import torch
-
-    from konterfei.models.base import SwapModel
-    from konterfei.training.data import Sampler
     from konterfei.training.team import Order
 
 
@@ -84,7 +84,7 @@ def train(config: TrainConfig, reporter: Reporter) -> TrainResult:
     start = origin_of(config.start_from, config.output)
     # What a run takes that has begun is there already.
     ensure_writable(config.output, 0 if has_begun(config.output) else bytes_needed(config, chosen))
-    run = open_run(config.output, config.preset, config.seed, chosen, src, dst, reporter)
+    run = open_run(config.output, config.preset, config.seed, chosen, src, dst, config.held_out, reporter)
     with run.writing(), _memory_errors(config, chosen, run.folder), Company(place, _follow, config) as company:
         manifest = train_manifest(config, chosen, run, src, dst, start.record if start else None)
         if not Manifest.file_for(run.folder).exists():
@@ -95,7 +95,12 @@ def train(config: TrainConfig, reporter: Reporter) -> TrainResult:
     progress = result.progress
     minutes = progress.trained_s / 60
     is_preview = progress.steps_in_all < chosen.usable_steps
-    if result.was_done:
+    if result.was_done and progress.is_ending:
+        reporter.note(
+            f"'{run.folder}' is already trained: {progress.step} steps in {minutes:.1f} minutes; then its held-out "
+            "score had stopped to rise. To go on, give it a budget: --steps or --minutes."
+        )
+    elif result.was_done:
         more = f"--minutes {config.minutes:g}" if config.minutes else f"--steps {progress.total}"
         reporter.note(
             f"'{run.folder}' is already trained: {progress.step} steps in {minutes:.1f} minutes. "
@@ -129,59 +134,6 @@ def _check_means(config: TrainConfig, chosen: Preset, place: Place) -> None:
         refuse_unoffered(chosen.model, MODELS.load(chosen.model), chosen.plan.of(phase).in_force())
 
 
-@dataclass(frozen=True)
-class _Means:
-    """What a process trains with."""
-
-    model: SwapModel
-    sampler: Sampler
-    device: torch.device
-    precision: str
-
-    def facts(self, config: TrainConfig, chosen: Preset, src: Faceset, dst: Faceset) -> dict[str, str]:
-        """What all processes of a training must have alike."""
-        return {
-            "settings": f"{chosen} {config.seed}",
-            "number format": self.precision,
-            "src faceset": f"{src.content_hash()} {len(self.sampler.src)}",
-            "dst faceset": f"{dst.content_hash()} {len(self.sampler.dst)}",
-            "versions": f"{version('konterfei')} {version('torch')}",
-        }
-
-
-def _means(config: TrainConfig, chosen: Preset, src: Faceset, dst: Faceset, place: Place, reporter: Reporter) -> _Means:
-    import torch  # here, so that settings can be checked and shown without it
-
-    from konterfei.models.devices import choose_precision, keep_memory, use_threads
-    from konterfei.training.data import Sampler, load_faces, memory_for_faces
-    from konterfei.training.losses import needs_parts
-
-    device = processor_of(place, config.device)
-    precision = choose_precision(config.precision, device)
-    use_threads(config.threads, place.together)
-    keep_memory()
-    torch.manual_seed(config.seed)
-    model = MODELS.load(chosen.model)(chosen.dims).to(device, memory_format=torch.channels_last)
-    resolution, plan = chosen.dims.resolution, chosen.plan
-    with_parts = any(needs_parts(model, plan.of(phase).in_force()) for phase in plan.phases)
-    memory = memory_for_faces() // place.together
-    faces = {
-        name: load_faces(faceset, chosen.face_type, resolution, memory, reporter, name, with_parts)
-        for name, faceset in (("src", src), ("dst", dst))
-    }
-    sampler = Sampler(
-        src=faces["src"],
-        dst=faces["dst"],
-        resolution=resolution,
-        batch=chosen.batch,
-        seed=config.seed,
-        augment=chosen.augment,
-        objectives=plan.of(plan.phases[0]).in_force(),
-        part=(place.number, place.size),
-    )
-    return _Means(model, sampler, device, precision)
-
-
 def _run_loop(
     config: TrainConfig,
     chosen: Preset,
@@ -193,16 +145,23 @@ def _run_loop(
     reporter: Reporter,
 ) -> Any:
     from konterfei.training.desk import Desk
+    from konterfei.training.lesson import refuse_unoffered
     from konterfei.training.loop import LoopSettings, Start, train_loop
+    from konterfei.training.losses import needs_parts
     from konterfei.training.plan import Budget
     from konterfei.training.resources import memory_text
     from konterfei.training.team import Order, Task
 
-    means, plan = _means(config, chosen, src, dst, company.place, reporter), chosen.plan
-    model, sampler, device, precision = means.model, means.sampler, means.device, means.precision
+    device = processor_of(company.place, config.device)
+    team = company.meet(device, reporter)
+    held = run.config.get("held_out") or {}
+    means, plan = means_of(config, chosen, {"src": src, "dst": dst}, held, device, company.place, reporter), chosen.plan
+    team.tell(json.dumps(held))  # now: faces that do not fit into memory are in their file, for all to read
+    team.agree(means.facts)
+    model, sampler, precision = means.model, means.sampler, means.precision
+    validations = validations_of(config, chosen, run, src, dst, reporter)
     for name in sampler.unturned():
         reporter.warn(f"--uniform-yaw: by their records all faces of {name} look the same way; no effect there.")
-    team = company.meet(device, means.facts(config, chosen, src, dst), reporter)
     settings = LoopSettings(
         schedule=chosen.schedule,
         optimizer=chosen.optimizer,
@@ -213,11 +172,19 @@ def _run_loop(
         plan=plan,
         checkpoint_s=config.checkpoint_seconds,
         preview_s=config.preview_seconds,
+        validations=validations,
+        patience=patience_of(config, chosen),
         begins_from=None
         if start is None
         else Start(start.checkpoint, model.forgotten if start.was_pretraining else (), start.record["path"]),
         team=team,
     )
+
+    def can_serve(objectives: Objectives) -> None:
+        refuse_unoffered(chosen.model, type(model), objectives.in_force())
+        if needs_parts(model, objectives) and sampler.src.parts is None:
+            raise ConfigError("The masks of eyes and mouth were not made: start the training again with --eyes-mouth.")
+
     desk = Desk(
         run,
         reporter,
@@ -225,15 +192,14 @@ def _run_loop(
         batch=chosen.batch,
         backup_s=config.backup_hours and 3600 * config.backup_hours,
         has_board=config.tensorboard,
+        can_validate=validations is not None,
+        can_serve=can_serve,
         memory=lambda: memory_text(device),
     )
     with desk:
         result = train_loop(run, model, sampler, settings, reporter, desk)
-    progress = result.progress
-    last = Order(
-        Task.END, progress.step, trained_s=progress.trained_s, earlier=progress.earlier, is_stopped=result.is_stopped
-    )
-    team.lead(last)
+    now, is_stopped = result.progress, result.is_stopped
+    team.lead(Order(Task.END, now.step, trained_s=now.trained_s, earlier=now.earlier, is_stopped=is_stopped))
     return result
 
 
@@ -257,17 +223,18 @@ def _follow(config: TrainConfig, place: Place, call: Callable[[], None]) -> Orde
     from konterfei.training.lesson import Lesson
     from konterfei.training.team import Together
 
-    chosen = with_imported(resolved(config), config)
-    src, dst = Faceset.open(config.src), Faceset.open(config.dst)
-    with _memory_errors(config, chosen, config.output):
-        means, plan = _means(config, chosen, src, dst, place, Silent()), chosen.plan
-        call()
-        with signals(signal.SIG_IGN):
-            team = meet(place, means.device, means.facts(config, chosen, src, dst))
-            assert isinstance(team, Together)
-            first = plan.of(plan.phases[0])
-            lesson = Lesson(means.model, first, chosen.optimizer, config.seed, means.device, means.precision, team)
-            return follow(lesson, means.sampler, plan, team)
+    chosen, device = with_imported(resolved(config), config), processor_of(place, config.device)
+    facesets = {"src": Faceset.open(config.src), "dst": Faceset.open(config.dst)}
+    call()
+    team = meet(place, device)
+    assert isinstance(team, Together)
+    with _memory_errors(config, chosen, config.output), signals(signal.SIG_IGN):
+        held = json.loads(team.tell())
+        means = means_of(config, chosen, facesets, held, device, place, Silent())
+        team.agree(means.facts)
+        sampler = means.sampler
+        lesson = Lesson(means.model, sampler.objectives, chosen.optimizer, config.seed, device, means.precision, team)
+        return follow(lesson, sampler, team)
 
 
 def _help(config: TrainConfig, chosen: Preset, place: Place) -> HelperResult:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Generator
 
 from konterfei.training.data import RawBatch, Sampler, batches
 from konterfei.training.lesson import Lesson
 from konterfei.training.loop import train_step
-from konterfei.training.plan import Plan, Progress
+from konterfei.training.objectives import Objectives
 from konterfei.training.team import Order, Task, Together
 
 
-def follow(lesson: Lesson, sampler: Sampler, plan: Plan, team: Together) -> Order:
+def follow(lesson: Lesson, sampler: Sampler, team: Together) -> Order:
     """Do what the first process asks for until it is over; gives back its last words.
 
     Raises:
@@ -26,7 +27,7 @@ def follow(lesson: Lesson, sampler: Sampler, plan: Plan, team: Together) -> Orde
             elif order.task == Task.SHARE:
                 if source is not None:
                     source.close()
-                lesson.turn_to(plan.of(plan.phase(Progress(phase=order.phase))))
+                lesson.turn_to(Objectives(**json.loads(team.tell())))
                 team.share(lesson.learners)
                 source = batches(sampler.salted(order.salt, lesson.objectives), order.step)
             else:

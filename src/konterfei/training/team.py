@@ -43,7 +43,7 @@ class Order:
         task: what.
         step: number of the step (from 0), or steps done.
         rate: learning rate.
-        phase, salt: of the progress, where all begin together.
+        salt: of the progress, where all begin together.
         trained_s, earlier: of the progress, at the end.
         is_stopped: whether a person ended it.
     """
@@ -51,21 +51,20 @@ class Order:
     task: Task
     step: int = 0
     rate: float = 0.0
-    phase: int = 0
     salt: int = 0
     trained_s: float = 0.0
     earlier: int = 0
     is_stopped: bool = False
 
     def packed(self) -> Tensor:
-        """[8] float64: exact for all that occurs."""
+        """[7] float64: exact for all that occurs."""
         return torch.tensor([float(value) for value in astuple(self)], dtype=torch.float64)
 
     @classmethod
     def unpacked(cls, values: Tensor) -> Order:
         """The order of `packed`."""
-        task, step, rate, phase, salt, trained_s, earlier, is_stopped = values.tolist()
-        return cls(Task(int(task)), int(step), rate, int(phase), int(salt), trained_s, int(earlier), bool(is_stopped))
+        task, step, rate, salt, trained_s, earlier, is_stopped = values.tolist()
+        return cls(Task(int(task)), int(step), rate, int(salt), trained_s, int(earlier), bool(is_stopped))
 
 
 class Team:
@@ -91,11 +90,22 @@ class Team:
     def lead(self, order: Order) -> None:
         """Tell the others what to do; the first process does the same then."""
 
+    def tell(self, text: str = "") -> str:
+        """Give all processes a text of the first one; those of the others do not count. Gives it back."""
+        return text
+
     def share(self, learners: Sequence[Learner]) -> None:
         """Give all processes the arrays of the first one."""
 
     def compare(self, learners: Sequence[Learner]) -> None:
         """Raises TrainingError where the arrays of another process are not those of the first, bit for bit."""
+
+    def agree(self, facts: Mapping[str, str]) -> None:
+        """See that all processes were given the same: what it is -> its value.
+
+        Raises:
+            ConfigError: they were not; names what differs.
+        """
 
 
 ALONE = Team()
@@ -144,6 +154,16 @@ class Together(Team):
             dist.broadcast(values, src=0)
         return Order.unpacked(values)
 
+    def tell(self, text: str = "") -> str:
+        """See Team."""
+        letters = torch.tensor(list(text.encode()), dtype=torch.uint8)
+        length = torch.tensor([len(letters)])
+        with self._all_there():
+            dist.broadcast(length, src=0)
+            letters = letters if self.is_first else torch.empty(int(length), dtype=torch.uint8)
+            dist.broadcast(letters, src=0)
+        return bytes(letters.tolist()).decode()
+
     def share(self, learners: Sequence[Learner]) -> None:
         """See Team."""
         with self._all_there():
@@ -167,11 +187,7 @@ class Together(Team):
             )
 
     def agree(self, facts: Mapping[str, str]) -> None:
-        """See that all processes were given the same: what it is -> its value.
-
-        Raises:
-            ConfigError: they were not; names what differs.
-        """
+        """See Team."""
         digests = {
             name: int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big", signed=True)
             for name, text in facts.items()
