@@ -4,6 +4,7 @@ import math
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -165,8 +166,13 @@ def start(tmp_path):
     """start(*words, **settings) begins `words` train with these settings in a process of its own."""
     begun = []
 
-    def go(*words, **settings):
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    def go(*words, variables=None, **settings):
+        environment = {
+            **os.environ,
+            **(variables or {}),
+            "PYTHONPATH": os.pathsep.join(sys.path),
+            "OMP_NUM_THREADS": "1",
+        }
         line = [sys.executable, "-m", *words, "train", *flags(**settings)]
         process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
         begun.append(process)
@@ -288,6 +294,22 @@ def test_ctrl_c_on_torchrun_saves_and_ends_all(start, faces, tmp_path):
     told, said = process.communicate(timeout=60)
     assert re.search(r"is stopped +yes", told), said
     assert Run.open(output).newest_checkpoint().step == int(re.search(r"steps +(\d+)", told)[1])
+
+
+def test_processes_with_other_settings_do_not_train_together(start, faces, tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    variables = {"WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    begun = []
+    for number, batch in enumerate((2, 4)):
+        own = {name: str(value) for name, value in {**variables, "RANK": number, "LOCAL_RANK": number}.items()}
+        given = {**faces, **SMALL, "batch": batch, "output": tmp_path / "run", "steps": 10}
+        begun.append(start("konterfei", variables=own, **given))
+    for process in begun:
+        _, said = process.communicate(timeout=120)
+        assert process.returncode == 2, said
+        assert "processes of this training were not given the same settings. Give all of them the same" in said
 
 
 def test_settings_that_several_cannot_have_are_refused_before_anything_is_written(again, tmp_path):
