@@ -40,7 +40,7 @@ def raw():
 
 def lesson(sitter, name="df", precision="fp32", **objectives):
     torch.manual_seed(1)
-    return Lesson(MODELS.load(name)(SMALL), Objectives(**objectives), "adam", 3, CPU, precision, sitter)
+    return Lesson(MODELS.load(name)(SMALL), Objectives(**objectives), "adam", 3, CPU, precision, sitter=sitter)
 
 
 def unlike(one, witness):
