@@ -70,7 +70,7 @@ def write_snapshot(path: Path, step: int, tensors: Tensors, info: Mapping[str, A
 
 def read_checkpoint(folder: Path) -> Checkpoint:
     """A checkpoint. Raises ValueError, OSError, KeyError, TypeError or SafetensorError where it is damaged."""
-    state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+    state = _object((folder / "state.json").read_bytes())
     expected = state.pop("state_sha256", None)  # runs before it was written have none
     if expected is not None and expected != _digest(state):
         raise ValueError("the checksum of state.json does not fit")
@@ -84,7 +84,7 @@ def read_snapshot(path: Path) -> Snapshot:
     """A snapshot. Raises as `read_checkpoint` does."""
     data = path.read_bytes()
     header, body = _split(data)
-    info = json.loads(header.pop("__metadata__")["konterfei"])
+    info = _object(header.pop("__metadata__")["konterfei"])
     expected = info.pop("info_sha256", None)  # runs before it was written have none
     if expected is not None and expected != _digest([header, info]):
         raise ValueError("the checksum of its description does not fit")
@@ -102,10 +102,21 @@ def _contiguous(tensors: Tensors) -> dict[str, NDArray[Any]]:
     return {name: np.ascontiguousarray(array) for name, array in tensors.items()}
 
 
+def _object(text: str | bytes) -> dict[str, Any]:
+    """What a JSON text holds. Raises ValueError unless it is an object: zeros and half texts are none."""
+    try:
+        values = json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"its description cannot be read ({error})") from error
+    if not isinstance(values, dict):
+        raise ValueError("its description is none")
+    return values
+
+
 def _split(data: bytes) -> tuple[dict[str, Any], memoryview]:
     """Header and tensor bytes of a safetensors file."""
     length = int.from_bytes(data[:8], "little")
-    return json.loads(data[8 : 8 + length]), memoryview(data)[8 + length :]
+    return _object(data[8 : 8 + length]), memoryview(data)[8 + length :]
 
 
 def _joined(header: Mapping[str, Any], body: memoryview) -> bytes:
