@@ -15,7 +15,8 @@ from konterfei.errors import CheckpointMismatchError, TrainingError
 from konterfei.io.run import Checkpoint, Run
 from konterfei.models.base import SwapModel
 from konterfei.reporting import Reporter
-from konterfei.training.checkpoints import restore, save, snapshot_of
+from konterfei.training.checkpoints import restore, save, set_aside, snapshot_of
+from konterfei.training.collapse import LOOK_EVERY, detail, is_blank, is_dead, went_blank
 from konterfei.training.data import RawBatch, Sampler, batches
 from konterfei.training.desk import Desk
 from konterfei.training.lesson import Lesson
@@ -120,6 +121,9 @@ def train_loop(
                     if _fell_apart(progress, src + dst):
                         _roll_back(run, lesson, progress, settings, reporter)
                         break
+                    if progress.step % LOOK_EVERY == 0 and went_blank(progress, detail(lesson, sampler)):
+                        _roll_back(run, lesson, progress, settings, reporter, "it draws one colour in place of a face")
+                        break
                     speed = (progress.step - first) / (progress.trained_s - before)
                     progress.estimate(speed, settings.schedule.hold)
                     part = settings.schedule.part_at(progress.step, progress.total)
@@ -138,6 +142,9 @@ def train_loop(
                     progress.pending = torch.stack(losses).tolist() if losses else []
                     if not _is_sound(progress, lesson):  # between two reports
                         _roll_back(run, lesson, progress, settings, reporter)
+                        break
+                    if progress.drawn and is_blank(progress, detail(lesson, sampler)):
+                        _roll_back(run, lesson, progress, settings, reporter, "it draws one colour in place of a face")
                         break
                     if not is_last:
                         save(run, lesson, progress, settings.usable_steps)
@@ -213,6 +220,7 @@ def _begin(lesson: Lesson, start: Start | None, reporter: Reporter) -> Progress:
             ) from error
         anew = f"; {' and '.join(start.forgotten)} begin anew" if start.forgotten else ""
         reporter.note(f"The weights are those of '{start.name}' at step {start.checkpoint.step}{anew}.")
+        return Progress(first=-1.0)
     return Progress()
 
 
@@ -225,26 +233,47 @@ def _is_sound(progress: Progress, lesson: Lesson) -> bool:
 
 
 def _fell_apart(progress: Progress, loss: float) -> bool:
-    """Whether the mean loss of a report is not a number, or far worse than it has been. Notes it otherwise."""
+    """Whether the mean loss of a report is not a number, or far worse than it has been or than it began.
+
+    Notes it otherwise.
+    """
     if not math.isfinite(loss):
         return True
     # one report is noisy: it is averaged with those before
     progress.loss = loss if not progress.loss else 0.8 * progress.loss + 0.2 * loss
+    if progress.step <= _REPORT_EVERY and not progress.first:
+        progress.first = loss
     if progress.step <= _SETTLING:
         return False
     progress.best = min(progress.best or progress.loss, progress.loss)
-    return progress.loss > _COLLAPSE * progress.best
+    return progress.loss > _COLLAPSE * progress.best or progress.is_worse_than_untrained
 
 
-def _roll_back(run: Run, lesson: Lesson, progress: Progress, settings: LoopSettings, reporter: Reporter) -> None:
+def _leads_nowhere(run: Run, old: Progress, back_to: int) -> bool:
+    """Whether a checkpoint that was gone back to has led to a collapse before, and there is an older one."""
+    return back_to <= old.step < back_to + _SETTLING and (back_to == 0 or run.has_checkpoint_before(back_to))
+
+
+def _roll_back(
+    run: Run,
+    lesson: Lesson,
+    progress: Progress,
+    settings: LoopSettings,
+    reporter: Reporter,
+    why: str = "the loss rose sharply or was no number",
+) -> None:
     """Back to the last checkpoint (or to the start), with half the learning rate and other batches."""
     broken, salt, scale = progress.step, progress.salt + 1, progress.rate_scale / 2
     if salt > _MAX_ROLLBACKS:
         raise TrainingError(
-            f"Training of '{run.folder}' fell apart {salt} times, last at step {broken}. Look at its preview and the "
-            "facesets (wrong faces? black pictures?), or choose another preset."
+            f"Training of '{run.folder}' fell apart {salt} times, last at step {broken} ({why}). Look at its preview "
+            "and the facesets (wrong faces? black pictures?), or choose another preset."
         )
     old = restore(run, lesson, settings.plan, reporter)
+    is_barren = old is not None and (old.is_worse_than_untrained or is_dead(progress))
+    if old is not None and (is_barren or _leads_nowhere(run, old, progress.back_to)):
+        set_aside(run, 0 if is_barren else progress.back_to, reporter)
+        old = restore(run, lesson, settings.plan, reporter)
     if old is None:
         lesson.turn_to(settings.plan.of(settings.plan.phases[0]))
         for learner in lesson.learners:
@@ -253,12 +282,12 @@ def _roll_back(run: Run, lesson: Lesson, progress: Progress, settings: LoopSetti
     trained_s = progress.trained_s
     for name, value in asdict(old).items():
         setattr(progress, name, value)
-    progress.salt, progress.rate_scale, progress.trained_s = salt, scale, trained_s
+    progress.salt, progress.rate_scale, progress.trained_s, progress.back_to = salt, scale, trained_s, old.step
     progress.adopt(settings.budget)  # the checkpoint may be older than the budget and the objectives
     progress.turn_to(lesson.objectives)
     reporter.warn(
-        f"Training fell apart at step {broken} (the loss rose sharply or was no number). It goes on from step "
-        f"{progress.step} with {scale:.3g} times the learning rate and other samples."
+        f"Training fell apart at step {broken} ({why}). It goes on from step {progress.step} "
+        f"with {scale:.3g} times the learning rate and other samples."
     )
 
 

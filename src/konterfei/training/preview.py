@@ -41,8 +41,8 @@ def preview_grid(
     """Faces of both people, their reconstructions and the swap, plain and masked."""
     layout, side = layout_for(model.dims.resolution), model.dims.resolution
     count = layout.rows
-    src_faces, src_masks = _spread(src, count, side)
-    dst_faces, dst_masks = _spread(dst, count, side)
+    src_faces, src_masks = spread_faces(src, count, side)
+    dst_faces, dst_masks = spread_faces(dst, count, side)
     batch = torch.from_numpy(np.concatenate([src_faces, dst_faces])).to(device).permute(0, 3, 1, 2).float() / 255
     with torch.inference_mode(), autocast(device, precision):
         again = model.reconstruct(batch.contiguous(memory_format=torch.channels_last))
@@ -71,7 +71,7 @@ def preview_grid(
     return Preview(picture, layout)
 
 
-def _spread(faces: TrainingFaces, count: int, side: int) -> tuple[Array, Array]:
+def spread_faces(faces: TrainingFaces, count: int, side: int) -> tuple[Array, Array]:
     """`count` faces, evenly spread over the faceset: [N, side, side, 3] uint8, and masks [N, side, side, 1] in [0, 1].
 
     A faceset with fewer faces repeats some.
