@@ -113,7 +113,7 @@ def test_a_run_that_depends_on_its_score_repeats_exactly_when_it_is_interrupted(
 def test_patience_lets_the_rate_fall_and_ends_the_run(again, monkeypatch):
     scored(monkeypatch, [0.5, 0.6, 0.6, 0.6])
     result, told = again(validate_steps=20, patience=2, steps=400)
-    assert result.steps == 115, "from step 80 on the rate falls, over three sevenths of that"
+    assert result.steps == 114, "from step 80 on the rate falls, over three sevenths of that"
     rates = [line["rate"] for line in Run.open(result.run).metrics()]
     assert rates[-1] < rates[0]
     assert any("2 validations in a row found nothing better than 0.600" in note for note in told.notes)

@@ -15,7 +15,7 @@ from konterfei.nets.dims import LETTERS
 from konterfei.stages._settings import allow
 from konterfei.stages._train_run import SIZES
 from konterfei.training.objectives import Objectives, UpdateDropout
-from konterfei.training.plan import read_phases
+from konterfei.training.phases import read_phases
 from konterfei.training.presets import BYTES_A_PARAMETER, PRESETS, OptimizerName, Preset, parse_architecture, preset
 
 ROOM = 100_000_000

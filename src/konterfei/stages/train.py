@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from konterfei.errors import ConfigError
 from konterfei.io.atomic import ensure_writable
 from konterfei.io.faceset import Faceset
 from konterfei.io.manifest import Manifest
@@ -18,7 +20,11 @@ from konterfei.stages._train_run import Origin, has_begun, open_run, origin_of, 
 from konterfei.stages._train_settings import TrainConfig as TrainConfig
 from konterfei.stages._train_settings import bytes_needed, resolved
 from konterfei.stages._train_validation import patience_of, validations_of
+from konterfei.training.objectives import Objectives
 from konterfei.training.presets import Preset
+
+if TYPE_CHECKING:
+    from konterfei.training.data import TrainingFaces
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,8 +123,9 @@ def _run_loop(
     import torch  # here, so that settings can be checked and shown without it
 
     from konterfei.models.devices import choose_device, choose_precision, keep_memory, use_threads
-    from konterfei.training.data import Sampler, load_faces, memory_for_faces
+    from konterfei.training.data import Sampler
     from konterfei.training.desk import Desk
+    from konterfei.training.lesson import refuse_unoffered
     from konterfei.training.loop import LoopSettings, Start, train_loop
     from konterfei.training.losses import needs_parts
     from konterfei.training.plan import Budget
@@ -132,21 +139,7 @@ def _run_loop(
     model = MODELS.load(chosen.model)(chosen.dims).to(device, memory_format=torch.channels_last)
     resolution, plan = chosen.dims.resolution, chosen.plan
     with_parts = any(needs_parts(model, plan.of(phase).in_force()) for phase in plan.phases)
-    held = run.config.get("held_out") or {}
-    faces = {
-        name: load_faces(
-            faceset,
-            chosen.face_type,
-            resolution,
-            memory_for_faces(),
-            reporter,
-            name,
-            with_parts,
-            without=held.get(name, ()),
-            store=run.folder / "faces",
-        )
-        for name, faceset in (("src", src), ("dst", dst))
-    }
+    faces = _faces(chosen, run, {"src": src, "dst": dst}, with_parts, reporter)
     validations = validations_of(config, chosen, run, src, dst, reporter)
     sampler = Sampler(
         src=faces["src"],
@@ -175,6 +168,12 @@ def _run_loop(
         if start is None
         else Start(start.checkpoint, model.forgotten if start.was_pretraining else (), start.record["path"]),
     )
+
+    def can_serve(objectives: Objectives) -> None:
+        refuse_unoffered(chosen.model, type(model), objectives.in_force())
+        if needs_parts(model, objectives) and not with_parts:
+            raise ConfigError("The masks of eyes and mouth were not made: start the training again with --eyes-mouth.")
+
     desk = Desk(
         run,
         reporter,
@@ -183,10 +182,34 @@ def _run_loop(
         backup_s=config.backup_hours and 3600 * config.backup_hours,
         has_board=config.tensorboard,
         can_validate=validations is not None,
+        can_serve=can_serve,
         memory=lambda: memory_text(device),
     )
     with desk:
         return train_loop(run, model, sampler, settings, reporter, desk)
+
+
+def _faces(
+    chosen: Preset, run: Run, facesets: Mapping[str, Faceset], with_parts: bool, reporter: Reporter
+) -> dict[str, TrainingFaces]:
+    """The faces of both people, but for those that are held out."""
+    from konterfei.training.data import load_faces, memory_for_faces
+
+    held = run.config.get("held_out") or {}
+    return {
+        name: load_faces(
+            faceset,
+            chosen.face_type,
+            chosen.dims.resolution,
+            memory_for_faces(),
+            reporter,
+            name,
+            with_parts,
+            without=held.get(name, ()),
+            store=run.folder / "faces",
+        )
+        for name, faceset in facesets.items()
+    }
 
 
 def _memory_errors(config: TrainConfig, chosen: Preset, run: Run) -> AbstractContextManager[None]:

@@ -59,7 +59,7 @@ def restore(run: Run, lesson: Lesson, plan: Plan, reporter: Reporter) -> Progres
             f"Checkpoint {checkpoint.step} of '{run.folder}' was made by another version of konterfei ({error}). "
             "Go on with that version, or train in another folder."
         ) from error
-    lesson.turn_to(plan.of(plan.phase(progress)))
+    lesson.turn_to(plan.now(progress))
     try:
         lesson.learner.load(checkpoint.tensors)
     except CheckpointMismatchError as error:

@@ -35,6 +35,7 @@ COMMANDS: Mapping[str, Command] = {
     "validate": Command("measure the swap of the held-out faces now", "validate", ("v",)),
     "backup": Command("save, and keep it as a backup", "save", ("b",), takes="NAME"),
     "phase": Command("begin the next phase of the plan, or the one named, and save", "save", takes="NAME"),
+    "set": Command("change an objective, or the rate, of the phase that lasts, and save", "save", takes="NAME=VALUE"),
     "stop": Command("save, and end the training", "stop", ("q", "\n")),
 }
 """Name -> command."""

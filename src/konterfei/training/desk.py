@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +23,8 @@ from konterfei.io.mailbox import Mailbox, Request
 from konterfei.io.run import Run
 from konterfei.reporting import Course, Reporter
 from konterfei.training.commands import COMMANDS, KEYS, MAILBOX
+from konterfei.training.objectives import Objectives
+from konterfei.training.phases import read_change
 from konterfei.training.plan import Plan, Progress
 from konterfei.training.validation import Scores
 
@@ -35,12 +37,16 @@ LOOK_EVERY_S = 1.0
 
 @dataclass
 class _Wish:
-    """A request that is not answered yet; `post` is None for a key, `phase` for what asks for none."""
+    """A request that is not answered yet.
+
+    `post` is None for a key, `phase` for what asks for none; `changes` are None for what asks for none, and once made.
+    """
 
     name: str
     value: str
     post: Request | None
     phase: int | None = None
+    changes: dict[str, Any] | None = None
 
 
 class Desk:
@@ -56,6 +62,7 @@ class Desk:
         backup_s: seconds of training between two backups; None = none by themselves.
         has_board: whether event files for TensorBoard are written.
         can_validate: whether faces are held out.
+        can_serve: raises ConfigError for objectives that this training cannot turn to.
         memory: says how much memory is taken.
         now: the clock, in seconds.
     """
@@ -70,12 +77,13 @@ class Desk:
         backup_s: float | None = None,
         has_board: bool = False,
         can_validate: bool = False,
+        can_serve: Callable[[Objectives], None] = lambda objectives: None,
         memory: Callable[[], str] = str,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._run, self._reporter, self._memory, self._now = run, reporter, memory, now
         self._batch, self._backup_s, self._has_board, self._can_validate = batch, backup_s, has_board, can_validate
-        self._plan = plan or Plan()
+        self._plan, self._can_serve = plan or Plan(), can_serve
         self._mailbox = Mailbox(run.folder / MAILBOX)
         self._wishes: list[_Wish] = []
         self._figures: dict[str, float | str] = {}
@@ -126,7 +134,12 @@ class Desk:
         return {COMMANDS[wish.name].does for wish in self._wishes}
 
     def turns(self, progress: Progress) -> bool:
-        """Whether a wished-for phase begins now; if so, `progress` is in it already."""
+        """Whether a wished-for phase begins, or a wished-for change is made, now; `progress` has it then."""
+        if changing := [wish for wish in self._wishes if wish.changes is not None]:
+            for wish in changing:
+                self._plan.change(progress, wish.changes or {})
+                wish.changes = None
+            return True
         for wish in self._wishes:
             if wish.phase is not None and wish.phase != progress.phase:
                 self._plan.begin(progress, wish.phase)
@@ -144,6 +157,10 @@ class Desk:
                 raise ConfigError("No faces are held out in this run (--held-out), so there is nothing to measure.")
             if wish.name == "phase":
                 wish.phase = self._plan.number_of(wish.value, progress)
+            if wish.name == "set":
+                now = self._plan.now(progress)
+                wish.changes = read_change(wish.value, now)
+                self._can_serve(replace(now, **{k: v for k, v in wish.changes.items() if k != "rate"}))
         except KonterfeiError as error:
             self._answer(wish, False, str(error))
             return
@@ -223,6 +240,7 @@ class Desk:
             self._next_backup = self._backup_after(progress.trained_s)
         phase = self._plan.phase(progress).name
         self._done("phase", f"'{phase}' began at step {progress.phase_began}; it is saved.")
+        self._done("set", f"Changed at step {progress.step}; it is saved, and lasts until the phase ends.")
         self._done("save", f"Checkpoint and snapshot of step {progress.step} are written.")
 
     def _backup_after(self, trained_s: float) -> float:

@@ -110,7 +110,7 @@ def train_loop(
         with closing(batches(salted, progress.step)) as source:
             started, before, first = time.monotonic(), progress.trained_s, progress.step
             while not progress.is_done and not is_stopped:
-                scale = progress.rate_scale * plan.phase(progress).rate
+                scale = progress.rate_scale * plan.rate(progress)
                 rate = scale * settings.schedule.at(progress.step, progress.total)
                 losses.append(train_step(lesson, next(source), rate, progress.step))
                 progress.step += 1
@@ -198,10 +198,14 @@ def validate(
 
 
 def _turn(lesson: Lesson, plan: Plan, progress: Progress, reporter: Reporter) -> None:
-    """Begin the phase that `progress` is in."""
+    """Take over the phase that `progress` is in, and what was changed of it."""
     phase = plan.phase(progress)
-    lesson.turn_to(plan.of(phase))
+    lesson.turn_to(plan.now(progress))
     progress.turn_to(lesson.objectives)
+    if progress.changes:
+        told = ", ".join(f"{name} {value}" for name, value in progress.changes.items())
+        reporter.note(f"Step {progress.step}: from here on {told}, as asked for.")
+        return
     changes = ", ".join(f"{name} {value}" for name, value in phase.changes.items()) or "nothing changed"
     reporter.note(
         f"Step {progress.step}: '{phase.name}' begins, phase {progress.phase + 1} of {len(plan.phases)} ({changes})."
@@ -304,6 +308,9 @@ def _start(model: SwapModel, sampler: Sampler, settings: LoopSettings, progress:
         f"Training {begun}: {type(model).__name__.lower()}, {model.dims.resolution} px, {count / 1e6:.1f} M "
         f"parameters, {settings.precision} on {where}; {len(sampler.src)} src and {len(sampler.dst)} dst faces."
     )
+    if progress.changes:
+        told = ", ".join(f"{name} {value}" for name, value in progress.changes.items())
+        reporter.note(f"Still in force until the phase ends, as it was asked for while it trained: {told}.")
     minutes = progress.budget[1]
     if minutes is None:
         reporter.start("training", progress.total, "steps")

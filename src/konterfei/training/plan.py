@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
-from pathlib import Path
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
 from konterfei.errors import ConfigError
@@ -15,9 +13,13 @@ from konterfei.training.objectives import Objectives
 PLATEAU_REPORTS: Final = 100
 """Reports (of 20 steps each) over whose halves a phase is asked whether the loss still falls."""
 
-_WORSE: Final = 1.2  # times the loss of the first report, which is one of some noise
+ENDS: Final = ("steps", "images", "plateau", "patience", "share")
+"""What a phase may end by: fields of `Phase`."""
+
 BETTER: Final = 0.002
 """A held-out score counts as better from this difference on: the next validation may find as much by chance."""
+
+_WORSE: Final = 1.2  # times the loss of the first report, which is one of some noise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +82,7 @@ class Progress:
         phase: number of the plan's phase, from 0.
         phase_began: step at which it began.
         reports: losses reported in it, the newest at most; kept where it ends on a plateau.
+        changes: what a person has changed of it while it lasts, as `Phase.changes`, or "rate".
         earlier: steps that another program had done before the weights were imported.
         back_to: step of the checkpoint that it went back to when it last fell apart; -1 = it never did.
         drawn: most that was seen of src's and dst's faces in what is drawn (`training.collapse`); empty = not looked.
@@ -105,6 +108,7 @@ class Progress:
     phase: int = 0
     phase_began: int = 0
     reports: list[float] = field(default_factory=list)
+    changes: dict[str, Any] = field(default_factory=dict)
     earlier: int = 0
     back_to: int = -1
     drawn: list[float] = field(default_factory=list)
@@ -203,7 +207,7 @@ class Phase:
     @property
     def has_end(self) -> bool:
         """Whether it ends before the run does."""
-        return any(getattr(self, name) is not None for name in _ENDS)
+        return any(getattr(self, name) is not None for name in ENDS)
 
     def is_over(self, progress: Progress, batch: int) -> bool:
         """Whether it has come to its end.
@@ -242,6 +246,15 @@ class Plan:
         """What a phase is after."""
         return replace(self.objectives, **phase.changes)
 
+    def now(self, progress: Progress) -> Objectives:
+        """What the run is after now: its phase's, with what a person has changed of it."""
+        changes = {name: value for name, value in progress.changes.items() if name != "rate"}
+        return replace(self.of(self.phase(progress)), **changes)
+
+    def rate(self, progress: Progress) -> float:
+        """What the schedule's learning rate is multiplied with now."""
+        return float(progress.changes.get("rate", self.phase(progress).rate))
+
     def note(self, progress: Progress, loss: float) -> None:
         """Take down a reported loss where the phase ends on a plateau."""
         if self.phase(progress).plateau is not None:
@@ -257,7 +270,7 @@ class Plan:
     def begin(self, progress: Progress, number: int) -> None:
         """Let a phase begin now, whatever ends there are. number: from 0."""
         progress.phase, progress.phase_began = number, progress.step
-        progress.reports, progress.pending = [], []
+        progress.reports, progress.pending, progress.changes = [], [], {}
         progress.top_score, progress.stale = None, 0
 
     def rewind(self, progress: Progress) -> bool:
@@ -274,6 +287,11 @@ class Plan:
         self.begin(progress, number)
         return True
 
+    def change(self, progress: Progress, changes: Mapping[str, Any]) -> None:
+        """Change the phase that a run is in, for as long as it lasts."""
+        progress.changes = {**progress.changes, **changes}
+        progress.pending = []
+
     def number_of(self, name: str, progress: Progress) -> int:
         """The phase of that name, from 0; "" = the next one. Raises ConfigError where there is none."""
         if len(self.phases) == 1:
@@ -286,57 +304,3 @@ class Plan:
         if progress.phase >= len(self.phases) - 1:
             raise ConfigError(f"'{self.phases[-1].name}' is the last phase of this run.")
         return progress.phase + 1
-
-
-_OF_A_RUN: Final = {"pretrain", "dfl_exact"}  # not to be changed on the way
-
-
-def read_phases(path: Path, objectives: Objectives) -> tuple[Phase, ...]:
-    """The phases of a TOML file: [[phase]] tables with a name, a rate, ends (see `Phase`) and objectives.
-
-    Raises:
-        ConfigError: the file cannot be read, or a phase makes no sense; it is named.
-    """
-    try:
-        data = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"--plan '{path}' cannot be read ({error}).") from error
-    tables = data.get("phase")
-    if set(data) != {"phase"} or not isinstance(tables, list) or not tables:
-        raise ConfigError(f"--plan '{path}': expected [[phase]] tables and nothing else. See docs/training.md.")
-    return tuple(
-        _phase(table, number, is_last=number == len(tables), path=path, objectives=objectives)
-        for number, table in enumerate(tables, 1)
-    )
-
-
-def _phase(table: dict[str, Any], number: int, is_last: bool, path: Path, objectives: Objectives) -> Phase:
-    where = f"--plan '{path}', phase {number}"
-    own = {name: value for name, value in table.items() if name in _ENDS or name in ("name", "rate")}
-    changes = {name: value for name, value in table.items() if name not in own}
-    known = {item.name: item.default for item in fields(Objectives) if item.name not in _OF_A_RUN}
-    for name, value in changes.items():
-        if name not in known:
-            raise ConfigError(f"{where}: '{name}' is not known. Known are {', '.join(sorted([*known, *_ALL_OWN]))}.")
-        kind = bool if isinstance(known[name], bool) else str if isinstance(known[name], str) else (int, float)
-        if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
-            raise ConfigError(f"{where}: {name} = {value!r} is of the wrong kind.")
-    for name in (*_ENDS, "rate"):
-        value = own.get(name)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not value > 0):
-            raise ConfigError(f"{where}: {name} = {value!r}: must be a number above 0.")
-    if own.get("share", 0) >= 1:
-        raise ConfigError(f"{where}: share = {own['share']!r}: must be below 1, the whole run.")
-    phase = Phase(**{**own, "name": str(own.get("name", f"phase {number}"))}, changes=changes)
-    if phase.has_end == is_last:
-        most = "goes on to the end of the run: leave its ends out" if is_last else f"needs an end: {', '.join(_ENDS)}"
-        raise ConfigError(f"{where} {most}.")
-    try:
-        replace(objectives, **changes)
-    except ConfigError as error:
-        raise ConfigError(f"{where}: {error}") from error
-    return phase
-
-
-_ENDS: Final = ("steps", "images", "plateau", "patience", "share")
-_ALL_OWN: Final = ("name", "rate", *_ENDS)

@@ -5,6 +5,7 @@ import struct
 import numpy as np
 import pytest
 
+from konterfei.errors import ConfigError
 from konterfei.io.backups import backups
 from konterfei.io.mailbox import Answer, Mailbox
 from konterfei.io.run import Checkpoint, Run
@@ -320,3 +321,22 @@ def test_where_no_faces_are_held_out_a_validation_is_refused(run, made):
         desk.look(at(20))
         answer = mailbox.take_answer(request)
     assert not answer.done and "No faces are held out" in answer.text
+
+
+def test_a_change_is_made_at_once_saved_and_answered(run, made):
+    def can_serve(objectives):
+        if objectives.eyes_mouth:
+            raise ConfigError("no masks of eyes and mouth")
+
+    desk, _, clock = made(can_serve=can_serve)
+    box, progress = Mailbox(run.folder / MAILBOX), at(5)
+    with desk:
+        asked = [box.post("set", text) for text in ("gan_power=0.1", "gan_power=9", "eyes_mouth=true")]
+        clock[0] = 1.0
+        assert desk.look(progress) == {"save"}
+        assert "allowed: 0 to 5" in box.take_answer(asked[1]).text
+        assert "no masks of eyes" in box.take_answer(asked[2]).text
+        assert desk.turns(progress) and progress.changes == {"gan_power": 0.1}
+        assert not desk.turns(progress) and box.take_answer(asked[0]) is None
+        desk.saved(progress)
+        assert box.take_answer(asked[0]).done

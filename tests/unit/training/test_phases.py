@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from konterfei.errors import ConfigError
+from konterfei.errors import ConfigError, KonterfeiError
 from konterfei.training.objectives import Objectives
-from konterfei.training.plan import PLATEAU_REPORTS, Phase, Plan, Progress, read_phases
+from konterfei.training.phases import read_change, read_phases
+from konterfei.training.plan import PLATEAU_REPORTS, Phase, Plan, Progress
 
 FILE = """
 [[phase]]
@@ -143,3 +144,48 @@ def test_a_run_that_was_made_longer_goes_back_as_far_as_shares_tell():
     assert plan.rewind(progress) and progress.phase == 0
     by_steps = Plan(phases=(Phase(steps=10), Phase()))
     assert not by_steps.rewind(Progress(step=100, total=1000, phase=1)), "other ends are over once and for all"
+
+
+@pytest.mark.parametrize(
+    ("text", "change"),
+    [
+        ("gan_power=0.1", {"gan_power": 0.1}),
+        ("--gan-power = 1", {"gan_power": 1}),
+        ("random_warp=false", {"random_warp": False}),
+        ("color_transfer=rct", {"color_transfer": "rct"}),
+        ('lr_dropout="yes"', {"lr_dropout": "yes"}),
+        ("rate=0.5", {"rate": 0.5}),
+    ],
+)
+def test_changes_as_people_write_them(text, change):
+    assert read_change(text, Objectives()) == change
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("gan_power", "expected NAME=VALUE"),
+        ("gan_power=", "expected NAME=VALUE"),
+        ("gan_pover=1", "'gan_pover' is not known. Known are .*gan_power.*rate"),
+        ("pretrain=true", "'pretrain' is not known"),
+        ("steps=5", "'steps' is not known"),
+        ("gan_power=9", "--gan-power is 9; allowed: 0 to 5"),
+        ("gan_power=much", "gan_power = 'much' is of the wrong kind"),
+        ("random_warp=1", "random_warp = 1 is of the wrong kind"),
+        ("rate=0", "rate = 0: must be a number above 0"),
+        ("color_transfer=rtc", "rct"),
+    ],
+)
+def test_changes_that_make_no_sense_are_refused(text, said):
+    with pytest.raises(KonterfeiError, match=said):
+        read_change(text, Objectives())
+
+
+def test_a_change_lasts_as_long_as_its_phase():
+    plan = Plan(phases=(Phase(name="a", steps=9, rate=0.5, changes={"eyes_mouth": True}), Phase(name="b")))
+    progress = Progress(step=3)
+    plan.change(progress, {"gan_power": 0.1})
+    plan.change(progress, {"rate": 0.25, "eyes_mouth": False})
+    assert plan.now(progress) == Objectives(gan_power=0.1) and plan.rate(progress) == 0.25
+    plan.begin(progress, 1)
+    assert plan.now(progress) == Objectives() and plan.rate(progress) == 1
