@@ -246,7 +246,9 @@ def _fell_apart(progress: Progress, loss: float) -> bool:
     # one report is noisy: it is averaged with those before
     progress.loss = loss if not progress.loss else 0.8 * progress.loss + 0.2 * loss
     if progress.step <= _REPORT_EVERY and not progress.first:
-        progress.first = loss
+        # styles cost nothing while everything is grey, and much once faces differ
+        has_styles = any(progress.objectives.get(f"{name}_style_power") for name in ("face", "bg"))
+        progress.first = -1.0 if has_styles else loss
     if progress.step <= _SETTLING:
         return False
     progress.best = min(progress.best or progress.loss, progress.loss)

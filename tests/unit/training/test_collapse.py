@@ -138,5 +138,11 @@ def test_a_loss_beyond_that_of_the_untrained_network_is_a_collapse():
     assert not loop._fell_apart(progress, 9.7)
 
 
+def test_where_losses_may_rise_the_first_one_says_nothing():
+    progress = Progress(step=20, objectives={"face_style_power": 10.0})
+    assert not loop._fell_apart(progress, 8.0)
+    assert progress.first == -1.0
+
+
 def test_the_look_costs_little():
     assert collapse.LOOK_EVERY * 2 >= 50 * collapse._FACES
