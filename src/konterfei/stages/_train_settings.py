@@ -125,6 +125,9 @@ class TrainConfig:
     """Number format of the networks: auto, bf16, fp32."""
     threads: int = 0
     """CPU threads for the networks; 0 = one per core, less one for samples and the rest of the machine."""
+    processes: int = 1
+    """Processes that train together, each with its part of the batch: one for each GPU, or so many on the CPU. torchrun
+    can start them, too: see docs/training.md."""
     preview_seconds: float = 60.0
     """Seconds between two preview pictures."""
     checkpoint_seconds: float = 120.0
@@ -153,6 +156,7 @@ class TrainConfig:
         allow("--patience", self.patience, self.patience is None or self.patience >= 0, "0 or more")
         allow("--seed", self.seed, self.seed >= 0, "0 or more")
         allow("--threads", self.threads, self.threads >= 0, "0 (all cores but one) or more")
+        allow("--processes", self.processes, self.processes >= 1, "1 or more")
         resolved(self)
 
 
