@@ -18,6 +18,7 @@ from konterfei.training.dealing import seed_of
 from konterfei.training.learner import Learner, Restraint
 from konterfei.training.losses import Scene, is_masked
 from konterfei.training.objectives import Objectives
+from konterfei.training.thrift import pieces
 
 
 class Adversary:
@@ -40,14 +41,25 @@ class Adversary:
         """What it minimises itself. Scalar, summed over samples."""
         raise NotImplementedError
 
-    def learn(self, scene: Scene, rate: float, count: int) -> Tensor:
-        """One step of its own, on what was drawn. Gives back its loss, detached."""
+    def learn(self, scene: Scene, rate: float, count: int, samples: int = 0) -> Tensor:
+        """One step of its own, on what was drawn. Gives back its loss, detached.
+
+        Args:
+            scene: what was drawn.
+            rate, count: as of `Optimizer.step`.
+            samples: of each person at a time; 0 = all.
+        """
+        losses = []
         self.learner.module.requires_grad_(True)
-        loss = self.own_loss(scene.detached())
-        loss.backward()
-        self.learner.module.requires_grad_(False)
+        try:
+            for piece in pieces(scene.detached(), samples):
+                loss = self.own_loss(piece)
+                loss.backward()
+                losses.append(loss.detach())
+        finally:
+            self.learner.module.requires_grad_(False)
         self.learner.step(rate, count)
-        return loss.detach()
+        return torch.stack(losses).sum()
 
     def _verdict(self, x: Tensor) -> tuple[Tensor, ...]:
         with autocast(x.device, self._precision):

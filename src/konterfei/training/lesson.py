@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
 
 import torch
 from numpy.typing import NDArray
 
 from konterfei.errors import ConfigError, UnknownNameError
 from konterfei.models.base import Batch, SwapModel
+from konterfei.models.devices import free_memory, is_full_memory
 from konterfei.training.adversaries import Adversary, adversaries_for
 from konterfei.training.data import RawBatch
 from konterfei.training.dealing import seed_of
 from konterfei.training.learner import Learner, Restraint
-from konterfei.training.losses import draw_scene, measure
+from konterfei.training.losses import Scene, draw_scene, measure
 from konterfei.training.objectives import Objectives
 from konterfei.training.optimizers import OPTIMIZERS
+from konterfei.training.thrift import Thrift, joined, pieces, repeat_layers
+
+T = TypeVar("T")
 
 _OFFERED = ("face_style_power", "bg_style_power", "true_face_power", "pretrain")
 
@@ -39,14 +45,24 @@ class Lesson:
         adversaries: judges, which learn beside it.
         objectives: those in force.
         device, precision: where and in which format networks run.
+        thrift: how a step is cut to fit into memory.
+        tell: hears that memory was full and what was done about it.
     """
 
     def __init__(
-        self, model: SwapModel, objectives: Objectives, optimizer: str, seed: int, device: torch.device, precision: str
+        self,
+        model: SwapModel,
+        objectives: Objectives,
+        optimizer: str,
+        seed: int,
+        device: torch.device,
+        precision: str,
+        tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         if optimizer not in OPTIMIZERS:
             raise UnknownNameError("optimizer", optimizer, OPTIMIZERS)
         self.model, self.device, self.precision = model, device, precision
+        self.thrift, self.tell = Thrift(), tell
         self._optimizer, self._seed = optimizer, seed
         self.learner = Learner("", model, optimizer, Restraint())
         self.adversaries: list[Adversary] = []
@@ -76,20 +92,72 @@ class Lesson:
             mean losses of src and dst per sample, without what judges add, [2]; a GPU is not waited for.
         """
         batch = to_batch(raw, self.device)
-        torch.manual_seed(seed_of(self._seed, 7, count))  # what the model draws by chance follows from the step
-        terms = measure(self.model, batch, self.objectives, self.precision)
-        total = terms.src + terms.dst
-        for adversary in self.adversaries:
-            total = total + adversary.for_model(terms.scene)
-        total.backward()
-        self.learner.step(rate, count, ema_keep)
+        src, dst, scenes = self._retried(lambda: self._teach_model(batch, rate, count, ema_keep), batch)
         if self.adversaries and not self.objectives.pretrain:
-            # The original draws anew, with the weights of after the step; what was drawn before it will do as well.
-            exact = self.objectives.dfl_exact
-            scene = draw_scene(self.model, batch, self.objectives, self.precision) if exact else terms.scene
+            if self.objectives.dfl_exact:
+                # The original draws anew, with the weights of after the step; what was drawn before it will do as well.
+                chance = torch.get_rng_state()
+                scenes = self._retried(lambda: self._draw(batch, chance), batch)
+            scene = joined(scenes)
             for adversary in self.adversaries:
-                adversary.learn(scene, rate, count)
-        return torch.stack([terms.src, terms.dst]).detach() / (batch.warped.shape[0] / 2)
+                self._retried(partial(self._teach_judge, adversary, scene, rate, count), batch)
+        return torch.stack([src, dst]).detach() / (batch.warped.shape[0] / 2)
+
+    def _teach_model(
+        self, batch: Batch, rate: float, count: int, ema_keep: float
+    ) -> tuple[torch.Tensor, torch.Tensor, list[Scene]]:
+        """The model's part of a step. Gives back losses of src and dst, and what judges are to see."""
+        torch.manual_seed(seed_of(self._seed, 7, count))  # what the model draws by chance follows from the step
+        losses, scenes = [], []
+        for piece in pieces(batch, self.thrift.samples):
+            terms = measure(self.model, piece, self.objectives, self.precision)
+            total = terms.src + terms.dst
+            for adversary in self.adversaries:
+                total = total + adversary.for_model(terms.scene)
+            total.backward()
+            losses.append((terms.src.detach(), terms.dst.detach()))
+            if self.adversaries:
+                scenes.append(terms.scene.detached())
+        self.learner.step(rate, count, ema_keep)
+        src, dst = (sum(column[1:], column[0]) for column in zip(*losses, strict=True))
+        return src, dst, scenes
+
+    def _teach_judge(self, judge: Adversary, scene: Scene, rate: float, count: int) -> None:
+        judge.learn(scene, rate, count, self.thrift.samples)
+
+    def _draw(self, batch: Batch, chance: torch.Tensor) -> list[Scene]:
+        """What the model draws now, by the random numbers that follow `chance`."""
+        torch.set_rng_state(chance)
+        parts = pieces(batch, self.thrift.samples)
+        return [draw_scene(self.model, part, self.objectives, self.precision) for part in parts]
+
+    def save_memory(self, thrift: Thrift) -> None:
+        """Do steps in this way from now on."""
+        self.thrift = thrift
+        repeat_layers(self.model, thrift.repeats)
+
+    def _retried(self, part: Callable[[], T], batch: Batch) -> T:
+        """Do a part of a step; where memory is full, do it again with less, until nothing is left to be made smaller.
+
+        A part changes weights last, and takes no memory from then on (`Learner.step`), so it can be done again.
+        """
+        while True:
+            try:
+                return part()
+            except RuntimeError as error:
+                size = batch.warped.shape[0] // 2
+                smaller = self.thrift.further(size)
+                if not is_full_memory(error) or smaller is None:
+                    raise
+                self.tell(
+                    f"The memory of '{self.device}' is full. This step is done again {smaller.text(size)}, and so are "
+                    "those to come; what is learned is the same."
+                )
+                self.save_memory(smaller)
+            # here the error is gone, and with it what it had kept alive
+            for learner in self.learners:
+                learner.flat.gradients.zero_()
+            free_memory(self.device)
 
     def is_sound(self) -> bool:
         """Whether all weights are numbers."""
