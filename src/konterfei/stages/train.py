@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from konterfei.io.manifest import Manifest
 from konterfei.io.run import Run
 from konterfei.models import MODELS
 from konterfei.reporting import Reporter
+from konterfei.stages._train_memory import memory_errors_of, thrift_for
 from konterfei.stages._train_records import complete, train_manifest, warn_of_oddities
 from konterfei.stages._train_run import Origin, has_begun, open_run, origin_of, with_imported
 from konterfei.stages._train_settings import TrainConfig as TrainConfig
@@ -68,7 +68,7 @@ def train(config: TrainConfig, reporter: Reporter) -> TrainResult:
     # What a run takes that has begun is there already.
     ensure_writable(config.output, 0 if has_begun(config.output) else bytes_needed(config, chosen))
     run = open_run(config.output, config.preset, config.seed, chosen, src, dst, config.held_out, reporter)
-    with run.writing(), _memory_errors(config, chosen, run):
+    with run.writing(), memory_errors_of(config, chosen, run):
         manifest = train_manifest(config, chosen, run, src, dst, start.record if start else None)
         if not Manifest.file_for(run.folder).exists():
             manifest.save(run.folder)
@@ -129,12 +129,13 @@ def _run_loop(
     from konterfei.training.loop import LoopSettings, Start, train_loop
     from konterfei.training.losses import needs_parts
     from konterfei.training.plan import Budget
-    from konterfei.training.resources import memory_text
+    from konterfei.training.resources import free_bytes, memory_text
 
     device = choose_device(config.device)
     precision = choose_precision(config.precision, device)
     use_threads(config.threads)
     keep_memory()
+    free = free_bytes(device)
     torch.manual_seed(config.seed)
     model = MODELS.load(chosen.model)(chosen.dims).to(device, memory_format=torch.channels_last)
     resolution, plan = chosen.dims.resolution, chosen.plan
@@ -164,6 +165,7 @@ def _run_loop(
         preview_s=config.preview_seconds,
         validations=validations,
         patience=patience_of(config, chosen),
+        thrift=thrift_for(config, chosen, device, precision, free, faces.values(), reporter),
         begins_from=None
         if start is None
         else Start(start.checkpoint, model.forgotten if start.was_pretraining else (), start.record["path"]),
@@ -210,14 +212,3 @@ def _faces(
         )
         for name, faceset in facesets.items()
     }
-
-
-def _memory_errors(config: TrainConfig, chosen: Preset, run: Run) -> AbstractContextManager[None]:
-    """Says what to make smaller where the training does not fit into memory. The last checkpoint stays as it is."""
-    from konterfei.models.devices import choose_device, memory_errors
-
-    remedy = (
-        f"What was saved stays: go on with a smaller --batch than {chosen.batch}, or begin in another folder with a "
-        f"smaller --resolution than {chosen.dims.resolution} or another --preset."
-    )
-    return memory_errors(choose_device(config.device), f"train '{run.folder}'", remedy)
