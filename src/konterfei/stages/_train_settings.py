@@ -131,6 +131,9 @@ class TrainConfig:
     same. 0 = the whole batch, or as many as memory holds."""
     memory_gb: float | None = None
     """Memory of the processor that the training may plan for, GB. Default: what is free when it begins."""
+    processes: int = 1
+    """Processes that train together, each with its part of the batch: one for each GPU, or so many on the CPU. torchrun
+    can start them, too: see docs/training.md."""
     preview_seconds: float = 60.0
     """Seconds between two preview pictures."""
     checkpoint_seconds: float = 120.0
@@ -161,6 +164,7 @@ class TrainConfig:
         allow("--patience", self.patience, self.patience is None or self.patience >= 0, "0 or more")
         allow("--seed", self.seed, self.seed >= 0, "0 or more")
         allow("--threads", self.threads, self.threads >= 0, "0 (all cores but one) or more")
+        allow("--processes", self.processes, self.processes >= 1, "1 or more")
         resolved(self)
 
 

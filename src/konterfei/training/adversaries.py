@@ -18,6 +18,7 @@ from konterfei.training.dealing import seed_of
 from konterfei.training.learner import Learner, Restraint
 from konterfei.training.losses import Scene, is_masked
 from konterfei.training.objectives import Objectives
+from konterfei.training.team import ALONE, Team
 from konterfei.training.thrift import pieces
 
 
@@ -41,12 +42,11 @@ class Adversary:
         """What it minimises itself. Scalar, summed over samples."""
         raise NotImplementedError
 
-    def learn(self, scene: Scene, rate: float, count: int, samples: int = 0) -> Tensor:
-        """One step of its own, on what was drawn. Gives back its loss, detached.
+    def find_gradients(self, scene: Scene, samples: int = 0) -> Tensor:
+        """Gradients of its own loss, into its learner. Gives back the loss, detached.
 
         Args:
             scene: what was drawn.
-            rate, count: as of `Optimizer.step`.
             samples: of each person at a time; 0 = all.
         """
         losses = []
@@ -58,8 +58,14 @@ class Adversary:
                 losses.append(loss.detach())
         finally:
             self.learner.module.requires_grad_(False)
-        self.learner.step(rate, count)
         return torch.stack(losses).sum()
+
+    def learn(self, scene: Scene, rate: float, count: int, team: Team = ALONE) -> Tensor:
+        """One step of its own, on what was drawn. Gives back its loss in this process, detached."""
+        loss = self.find_gradients(scene)
+        team.sum_(self.learner.flat.gradients)
+        self.learner.step(rate, count)
+        return loss
 
     def _verdict(self, x: Tensor) -> tuple[Tensor, ...]:
         with autocast(x.device, self._precision):

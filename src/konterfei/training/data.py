@@ -193,6 +193,7 @@ class Sampler:
         seed: of all chance.
         augment: how far samples are moved and bent.
         objectives: who may be mirrored, how faces are dealt and recoloured; those in force.
+        part: which part of the batch it makes, from 0, and of how many equal ones.
     """
 
     src: TrainingFaces
@@ -202,10 +203,17 @@ class Sampler:
     seed: int
     augment: AugmentSettings
     objectives: Objectives = field(default_factory=Objectives)
+    part: tuple[int, int] = (0, 1)
+
+    def salted(self, salt: int, objectives: Objectives) -> Sampler:
+        """One that makes other samples for each `salt` (0: the same), for these objectives."""
+        return replace(self, seed=self.seed + 1_000_003 * salt, objectives=objectives)
 
     def batch_at(self, step: int) -> RawBatch:
         """The samples of a step. The same arguments give the same pixels."""
-        samples = [self._sample(person, step, k) for person in (0, 1) for k in range(self.batch)]
+        number, parts_in_all = self.part
+        rows = range(self.batch * number // parts_in_all, self.batch * (number + 1) // parts_in_all)
+        samples = [self._sample(person, step, k) for person in (0, 1) for k in rows]
         warped, target, mask, parts = zip(*samples, strict=True)
         whole = None if any(part is None for part in parts) else np.stack(parts)
         return RawBatch(np.stack(warped), np.stack(target), np.stack(mask), whole)

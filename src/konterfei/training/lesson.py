@@ -19,7 +19,8 @@ from konterfei.training.learner import Learner, Restraint
 from konterfei.training.losses import Scene, draw_scene, measure
 from konterfei.training.objectives import Objectives
 from konterfei.training.optimizers import OPTIMIZERS
-from konterfei.training.thrift import Thrift, joined, pieces, repeat_layers
+from konterfei.training.team import ALONE, Team
+from konterfei.training.thrift import WHOLE, Thrift, joined, pieces, repeat_layers
 
 T = TypeVar("T")
 
@@ -45,7 +46,8 @@ class Lesson:
         adversaries: judges, which learn beside it.
         objectives: those in force.
         device, precision: where and in which format networks run.
-        thrift: how a step is cut to fit into memory.
+        team: the processes that do it together; each is given its part of the batch.
+        thrift: how a step is cut to fit into memory; each process has its own.
         tell: hears that memory was full and what was done about it.
     """
 
@@ -57,12 +59,14 @@ class Lesson:
         seed: int,
         device: torch.device,
         precision: str,
+        team: Team = ALONE,
         tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         if optimizer not in OPTIMIZERS:
             raise UnknownNameError("optimizer", optimizer, OPTIMIZERS)
-        self.model, self.device, self.precision = model, device, precision
-        self.thrift, self.tell = Thrift(), tell
+        self.model, self.device, self.precision, self.team = model, device, precision, team
+        self.thrift, self.tell = WHOLE, tell
+        model.part = (team.rank, team.size)
         self._optimizer, self._seed = optimizer, seed
         self.learner = Learner("", model, optimizer, Restraint())
         self.adversaries: list[Adversary] = []
@@ -92,7 +96,8 @@ class Lesson:
             mean losses of src and dst per sample, without what judges add, [2]; a GPU is not waited for.
         """
         batch = to_batch(raw, self.device)
-        src, dst, scenes = self._retried(lambda: self._teach_model(batch, rate, count, ema_keep), batch)
+        src, dst, scenes = self._retried(lambda: self._find_gradients(batch, count), batch)
+        self._apply(self.learner, batch, rate, count, ema_keep)
         if self.adversaries and not self.objectives.pretrain:
             if self.objectives.dfl_exact:
                 # The original draws anew, with the weights of after the step; what was drawn before it will do as well.
@@ -100,13 +105,13 @@ class Lesson:
                 scenes = self._retried(lambda: self._draw(batch, chance), batch)
             scene = joined(scenes)
             for adversary in self.adversaries:
-                self._retried(partial(self._teach_judge, adversary, scene, rate, count), batch)
-        return torch.stack([src, dst]).detach() / (batch.warped.shape[0] / 2)
+                self._retried(partial(self._find_judges_gradients, adversary, scene), batch)
+                self._apply(adversary.learner, batch, rate, count)
+        losses = self.team.sum_(torch.stack([src, dst]))
+        return losses / (self.team.size * batch.warped.shape[0] / 2)
 
-    def _teach_model(
-        self, batch: Batch, rate: float, count: int, ema_keep: float
-    ) -> tuple[torch.Tensor, torch.Tensor, list[Scene]]:
-        """The model's part of a step. Gives back losses of src and dst, and what judges are to see."""
+    def _find_gradients(self, batch: Batch, count: int) -> tuple[torch.Tensor, torch.Tensor, list[Scene]]:
+        """The model's. Gives back losses of src and dst, and what judges are to see."""
         torch.manual_seed(seed_of(self._seed, 7, count))  # what the model draws by chance follows from the step
         losses, scenes = [], []
         for piece in pieces(batch, self.thrift.samples):
@@ -118,12 +123,16 @@ class Lesson:
             losses.append((terms.src.detach(), terms.dst.detach()))
             if self.adversaries:
                 scenes.append(terms.scene.detached())
-        self.learner.step(rate, count, ema_keep)
         src, dst = (sum(column[1:], column[0]) for column in zip(*losses, strict=True))
         return src, dst, scenes
 
-    def _teach_judge(self, judge: Adversary, scene: Scene, rate: float, count: int) -> None:
-        judge.learn(scene, rate, count, self.thrift.samples)
+    def _find_judges_gradients(self, judge: Adversary, scene: Scene) -> None:
+        judge.find_gradients(scene, self.thrift.samples)
+
+    def _apply(self, learner: Learner, batch: Batch, rate: float, count: int, ema_keep: float = 0.0) -> None:
+        """Let a network take the step that the gradients of all processes say."""
+        self.team.sum_(learner.flat.gradients)
+        self._retried(lambda: learner.step(rate, count, ema_keep), batch, begins_anew=False)
 
     def _draw(self, batch: Batch, chance: torch.Tensor) -> list[Scene]:
         """What the model draws now, by the random numbers that follow `chance`."""
@@ -136,10 +145,11 @@ class Lesson:
         self.thrift = thrift
         repeat_layers(self.model, thrift.repeats)
 
-    def _retried(self, part: Callable[[], T], batch: Batch) -> T:
+    def _retried(self, part: Callable[[], T], batch: Batch, begins_anew: bool = True) -> T:
         """Do a part of a step; where memory is full, do it again with less, until nothing is left to be made smaller.
 
-        A part changes weights last, and takes no memory from then on (`Learner.step`), so it can be done again.
+        No part needs the other processes, which know nothing of it. Parts that find gradients begin anew without any;
+        one that applies them changes nothing before it has all the memory that it takes (`Learner.step`).
         """
         while True:
             try:
@@ -155,8 +165,9 @@ class Lesson:
                 )
                 self.save_memory(smaller)
             # here the error is gone, and with it what it had kept alive
-            for learner in self.learners:
-                learner.flat.gradients.zero_()
+            if begins_anew:
+                for learner in self.learners:
+                    learner.flat.gradients.zero_()
             free_memory(self.device)
 
     def is_sound(self) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ from konterfei.training.lesson import Lesson
 from konterfei.training.optimizers import FlatParameters
 from konterfei.training.plan import Budget, Plan, Progress, Schedule
 from konterfei.training.preview import MOST_ROWS, preview_grid
+from konterfei.training.team import ALONE, Order, Task, Team
 from konterfei.training.thrift import WHOLE, Thrift
 from konterfei.training.validations import Validations
 
@@ -50,6 +52,7 @@ class LoopSettings:
     begins_from: Start | None = None
     thrift: Thrift = WHOLE
     """How steps are cut to fit into memory."""
+    team: Team = ALONE
     validations: Validations | None = None
     """None = no faces are held out."""
     patience: int = 0
@@ -85,17 +88,17 @@ def train_loop(
 ) -> LoopResult:
     """Train until the budget is used up or a person asks to stop; resume where the run left off.
 
-    `desk` shows the figures and hears wishes; None = a plain one.
+    `desk` shows the figures and hears wishes; None = a plain one. Of several processes the first one runs it.
 
     Raises:
         TrainingError: the run falls apart again and again.
         CheckpointMismatchError: the checkpoint is of another model.
         OutputError: the disk is full; the last checkpoint is whole.
     """
-    plan, desk = settings.plan, desk or Desk(run, reporter, plan=settings.plan)
-    objectives = plan.of(plan.phases[0])
+    plan, team, desk = settings.plan, settings.team, desk or Desk(run, reporter, plan=settings.plan)
+    objectives, device = plan.of(plan.phases[0]), settings.device
     lesson = Lesson(
-        model, objectives, settings.optimizer, sampler.seed, settings.device, settings.precision, reporter.warn
+        model, objectives, settings.optimizer, sampler.seed, device, settings.precision, team, reporter.warn
     )
     lesson.save_memory(settings.thrift)
     progress = restore(run, lesson, plan, reporter) or _begin(lesson, settings.begins_from, reporter)
@@ -109,14 +112,17 @@ def train_loop(
     next_save = progress.trained_s + min(_FIRST_CHECKPOINT_S, settings.checkpoint_s)
     _start(model, sampler, settings, progress, reporter)
     while not progress.is_done and not is_stopped:
-        seed = sampler.seed + 1_000_003 * progress.salt
-        salted = replace(sampler, seed=seed, objectives=lesson.objectives)
+        team.lead(Order(Task.SHARE, progress.step, salt=progress.salt))
+        team.tell(json.dumps(asdict(lesson.objectives)))
+        team.share(lesson.learners)
+        salted = sampler.salted(progress.salt, lesson.objectives)
         losses = [torch.tensor(pair, device=settings.device) for pair in progress.pending]
         with closing(batches(salted, progress.step)) as source:
             started, before, first = time.monotonic(), progress.trained_s, progress.step
             while not progress.is_done and not is_stopped:
                 scale = progress.rate_scale * plan.rate(progress)
                 rate = scale * settings.schedule.at(progress.step, progress.total)
+                team.lead(Order(Task.STEP, progress.step, rate))
                 losses.append(train_step(lesson, next(source), rate, progress.step))
                 progress.step += 1
                 progress.trained_s = before + time.monotonic() - started
@@ -236,8 +242,12 @@ def _begin(lesson: Lesson, start: Start | None, reporter: Reporter) -> Progress:
 
 
 def _is_sound(progress: Progress, lesson: Lesson) -> bool:
-    """Whether weights and losses are numbers: what is saved can be gone back to."""
-    return lesson.is_sound() and bool(np.isfinite(progress.pending).all())
+    """Whether weights and losses are numbers: what is saved can be gone back to. All processes must have the same."""
+    is_sound = lesson.is_sound() and bool(np.isfinite(progress.pending).all())
+    if is_sound:
+        lesson.team.lead(Order(Task.COMPARE))
+        lesson.team.compare(lesson.learners)
+    return is_sound
 
 
 def _fell_apart(progress: Progress, loss: float) -> bool:
@@ -285,6 +295,7 @@ def _start(model: SwapModel, sampler: Sampler, settings: LoopSettings, progress:
     """Say what is trained, and start the bar: it counts what the budget counts, steps or seconds."""
     device = settings.device
     where = f"{device}, {torch.get_num_threads()} threads" if device.type == "cpu" else str(device)
+    where = f"{where} in each of {settings.team.size} processes" if settings.team.size > 1 else where
     begun = f"goes on from step {progress.step}" if progress.step else "begins"
     count = sum(p.numel() for p in model.parameters())
     reporter.note(
