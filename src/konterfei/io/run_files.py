@@ -54,7 +54,7 @@ class Snapshot:
 def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     """Write both files into a folder that is there and empty, to the disk."""
     tensors = folder / "tensors.safetensors"
-    tensors.write_bytes(pack_tensors(_contiguous(checkpoint.tensors)))
+    _write_tensors(tensors, checkpoint.tensors)
     sync(tensors)
     state = {**checkpoint.state, "step": checkpoint.step, "sha256": sha256(tensors)}
     write_json(folder / "state.json", {**state, "state_sha256": _digest(state)})
@@ -96,6 +96,21 @@ def read_snapshot(path: Path) -> Snapshot:
 def _digest(values: Any) -> str:
     """SHA-256 of plain JSON values."""
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def _write_tensors(path: Path, tensors: Tensors) -> None:
+    """A safetensors file, one tensor after the other: the library copies a whole state three times in memory."""
+    header, end = {}, 0
+    for name, array in tensors.items():
+        begin, end = end, end + array.nbytes
+        header[name] = {"dtype": _FORMATS[array.dtype.name], "shape": list(array.shape), "data_offsets": [begin, end]}
+    with path.open("wb") as file:
+        file.write(_joined(header, memoryview(b"")))
+        for array in tensors.values():
+            file.write(np.ascontiguousarray(array).data)
+
+
+_FORMATS = {"float32": "F32", "float16": "F16", "float64": "F64", "int64": "I64", "uint8": "U8"}
 
 
 def _contiguous(tensors: Tensors) -> dict[str, NDArray[Any]]:

@@ -6,7 +6,6 @@ with the very batches that it would have had.
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
 from collections.abc import Collection, Generator, Sequence
@@ -31,6 +30,7 @@ from konterfei.training.augment import AugmentSettings
 from konterfei.training.dealing import EvenPack, Pack, seed_of
 from konterfei.training.face_store import Room, bytes_of, fits_on_disk, in_memory, on_disk
 from konterfei.training.objectives import Objectives
+from konterfei.training.resources import machine_bytes
 from konterfei.training.samples import Look, Sample, draw_sample, exact_sample, recolored
 
 Array = NDArray[Any]
@@ -55,6 +55,12 @@ class TrainingFaces:
 
     def __len__(self) -> int:
         return len(self.pixels)
+
+    @property
+    def bytes_in_memory(self) -> int:
+        """What they take there; what lies in a file does not count, the system drops it when it needs the room."""
+        arrays = [array for array in (self.pixels, self.parts) if array is not None]
+        return sum(array.nbytes for array in arrays if array.flags.owndata)
 
     def look(self, index: int) -> Look:
         """A face as it is kept."""
@@ -309,8 +315,9 @@ def batches(sampler: Sampler, first_step: int, ahead: int = 4) -> Generator[RawB
 
 
 def memory_for_faces() -> int:
-    """Bytes that the faces of one person may take: an eighth of the machine's memory, 2 GiB where that is unknown."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 8
-    except (ValueError, OSError, AttributeError):
-        return 2 << 30
+    """Bytes that the faces of one person may take: an eighth of the machine's memory, 2 GiB where that is unknown.
+
+    Of all memory, not of what is free: the same command has to find the same faces when it goes on.
+    """
+    whole = machine_bytes()
+    return 2 << 30 if whole is None else whole // 8

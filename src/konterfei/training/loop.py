@@ -12,9 +12,10 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import torch
 
-from konterfei.errors import CheckpointMismatchError, TrainingError
+from konterfei.errors import CheckpointMismatchError, OutOfMemoryError, TrainingError
 from konterfei.io.run import Checkpoint, Run
 from konterfei.models.base import SwapModel
+from konterfei.models.devices import free_memory, memory_errors
 from konterfei.reporting import Reporter
 from konterfei.training.checkpoints import restore, save, set_aside, snapshot_of
 from konterfei.training.collapse import LOOK_EVERY, detail, is_blank, is_dead, went_blank
@@ -23,8 +24,9 @@ from konterfei.training.desk import Desk
 from konterfei.training.lesson import Lesson
 from konterfei.training.optimizers import FlatParameters
 from konterfei.training.plan import Budget, Plan, Progress, Schedule
-from konterfei.training.preview import preview_grid
+from konterfei.training.preview import MOST_ROWS, preview_grid
 from konterfei.training.team import ALONE, Order, Task, Team
+from konterfei.training.thrift import WHOLE, Thrift
 from konterfei.training.validations import Validations
 
 _EMA_KEEP = 0.999  # half-life of the smoothed weights: 700 steps
@@ -49,6 +51,8 @@ class LoopSettings:
     checkpoint_s: float = 120.0
     preview_s: float = 60.0
     begins_from: Start | None = None
+    thrift: Thrift = WHOLE
+    """How steps are cut to fit into memory."""
     team: Team = ALONE
     validations: Validations | None = None
     """None = no faces are held out."""
@@ -93,9 +97,11 @@ def train_loop(
         OutputError: the disk is full; the last checkpoint is whole.
     """
     plan, team, desk = settings.plan, settings.team, desk or Desk(run, reporter, plan=settings.plan)
+    objectives, device = plan.of(plan.phases[0]), settings.device
     lesson = Lesson(
-        model, plan.of(plan.phases[0]), settings.optimizer, sampler.seed, settings.device, settings.precision, team
+        model, objectives, settings.optimizer, sampler.seed, device, settings.precision, team, reporter.warn
     )
+    lesson.save_memory(settings.thrift)
     progress = restore(run, lesson, plan, reporter) or _begin(lesson, settings.begins_from, reporter)
     progress.adopt(settings.budget)
     if plan.rewind(progress):
@@ -133,7 +139,8 @@ def train_loop(
                     speed = (progress.step - first) / (progress.trained_s - before)
                     progress.estimate(speed, settings.schedule.hold)
                     part = settings.schedule.part_at(progress.step, progress.total)
-                    desk.report(progress, {"src": src, "dst": dst}, rate, part, speed)
+                    cut = lesson.thrift.figures(sampler.batch)
+                    desk.report(progress, {"src": src, "dst": dst}, rate, part, speed, cut)
                     plan.note(progress, src + dst)
                 asked = desk.look(progress)
                 if settings.validations is not None and ("validate" in asked or settings.validations.is_due(progress)):
@@ -157,8 +164,7 @@ def train_loop(
                         desk.saved(progress)
                     next_save = progress.trained_s + settings.checkpoint_s
                 if ("preview" in asked or progress.trained_s >= next_preview) and not is_last:
-                    draw_preview(run, lesson, sampler, progress.step, reporter)
-                    desk.previewed(progress, run.preview_path())
+                    draw_preview(run, lesson, sampler, progress, desk, reporter)
                     next_preview = progress.trained_s + settings.preview_s
                 if turns:
                     break
@@ -166,8 +172,7 @@ def train_loop(
     if settings.validations is not None and not is_stopped and progress.validated_s < progress.trained_s:
         validate(lesson, progress, settings, settings.validations, desk, reporter)
     save(run, lesson, progress, settings.usable_steps)
-    draw_preview(run, lesson, sampler, progress.step, reporter)
-    desk.previewed(progress, run.preview_path())
+    draw_preview(run, lesson, sampler, progress, desk, reporter)
     desk.saved(progress)  # after the preview: a backup has it, too
     return LoopResult(progress, is_stopped)
 
@@ -182,15 +187,22 @@ def validate(
 ) -> None:
     """Measure the smoothed weights; end the run early where they have stopped to get better."""
     lesson.model.eval()
-    with smoothed(lesson.learner.flat):
-        scores = validations.validate(
-            lesson.model,
-            progress,
-            lesson.device,
-            lesson.precision,
-            lambda: snapshot_of(lesson, progress, settings.usable_steps),
-        )
-    lesson.model.train()
+    try:
+        with memory_errors(lesson.device, "measure the swap"), smoothed(lesson.learner.flat):
+            scores = validations.validate(
+                lesson.model,
+                progress,
+                lesson.device,
+                lesson.precision,
+                lambda: snapshot_of(lesson, progress, settings.usable_steps),
+            )
+    except OutOfMemoryError as error:
+        progress.validated_s = progress.trained_s
+        reporter.warn(f"Step {progress.step} is not validated. {error}")
+        desk.failed("validate", str(error))
+        return
+    finally:
+        lesson.model.train()
     desk.validated(progress, scores, validations.best)
     has_turned = settings.plan.phase(progress).patience is not None  # then this is a matter of the phase
     is_over = has_turned or progress.is_ending or progress.is_done
@@ -342,10 +354,31 @@ def smoothed(flat: FlatParameters) -> Iterator[None]:
         flat.weights.copy_(own)
 
 
-def draw_preview(run: Run, lesson: Lesson, sampler: Sampler, step: int, reporter: Reporter) -> None:
-    """Write the preview picture of the smoothed weights, and tell of it."""
+def draw_preview(
+    run: Run, lesson: Lesson, sampler: Sampler, progress: Progress, desk: Desk, reporter: Reporter
+) -> None:
+    """Write the preview picture of the smoothed weights, and tell of it.
+
+    Where memory is full, fewer faces are drawn at a time; where it is too full for one, there is no picture.
+    """
+    at_once, step = lesson.thrift.samples or MOST_ROWS, progress.step
     lesson.model.eval()
-    with smoothed(lesson.learner.flat):
-        grid = preview_grid(lesson.model, sampler.src, sampler.dst, lesson.device, lesson.precision)
-    lesson.model.train()
+    try:
+        while True:
+            try:
+                with memory_errors(lesson.device, "draw the preview"), smoothed(lesson.learner.flat):
+                    grid = preview_grid(
+                        lesson.model, sampler.src, sampler.dst, lesson.device, lesson.precision, at_once
+                    )
+                break
+            except OutOfMemoryError as error:
+                if at_once == 1:
+                    reporter.warn(f"Step {step} has no preview. {error}")
+                    desk.failed("preview", str(error))
+                    return
+                at_once = min(at_once, MOST_ROWS) // 2
+            free_memory(lesson.device)
+    finally:
+        lesson.model.train()
     reporter.preview(run.save_preview(step, grid.image, grid.layout))
+    desk.previewed(progress, run.preview_path())
