@@ -20,12 +20,14 @@ class Batch:
         target: what it should give back. [2B, 3, R, R] in [0, 1]
         mask: of the target, 1 = face. [2B, 1, R, R] in [0, 1]
         parts: eyes and mouth of the target; None where nothing asks for them. [2B, 1, R, R] in [0, 1]
+        numbers: of the samples within the whole step, where this is a part of it; on the CPU. [2B]
     """
 
     warped: Tensor
     target: Tensor
     mask: Tensor
     parts: Tensor | None = None
+    numbers: Tensor | None = None
 
 
 @dataclass(frozen=True)

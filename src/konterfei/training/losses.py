@@ -133,10 +133,16 @@ def _scene(model: SwapModel, batch: Batch, out: Images, objectives: Objectives) 
     return Scene(drawn, real, out.image, target, 1 - soft, out.code)
 
 
-def _swapped(model: SwapModel, out: Images, batch: Batch) -> Tensor:
-    """Every second face of dst drawn as src, within the masks of both, over dst's picture; half cost half the time."""
+def _swapped(model: SwapModel, out: Images, batch: Batch) -> Tensor | None:
+    """Every second face of dst drawn as src, within the masks of both, over dst's picture: half cost half the time.
+
+    Which ones does not depend on how a step is cut; None where a piece has none.
+    """
     assert out.code is not None, "a model that offers the identity loss shows its code"
-    code, dst_mask, plate = (x.chunk(2)[1][::2] for x in (out.code, out.mask, batch.target))
+    first = 0 if batch.numbers is None else int(batch.numbers[0]) % 2
+    code, dst_mask, plate = (x.chunk(2)[1][first::2] for x in (out.code, out.mask, batch.target))
+    if not len(code):
+        return None
     swap = model.swap_from(code)
     mask = (swap.mask * dst_mask).detach()
     return swap.image * mask + plate * (1 - mask)

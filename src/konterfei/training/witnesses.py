@@ -94,24 +94,24 @@ class IdentityWitness:
         return seen
 
     def for_model(self, scene: Scene) -> Tensor:
-        """1 - cosine to src, summed over dst's samples; see Witness."""
-        assert scene.swapped is not None
-        unlike = 1 - self.embed(scene.swapped) @ self.identity
-        return self.power * unlike.mean() * (len(scene.image) / 2)
+        """1 - cosine to src; each swap that is seen stands for two samples of dst. See Witness."""
+        if scene.swapped is None:
+            return torch.zeros((), device=scene.image.device)
+        return 2 * self.power * (1 - self.embed(scene.swapped) @ self.identity).sum()
 
 
 class PerceptualWitness:
     """Compares reconstructions of both people with what was to be drawn, by what a network of pictures sees in them.
 
     Args:
-        device: where its network runs, in float32 always, which is the faster format for it on a CPU.
+        device, precision: where and in which format its network runs.
 
     Attributes:
         power: its weight for the model.
     """
 
-    def __init__(self, device: torch.device) -> None:
-        self.power = 0.0
+    def __init__(self, device: torch.device, precision: str) -> None:
+        self.power, self._precision = 0.0, precision
         self._network = MobileNet(load_file(weights_path("mobilenet"))).to(device)
 
     def for_model(self, scene: Scene) -> Tensor:
@@ -122,10 +122,12 @@ class PerceptualWitness:
         """How unlike pictures are: the squared distance of directions of features, mean over places and over four
         sizes (LPIPS without its weights, arXiv 1801.03924). [N, 3, R, R] in [0, 1] twice -> [N]
         """
-        with torch.no_grad():
-            wanted = self._network(real)
-        pairs = zip(self._network(drawn), wanted, strict=True)
-        unlike = [(F.normalize(a) - F.normalize(b)).square().sum(dim=1).mean(dim=(1, 2)) for a, b in pairs]
+        with autocast(drawn.device, self._precision):
+            with torch.no_grad():
+                wanted = self._network(real)
+            seen = self._network(drawn)
+        pairs = [(F.normalize(a.float()), F.normalize(b.float())) for a, b in zip(seen, wanted, strict=True)]
+        unlike = [(a - b).square().sum(dim=1).mean(dim=(1, 2)) for a, b in pairs]
         return torch.stack(unlike).mean(dim=0)
 
 
@@ -155,7 +157,7 @@ def witnesses_for(
         identity.power = objectives.identity_power
         found.append(identity)
     if objectives.perceptual_power:
-        perceptual = known.get(PerceptualWitness) or PerceptualWitness(device)
+        perceptual = known.get(PerceptualWitness) or PerceptualWitness(device, precision)
         perceptual.power = objectives.perceptual_power
         found.append(perceptual)
     return found
