@@ -9,6 +9,7 @@ import torch
 from konterfei.models import MODELS
 from konterfei.models.swapper import load_swapper
 from konterfei.nets.dims import architecture
+from konterfei.stages._train_settings import TrainConfig, resolved
 from konterfei.training.memory import ROOM, Training
 from konterfei.training.objectives import Objectives
 from konterfei.training.presets import PRESETS
@@ -81,3 +82,34 @@ def row(name):
 @pytest.mark.parametrize("name", PRESETS)
 def test_the_documentation_tells_of_every_preset(name):
     assert row(name) in DOCS.read_text("utf-8").splitlines()
+
+
+LONG = [name for name, chosen in PRESETS.items() if len(chosen.phases) > 1]
+
+
+def test_presets_for_long_trainings_end_without_warp():
+    assert {"standard", "8gb", "24gb-closeup", "amp"} <= set(LONG) and not {"quick", "quick96"} & set(LONG)
+    for name in LONG:
+        plan = PRESETS[name].plan
+        assert [plan.of(phase).random_warp for phase in plan.phases] == [True, False]
+
+
+def test_what_a_person_chooses_holds_in_all_phases(tmp_path):
+    def warps(**given):
+        config = TrainConfig(src=tmp_path, dst=tmp_path, output=tmp_path, preset="standard", **given)
+        plan = resolved(config).plan
+        return [plan.of(phase).in_force().random_warp for phase in plan.phases]
+
+    assert warps() == warps(eyes_mouth=True) == [True, False]
+    assert warps(random_warp=True) == [True, True]
+    assert warps(random_warp=False) == [False, False]
+    assert warps(dfl_exact=True) == [True]
+    assert warps(pretrain=True) == [False]
+    plan = tmp_path / "plan.toml"
+    plan.write_text("[[phase]]\nsteps = 3\n[[phase]]\n")
+    assert warps(plan=plan) == [True, True]
+
+
+def test_the_plan_of_a_preset_turns_while_it_trains(again):
+    _, reporter = again(preset="standard", steps=10, batch=2, **reduced(PRESETS["standard"]))
+    assert any(note.startswith("Step 8: 'sharpen' begins") for note in reporter.notes)

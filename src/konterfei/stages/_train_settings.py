@@ -16,6 +16,7 @@ from konterfei.stages._settings import allow
 from konterfei.stages._train_run import SIZES
 from konterfei.training.objectives import Objectives, UpdateDropout
 from konterfei.training.phases import read_phases
+from konterfei.training.plan import Phase
 from konterfei.training.presets import BYTES_A_PARAMETER, PRESETS, OptimizerName, Preset, parse_architecture, preset
 
 ROOM = 100_000_000
@@ -203,6 +204,11 @@ def resolved(config: TrainConfig) -> Preset:
     changes["objectives"] = replace(base.objectives, **{k: v for k, v in chosen.items() if v is not None})
     if config.plan is not None:
         changes["phases"] = read_phases(config.plan, changes["objectives"])
+    elif changes["objectives"].dfl_exact or changes["objectives"].pretrain:
+        changes["phases"] = (Phase(),)  # the original has none; pretraining fixes what they change
+    else:
+        given_names = {name for name, value in chosen.items() if value is not None}
+        changes["phases"] = tuple(phase.without(given_names) for phase in base.phases)
     preset_now = replace(base, **changes)
     MODELS[preset_now.model]  # an unknown name is an error here, before anything is read
     return preset_now

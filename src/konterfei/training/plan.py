@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
@@ -203,6 +203,10 @@ class Phase:
     """It ends when so many validations in a row found no better held-out score than one of this phase before them."""
     share: float | None = None
     """It ends when this share of the whole run is done."""
+
+    def without(self, names: Collection[str]) -> Phase:
+        """The same, but for changes of these settings."""
+        return replace(self, changes={name: value for name, value in self.changes.items() if name not in names})
 
     @property
     def has_end(self) -> bool:

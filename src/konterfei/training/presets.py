@@ -55,7 +55,7 @@ class Preset:
     objectives: Objectives = field(default_factory=Objectives)
     """Losses, samples and updates."""
     phases: tuple[Phase, ...] = (Phase(),)
-    """Parts of the run in which some of these differ."""
+    """Parts of the run in which some of these differ. What a person chose holds in all of them."""
     patience: int = 8
     """A run for which neither steps nor minutes are given ends when so many validations in a row were no better."""
 
@@ -71,6 +71,12 @@ jitter; in the one comparison made, it needed more than four times the training 
 (docs/training.md)."""
 
 _LONG = Schedule(rate=5e-5, warmup=500, hold=0.8)
+_WARPED_THEN_STRAIGHT = (
+    Phase(name="likeness", share=_LONG.hold),
+    Phase(name="sharpen", changes={"random_warp": False}),
+)
+"""What is done by hand in the field: bent samples until nothing more is gained, straight ones, at a falling rate, for
+sharpness at the end. GAN and styles stay a matter of taste and of looking."""
 
 PRESETS: dict[str, Preset] = {
     "quick": Preset(
@@ -98,6 +104,7 @@ PRESETS: dict[str, Preset] = {
         batch=8,
         optimizer="adabelief",
         schedule=_LONG,
+        phases=_WARPED_THEN_STRAIGHT,
         steps=150_000,
         usable_steps=30_000,
         run_bytes=7_200_000_000,
@@ -132,6 +139,7 @@ PRESETS: dict[str, Preset] = {
         batch=8,
         optimizer="adabelief",
         schedule=_LONG,
+        phases=_WARPED_THEN_STRAIGHT,
         steps=300_000,
         usable_steps=60_000,
         run_bytes=8_800_000_000,
@@ -161,6 +169,7 @@ PRESETS: dict[str, Preset] = {
         batch=8,
         optimizer="adabelief",
         schedule=_LONG,
+        phases=_WARPED_THEN_STRAIGHT,
         steps=200_000,
         usable_steps=40_000,
         run_bytes=8_300_000_000,
@@ -175,6 +184,7 @@ PRESETS: dict[str, Preset] = {
         batch=8,
         optimizer="adabelief",
         schedule=_LONG,
+        phases=_WARPED_THEN_STRAIGHT,
         steps=250_000,
         usable_steps=50_000,
         run_bytes=9_500_000_000,
@@ -189,6 +199,7 @@ PRESETS: dict[str, Preset] = {
         batch=6,
         optimizer="adabelief",
         schedule=_LONG,
+        phases=_WARPED_THEN_STRAIGHT,
         steps=300_000,
         usable_steps=60_000,
         run_bytes=8_300_000_000,
@@ -203,6 +214,7 @@ PRESETS: dict[str, Preset] = {
         batch=8,
         optimizer="adabelief",
         schedule=_LONG,
+        phases=_WARPED_THEN_STRAIGHT,
         steps=500_000,
         usable_steps=80_000,
         run_bytes=15_600_000_000,
@@ -217,6 +229,7 @@ PRESETS: dict[str, Preset] = {
         batch=8,
         optimizer="adabelief",
         schedule=_LONG,
+        phases=_WARPED_THEN_STRAIGHT,
         steps=500_000,
         usable_steps=80_000,
         run_bytes=12_200_000_000,
@@ -231,6 +244,7 @@ PRESETS: dict[str, Preset] = {
         batch=12,
         optimizer="adabelief",
         schedule=_LONG,
+        phases=_WARPED_THEN_STRAIGHT,
         steps=500_000,
         usable_steps=80_000,
         run_bytes=21_200_000_000,
@@ -245,6 +259,7 @@ PRESETS: dict[str, Preset] = {
         batch=8,
         optimizer="adabelief",
         schedule=_LONG,
+        phases=_WARPED_THEN_STRAIGHT,
         steps=600_000,
         usable_steps=100_000,
         run_bytes=26_400_000_000,
