@@ -91,7 +91,7 @@ class TrainConfig:
     """Hold on to src's identity, 0 to 1 (0.01 is usual): pushes codes of src and dst together. df only."""
     identity_power: float | None = None
     """Draw swapped faces so that the recognizer sees src in them, 0 to 100 (0.3 is usual): for likeness. Steps take
-    half as long again."""
+    two fifths longer."""
     perceptual_power: float | None = None
     """Draw faces so that a network that knows pictures finds them alike, 0 to 100 (3 is usual): for detail."""
     gan_power: float | None = None
