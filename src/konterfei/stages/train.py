@@ -175,6 +175,7 @@ def _run_loop(
         validations=validations,
         patience=patience_of(config, chosen),
         thrift=means.thrift,
+        apart=config.offload and device.type != "cpu",
         begins_from=None
         if start is None
         else Start(start.checkpoint, model.forgotten if start.was_pretraining else (), start.record["path"]),
@@ -223,7 +224,16 @@ def _follow(config: TrainConfig, place: Place, call: Callable[[], None]) -> Orde
         means = means_of(config, chosen, facesets, held, device, place, Silent())
         team.agree(means.facts)
         sampler = means.sampler
-        lesson = Lesson(means.model, sampler.objectives, chosen.optimizer, config.seed, device, means.precision, team)
+        lesson = Lesson(
+            means.model,
+            sampler.objectives,
+            chosen.optimizer,
+            config.seed,
+            device,
+            means.precision,
+            team,
+            apart=config.offload and device.type != "cpu",
+        )
         lesson.save_memory(means.thrift)
         return follow(lesson, sampler, team)
 

@@ -51,6 +51,8 @@ class LoopSettings:
     checkpoint_s: float = 120.0
     preview_s: float = 60.0
     begins_from: Start | None = None
+    apart: bool = False
+    """Whether weights are kept in the computer's memory too (`FlatParameters`)."""
     thrift: Thrift = WHOLE
     """How steps are cut to fit into memory."""
     team: Team = ALONE
@@ -99,7 +101,15 @@ def train_loop(
     plan, team, desk = settings.plan, settings.team, desk or Desk(run, reporter, plan=settings.plan)
     objectives, device = plan.of(plan.phases[0]), settings.device
     lesson = Lesson(
-        model, objectives, settings.optimizer, sampler.seed, device, settings.precision, team, reporter.warn
+        model,
+        objectives,
+        settings.optimizer,
+        sampler.seed,
+        device,
+        settings.precision,
+        team,
+        reporter.warn,
+        settings.apart,
     )
     lesson.save_memory(settings.thrift)
     progress = restore(run, lesson, plan, reporter) or _begin(lesson, settings.begins_from, reporter)
@@ -346,12 +356,13 @@ def _start(model: SwapModel, sampler: Sampler, settings: LoopSettings, progress:
 @contextmanager
 def smoothed(flat: FlatParameters) -> Iterator[None]:
     """Within it, the model has its smoothed weights."""
-    own = flat.weights.clone()
-    flat.weights.copy_(flat.ema)
+    weights, _ = flat.near
+    own = weights.clone()
+    weights.copy_(flat.ema)
     try:
         yield
     finally:
-        flat.weights.copy_(own)
+        weights.copy_(own)
 
 
 def draw_preview(
