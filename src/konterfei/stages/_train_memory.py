@@ -54,6 +54,7 @@ def thrift_for(
         optimizer=chosen.optimizer,
         batch=batch,
         precision=precision,
+        is_apart=config.offload and device.type != "cpu",
     )
     also = 0
     if device.type == "cpu":

@@ -176,6 +176,7 @@ def _run_loop(
         validations=validations,
         patience=patience_of(config, chosen),
         thrift=means.thrift,
+        apart=config.offload and device.type != "cpu",
         begins_from=None
         if start is None
         else Start(start.checkpoint, model.forgotten if start.was_pretraining else (), start.record["path"]),
@@ -234,6 +235,7 @@ def _follow(config: TrainConfig, place: Place, call: Callable[[], None]) -> Orde
             means.precision,
             team,
             sitter=Sitter(sampler.src, chosen.face_type),
+            apart=config.offload and device.type != "cpu",
         )
         lesson.save_memory(means.thrift)
         return follow(lesson, sampler, team)

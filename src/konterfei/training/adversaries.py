@@ -63,6 +63,7 @@ class Adversary:
     def learn(self, scene: Scene, rate: float, count: int, team: Team = ALONE) -> Tensor:
         """One step of its own, on what was drawn. Gives back its loss in this process, detached."""
         loss = self.find_gradients(scene)
+        self.learner.flat.fetch()
         team.sum_(self.learner.flat.gradients)
         self.learner.step(rate, count)
         return loss

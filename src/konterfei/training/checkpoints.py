@@ -105,6 +105,7 @@ def _salvage(run: Run, lesson: Lesson, reporter: Reporter) -> Progress | None:
         for name, view in own.items():
             view.copy_(torch.from_numpy(np.array(snapshot.tensors[name])))
         flat.ema.copy_(flat.weights)
+        flat.send()
     step, steps = int(snapshot.info["step"]), int(snapshot.info["steps"])
     progress = Progress(step=step, earlier=steps - step, trained_s=60.0 * snapshot.info["minutes"])
     if run.is_only_imported:

@@ -48,16 +48,17 @@ class Learner:
         module: the network; its parameters move into one array.
         optimizer: name in `OPTIMIZERS`.
         restraint: what holds its updates back.
+        apart: see `FlatParameters`.
     """
 
-    def __init__(self, name: str, module: nn.Module, optimizer: str, restraint: Restraint) -> None:
+    def __init__(self, name: str, module: nn.Module, optimizer: str, restraint: Restraint, apart: bool = False) -> None:
         self.name, self.module, self.restraint = name, module, restraint
-        self.flat = FlatParameters(module)
+        self.flat = FlatParameters(module, apart)
         self.optimizer = OPTIMIZERS[optimizer](self.flat)
         self._first = self.flat.weights.clone()
 
     def step(self, rate: float, count: int, ema_keep: float = 0.0) -> None:
-        """Apply the gradients and set them to zero. Arguments as of `Optimizer.step`.
+        """Apply the gradients that were fetched, and set them to zero. Arguments as of `Optimizer.step`.
 
         From the first change of a weight on it takes no memory, so where memory is full the step is as good as not
         begun (tests/unit/training/test_thrift.py).
@@ -69,6 +70,7 @@ class Learner:
         drops = restraint.dropout != "no"
         if not drops and not restraint.resting:
             self.optimizer.step(rate, count, ema_keep)
+            flat.send()
             return
         with torch.no_grad():
             ranges = [flat.range_of(name) for name in restraint.resting]
@@ -80,6 +82,7 @@ class Learner:
             for view, value in held:
                 view.copy_(value)
             flat.ema.lerp_(flat.weights, 1 - ema_keep)
+        flat.send()
 
     @staticmethod
     def swing(count: int) -> float:
@@ -165,6 +168,7 @@ class Learner:
             for key, view in views:
                 view.copy_(torch.from_numpy(np.array(tensors[key])))
         self.flat.gradients.zero_()
+        self.flat.send()
 
     def begin_anew(self) -> None:
         """Back to the first weights, without moments."""
@@ -174,6 +178,7 @@ class Learner:
             self.flat.gradients.zero_()
             for array in self.optimizer.state.values():
                 array.zero_()
+            self.flat.send()
 
     def has_sizes_of(self, module: nn.Module) -> bool:
         """Whether another network has the same parameters, but for their values."""

@@ -56,6 +56,8 @@ class Lesson:
         thrift: how a step is cut to fit into memory; each process has its own.
         tell: hears that memory was full and what was done about it.
         sitter: whom the witnesses shall know; None = nobody.
+
+    `apart`: see `FlatParameters`; of the model, judges are small.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class Lesson:
         team: Team = ALONE,
         tell: Callable[[str], None] = lambda _: None,
         sitter: Sitter | None = None,
+        apart: bool = False,
     ) -> None:
         if optimizer not in OPTIMIZERS:
             raise UnknownNameError("optimizer", optimizer, OPTIMIZERS)
@@ -76,7 +79,7 @@ class Lesson:
         self.thrift, self.tell = WHOLE, tell
         model.part = (team.rank, team.size)
         self._optimizer, self._seed, self._sitter = optimizer, seed, sitter
-        self.learner = Learner("", model, optimizer, Restraint())
+        self.learner = Learner("", model, optimizer, Restraint(), apart)
         self.adversaries: list[Adversary] = []
         self.witnesses: list[Witness] = []
         self.turn_to(objectives)
@@ -144,6 +147,7 @@ class Lesson:
 
     def _apply(self, learner: Learner, batch: Batch, rate: float, count: int, ema_keep: float = 0.0) -> None:
         """Let a network take the step that the gradients of all processes say."""
+        learner.flat.fetch()
         self.team.sum_(learner.flat.gradients)
         self._retried(lambda: learner.step(rate, count, ema_keep), batch, begins_anew=False)
 
@@ -180,7 +184,7 @@ class Lesson:
             # here the error is gone, and with it what it had kept alive
             if begins_anew:
                 for learner in self.learners:
-                    learner.flat.gradients.zero_()
+                    learner.flat.forget_gradients()
             free_memory(self.device)
 
     def is_sound(self) -> bool:

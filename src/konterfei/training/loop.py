@@ -54,6 +54,8 @@ class LoopSettings:
     checkpoint_s: float = 120.0
     preview_s: float = 60.0
     begins_from: Start | None = None
+    apart: bool = False
+    """Whether weights are kept in the computer's memory too (`FlatParameters`)."""
     thrift: Thrift = WHOLE
     """How steps are cut to fit into memory."""
     team: Team = ALONE
@@ -111,6 +113,7 @@ def train_loop(
         team,
         reporter.warn,
         Sitter(sampler.src, settings.face_type),
+        settings.apart,
     )
     lesson.save_memory(settings.thrift)
     progress = restore(run, lesson, plan, reporter) or _begin(lesson, settings.begins_from, reporter)
@@ -357,12 +360,13 @@ def _start(model: SwapModel, sampler: Sampler, settings: LoopSettings, progress:
 @contextmanager
 def smoothed(flat: FlatParameters) -> Iterator[None]:
     """Within it, the model has its smoothed weights."""
-    own = flat.weights.clone()
-    flat.weights.copy_(flat.ema)
+    weights, _ = flat.near
+    own = weights.clone()
+    weights.copy_(flat.ema)
     try:
         yield
     finally:
-        flat.weights.copy_(own)
+        weights.copy_(own)
 
 
 def draw_preview(

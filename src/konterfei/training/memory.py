@@ -10,6 +10,7 @@ import torch
 from konterfei.models.base import SwapModel
 from konterfei.nets.dims import Dims
 from konterfei.training.objectives import Objectives
+from konterfei.training.optimizers import OPTIMIZERS
 from konterfei.training.thrift import WHOLE, Thrift
 
 ROOM = 1.25
@@ -30,6 +31,7 @@ class Training:
         optimizer: its name.
         batch: samples of each person in a step.
         precision: of the networks.
+        is_apart: whether moments and smoothed weights of the model are elsewhere.
     """
 
     model: type[SwapModel]
@@ -38,6 +40,17 @@ class Training:
     optimizer: str
     batch: int
     precision: str
+    is_apart: bool = False
+
+    @property
+    def _elsewhere(self) -> int:
+        """Bytes that do not count: first and smoothed weights, moments."""
+        if not self.is_apart:
+            return 0
+        with torch.device("meta"):
+            model = self.model(self.dims)
+        arrays = 2 + len(OPTIMIZERS[self.optimizer].state_names)
+        return 4 * arrays * sum(parameter.numel() for parameter in model.parameters())
 
     @property
     def weights(self) -> int:
@@ -62,16 +75,18 @@ class Training:
             witnesses += 1e6 + 520 * pixels
         if any(one.identity_power for one in self.objectives):
             witnesses += 4e6 * (self.batch + 2)  # its pictures are of one size
-        return 44 * self.weights + 4 * (pixels * (floats * (2 if is_styled else 1) + judge) + int(witnesses))
+        each = floats * (2 if is_styled else 1) + judge
+        return 44 * self.weights + 4 * (pixels * each + int(witnesses)) - self._elsewhere
 
     def bytes_with(self, thrift: Thrift) -> int:
         """What it takes with its steps cut in this way: the arrays of the phase that needs most."""
         from konterfei.training.footprint import footprint  # it loads much of PyTorch, and most trainings just fit
 
-        return max(
+        most = max(
             footprint(self.model, self.dims, one, self.optimizer, self.batch, self.precision, thrift)  # type: ignore[arg-type]
             for one in set(self.objectives)
         )
+        return most - self._elsewhere
 
     def ways(self, first: Thrift) -> Iterator[Thrift]:
         """Ever smaller ones, from `first` on."""

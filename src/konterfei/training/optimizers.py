@@ -19,11 +19,17 @@ _PIECE = 1 << 18  # elements; 2^16 a tenth slower (docs/benchmarks.md)
 class FlatParameters:
     """The parameters, gradients and smoothed weights of a model, each as one array.
 
+    Args:
+        model: its parameters become views of an array.
+        apart: whether weights are kept in the computer's memory too, and all that only an update needs there alone:
+            less memory of the model's device is taken, and each step copies gradients there and weights back.
+
     Attributes:
-        weights, gradients, ema: [P] float32; the model's parameters and their gradients are views of the first two.
+        weights, gradients, ema: [P] float32; what is updated, saved, smoothed.
+        near: weights and gradients that the model's parameters are views of; unless they are apart, the same arrays.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, apart: bool = False) -> None:
         self._named = dict(model.named_parameters())
         parameters = list(self._named.values())
         self._sizes = [p.numel() for p in parameters]
@@ -33,7 +39,26 @@ class FlatParameters:
         for p, weight, gradient in zip(parameters, self._views(self.weights), self._views(self.gradients), strict=True):
             weight.copy_(p.data)
             p.data, p.grad = weight, gradient
+        self.near = self.weights, self.gradients
+        if apart:
+            self.weights, self.gradients = (_at_home(array) for array in self.near)
         self.ema = self.weights.clone()
+
+    def fetch(self) -> None:
+        """Bring the gradients that the model made to those that are applied."""
+        if self.gradients is not self.near[1]:
+            self.gradients.copy_(self.near[1])
+
+    def send(self) -> None:
+        """Bring the weights to the model, whose gradients are zero again."""
+        if self.weights is not self.near[0]:
+            self.near[0].copy_(self.weights, non_blocking=True)
+            self.near[1].zero_()
+
+    def forget_gradients(self) -> None:
+        """Set all gradients to zero."""
+        self.gradients.zero_()
+        self.near[1].zero_()
 
     def _views(self, flat: Tensor) -> list[Tensor]:
         """One view per parameter; kernels of convolutions lie channels-last."""
@@ -55,6 +80,12 @@ class FlatParameters:
     def by_name(self, flat: Tensor) -> dict[str, Tensor]:
         """The array `flat` [P] seen as the model's parameters."""
         return dict(zip(self._named, self._views(flat), strict=True))
+
+
+def _at_home(array: Tensor) -> Tensor:
+    """A copy in the computer's memory, for fast copies to and from a GPU in pages that stay where they are."""
+    copy = torch.empty(array.shape, dtype=array.dtype, pin_memory=array.device.type == "cuda")
+    return copy.copy_(array)
 
 
 class Optimizer:

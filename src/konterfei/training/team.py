@@ -170,7 +170,8 @@ class Together(Team):
             for learner in learners:
                 for array in learner.arrays.values():
                     dist.broadcast(array, src=0)
-                learner.flat.gradients.zero_()
+                learner.flat.forget_gradients()
+                learner.flat.send()
 
     def compare(self, learners: Sequence[Learner]) -> None:
         """See Team."""
