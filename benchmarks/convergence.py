@@ -42,7 +42,6 @@ from konterfei.nets.dims import Dims
 from konterfei.recognizers import RECOGNIZERS
 from konterfei.reporting import Silent
 from konterfei.training.augment import AugmentSettings
-from konterfei.training.curves import trend
 from konterfei.training.data import RawBatch, Sampler, TrainingFaces, load_faces, memory_for_faces
 from konterfei.training.lesson import Lesson
 from konterfei.training.loop import train_step
@@ -347,7 +346,9 @@ def plot(logs: dict[str, list[dict]], target: Path) -> None:
         style = {"color": COLORS[number], "linestyle": "-" if name in MAIN else "--", "linewidth": 1.6}
         minutes, values = (np.array([line[key] for line in losses]) for key in ("cpu_s", "loss"))
         axes[0].plot(minutes / 60, values, color=COLORS[number], linewidth=0.6, alpha=0.25)
-        axes[0].plot(minutes / 60, trend(values), label=name, **style)
+        place = (8 * np.log(minutes)).round()  # means over a twelfth of the time so far
+        groups = [place == p for p in np.unique(place)]
+        axes[0].plot(*([x[g].mean() for g in groups] for x in (minutes / 60, values)), label=name, **style)
         for axis, panel in zip(axes[1:], panels, strict=True):
             axis.plot([line["cpu_s"] / 60 for line in marks], [line[panel] for line in marks], marker=".", **style)
     for axis, title in zip(axes, ("loss in training, each on samples of its own kind", *panels.values()), strict=True):
