@@ -23,7 +23,7 @@ from konterfei.errors import (
     TrainingError,
     UnknownNameError,
 )
-from konterfei.io import run as run_module
+from konterfei.io import run_files
 from konterfei.io.images import read_image
 from konterfei.io.run import Checkpoint, Run
 from konterfei.models import MODELS
@@ -265,7 +265,7 @@ def test_a_full_disk_keeps_the_last_checkpoint(again, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(run_module, "pack_tensors", full)
+    monkeypatch.setattr(run_files, "pack_tensors", full)
     with pytest.raises(OutputError, match="no space is left"):
         again()
     monkeypatch.undo()

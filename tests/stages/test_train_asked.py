@@ -7,6 +7,7 @@ import pytest
 from train_material import SMALL
 
 from konterfei.errors import ConfigError, OutputError, StoreError, TrainingError
+from konterfei.io.mailbox import Mailbox
 from konterfei.io.run import Run
 from konterfei.models.swapper import load_swapper
 from konterfei.reporting import Recorder
@@ -14,6 +15,7 @@ from konterfei.stages.restore import RestoreConfig, restore
 from konterfei.stages.tell import TellConfig, tell
 from konterfei.stages.train import TrainConfig, train
 from konterfei.training import desk
+from konterfei.training.commands import MAILBOX
 
 STEPS = 30
 
@@ -142,6 +144,44 @@ def test_the_next_phase_begins_when_it_is_asked_for_and_lasts_through_a_stop(fac
     for folder in run.checkpoint_paths():
         progress = json.loads((folder / "state.json").read_text())["progress"]
         assert (progress["phase"], progress["phase_began"], progress["objectives"]["random_warp"]) == (1, 8, False)
+
+
+class Sets(Asks):
+    """Asks for changes through the run's mailbox, as another process would: {step: [NAME=VALUE]}."""
+
+    def __init__(self, run, changes):
+        super().__init__({})
+        self.run, self.changes, self.requests = run, changes, []
+
+    def take_stop(self):
+        self.steps += bool(self.keys)
+        if self.steps in self.changes:
+            box = Mailbox(self.run / MAILBOX)
+            self.requests += [box.post("set", text) for text in self.changes.pop(self.steps)]
+        return False
+
+
+def test_what_is_changed_while_it_trains_is_as_if_a_plan_had_said_so(faces, tmp_path):
+    plan, output = tmp_path / "plan.toml", tmp_path / "asked"
+    plan.write_text("[[phase]]\nsteps = 8\n[[phase]]\nrandom_warp = false\nrate = 0.5\n")
+    go(faces, tmp_path / "planned", Recorder(), plan=plan)
+    asks = Sets(output, {7: ["random_warp=false", "rate=0.5"]})
+    go(faces, output, asks, checkpoint_seconds=1e6)
+    assert any("Step 8: from here on random_warp False, rate 0.5, as asked for." in note for note in asks.notes)
+    assert learned(output)[0] == learned(tmp_path / "planned")[0]
+    again = Recorder()
+    go(faces, output, again, steps=STEPS + 4)
+    assert any("Still in force" in note and "rate 0.5" in note for note in again.notes)
+    assert Run.open(output).newest_checkpoint().state["progress"]["objectives"]["random_warp"] is False
+
+
+def test_a_change_that_this_training_cannot_make_is_refused(faces, tmp_path):
+    asks = Sets(tmp_path / "run", {4: ["eyes_mouth=true", "true_face_power=0.1"]})
+    go(faces, tmp_path / "run", asks, architecture="liae-ud")
+    answers = [Mailbox(tmp_path / "run" / MAILBOX).take_answer(request) for request in asks.requests]
+    assert [answer.done for answer in answers] == [False, False]
+    assert "start the training again with --eyes-mouth" in answers[0].text
+    assert "--true-face-power: not with the model liae" in answers[1].text
 
 
 # --- from another process

@@ -47,7 +47,7 @@ def state_of(run):
     opened = Run.open(run)
     checkpoint = opened.newest_checkpoint()
     assert opened.passed_over == {}
-    progress = {k: v for k, v in checkpoint.state["progress"].items() if k != "trained_s"}
+    progress = {k: v for k, v in checkpoint.state["progress"].items() if k not in ("trained_s", "validated_s")}
     figures = [(m["step"], m["src"], m["dst"], m["rate"]) for m in opened.metrics()]
     snapshot = {name: array.tobytes() for name, array in opened.newest_snapshot().tensors.items()}
     tensors = {name: array.tobytes() for name, array in checkpoint.tensors.items()}

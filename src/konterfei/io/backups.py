@@ -78,8 +78,8 @@ def make_backup(run: Run, name: str = "", keep: int = KEPT) -> Backup:
         target = make_folder(new / "checkpoints" / checkpoints[-1].name)
         _share(checkpoints[-1].iterdir(), target)
         _share(snapshots[-1:], make_folder(new / "snapshots"))
-        for file in (run.folder / "config.json", run.folder / "manifest.json", run.folder / "metrics.jsonl"):
-            if file.is_file():
+        for name_of in ("config.json", "manifest.json", "metrics.jsonl", "validation.jsonl"):
+            if (file := run.folder / name_of).is_file():
                 shutil.copyfile(file, new / file.name)
         make_folder(new / "previews")
         if run.preview_path().is_file():

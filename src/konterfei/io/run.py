@@ -16,35 +16,37 @@ may read meanwhile. No torch here: tensors are numpy arrays.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import load as parse_tensors
-from safetensors.numpy import save as pack_tensors
 
-from konterfei.errors import CheckpointMismatchError, DamagedFileError, OutputError, StoreError
+from konterfei.errors import CheckpointMismatchError, ConfigError, DamagedFileError, OutputError, StoreError
 from konterfei.io.atomic import (
     make_folder,
     remove_leftovers,
-    sha256,
     sync,
     translated,
-    write_bytes,
     write_json,
 )
 from konterfei.io.history import to_thin_out
 from konterfei.io.locks import exclusive, is_held
 from konterfei.io.preview_file import PreviewLayout, write_preview
+from konterfei.io.run_files import (
+    Checkpoint,
+    Snapshot,
+    Tensors,
+    read_checkpoint,
+    read_snapshot,
+    write_checkpoint,
+    write_snapshot,
+)
 
 RUN_VERSION = 1
 """Version of the folder's layout and of config.json."""
@@ -52,41 +54,10 @@ RUN_VERSION = 1
 PREVIEWS = 60
 """Pictures of the history that are kept: a film of the training, at 0.4 MB each (up to 128 px) some 25 MB."""
 
+METRICS, VALIDATION = "metrics", "validation"
+"""Kinds of figures that a run keeps: of its steps, and of what was measured on faces that it never saw."""
+
 _TEMPORARY = ".tmp-"
-
-Tensors = Mapping[str, NDArray[Any]]
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """Everything needed to go on as if nothing had happened.
-
-    Attributes:
-        step: optimiser steps done.
-        tensors: name -> array.
-        state: counters and figures, plain JSON values.
-    """
-
-    step: int
-    tensors: Tensors
-    state: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """Weights for use.
-
-    Attributes:
-        path: the file.
-        tensors: name -> array, names of the model's state.
-        info: steps, minutes, whether it is a preview...
-        sha256: of the file.
-    """
-
-    path: Path
-    tensors: Tensors
-    info: dict[str, Any]
-    sha256: str
 
 
 class Run:
@@ -169,7 +140,7 @@ class Run:
             f"'{self.folder}' stop), or choose another folder."
         )
         with exclusive(self.folder / ".writer.lock", busy):
-            for part in ("checkpoints", "snapshots", "previews"):
+            for part in ("checkpoints", "snapshots", "previews", "best"):
                 remove_leftovers(make_folder(self.folder / part))
             for unfinished in (self.folder / "checkpoints").glob(f"{_TEMPORARY}*"):
                 shutil.rmtree(unfinished, ignore_errors=True)
@@ -199,11 +170,7 @@ class Run:
         make_folder(temporary)
         try:
             with translated(target, temporary, temporary / "tensors.safetensors"):
-                tensors = temporary / "tensors.safetensors"
-                tensors.write_bytes(pack_tensors(_contiguous(checkpoint.tensors)))
-                sync(tensors)
-                state = {**checkpoint.state, "step": checkpoint.step, "sha256": sha256(tensors)}
-                write_json(temporary / "state.json", {**state, "state_sha256": _digest(state)})
+                write_checkpoint(temporary, checkpoint)
                 temporary.replace(target)
                 sync(target.parent)
         except BaseException:
@@ -217,7 +184,7 @@ class Run:
         """The newest whole checkpoint; None when there is none. Damaged ones are listed in `passed_over`."""
         for folder in reversed(self._checkpoint_folders()):
             try:
-                return _read_checkpoint(folder)
+                return read_checkpoint(folder)
             except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
                 self.passed_over[folder.name] = str(error)
         return None
@@ -236,10 +203,7 @@ class Run:
         """Write weights for use and remove all but the newest `keep`."""
         target = self.folder / "snapshots" / f"{step:08d}.safetensors"
         make_folder(target.parent)
-        header, body = _split(pack_tensors(_contiguous(tensors)))
-        about = {**info, "step": step, "data_sha256": hashlib.sha256(body).hexdigest()}
-        about["info_sha256"] = _digest([header, about])
-        write_bytes(target, _joined({**header, "__metadata__": {"konterfei": json.dumps(about)}}, body))
+        write_snapshot(target, step, tensors, info)
         for old in _surplus([path for path in self.snapshot_paths() if path != target], step, keep - 1):
             old.unlink(missing_ok=True)
         return target
@@ -254,19 +218,70 @@ class Run:
 
     def newest_snapshot(self) -> Snapshot:
         """The newest whole snapshot. Raises StoreError when there is none. Damaged ones are listed in `passed_over`."""
-        for path in reversed(self.snapshot_paths()):
+        found = self._newest_of(self.snapshot_paths())
+        if found is None:
+            raise StoreError(f"'{self.folder}' holds no snapshot yet{self._damage()}. Train it first: konterfei train.")
+        return found
+
+    def save_best(self, step: int, tensors: Tensors, info: Mapping[str, Any]) -> Path:
+        """Keep weights as the best so far, in place of those before."""
+        target = make_folder(self.folder / "best") / f"{step:08d}.safetensors"
+        write_snapshot(target, step, tensors, info)
+        for old in self._best_paths():
+            if old != target:
+                old.unlink(missing_ok=True)
+        return target
+
+    def best_snapshot(self) -> Snapshot | None:
+        """The weights kept as the best; None when there are none. Damaged ones are listed in `passed_over`."""
+        return self._newest_of(self._best_paths())
+
+    def _best_paths(self) -> list[Path]:
+        return sorted((self.folder / "best").glob("[0-9]*.safetensors"), key=_order)
+
+    def snapshot(self, which: str = "newest") -> Snapshot:
+        """Weights for use: the "newest", the "best" of the validations, or those of a step.
+
+        Raises:
+            ConfigError: a word that means none of these, or a step of which no snapshot is kept.
+            StoreError: there are none, or they are damaged.
+        """
+        if which == "newest":
+            return self.newest_snapshot()
+        if which == "best":
+            found = self.best_snapshot()
+            if found is None:
+                raise StoreError(
+                    f"'{self.folder}' holds no best snapshot{self._damage()}: no validation was made (konterfei train "
+                    "--held-out). Use the newest."
+                )
+            return found
+        kept = [*self.snapshot_paths(), *self._best_paths()]
+        same = [path for path in kept if which.isdecimal() and _order(path)[0] == int(which)]
+        if not same:
+            steps = ", ".join(str(step) for step in sorted({_order(path)[0] for path in kept})) or "none"
+            raise ConfigError(f"'{self.folder}' has no snapshot '{which}'. It has newest, best, and of steps: {steps}.")
+        found = self._newest_of(same)
+        if found is None:
+            raise StoreError(f"The snapshot of step {which} of '{self.folder}' is damaged. Use the newest.")
+        return found
+
+    def _newest_of(self, paths: list[Path]) -> Snapshot | None:
+        for path in reversed(paths):
             try:
-                return _read_snapshot(path)
+                return read_snapshot(path)
             except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
                 self.passed_over[path.name] = str(error)
-        damaged = f" ({len(self.passed_over)} damaged)" if self.passed_over else ""
-        raise StoreError(f"'{self.folder}' holds no snapshot yet{damaged}. Train it first: konterfei train.")
+        return None
+
+    def _damage(self) -> str:
+        return f" ({len(self.passed_over)} damaged)" if self.passed_over else ""
 
     # --- figures and pictures
 
-    def log(self, figures: Mapping[str, Any]) -> None:
-        """Append one line to metrics.jsonl."""
-        path = self.folder / "metrics.jsonl"
+    def log(self, figures: Mapping[str, Any], kind: str = METRICS) -> None:
+        """Append one line to metrics.jsonl, or to the file of another kind of figures."""
+        path = self.folder / f"{kind}.jsonl"
         with translated(path), path.open("ab+") as file:
             if file.tell():
                 file.seek(-1, os.SEEK_END)
@@ -274,12 +289,12 @@ class Run:
                     file.write(b"\n")
             file.write(json.dumps(figures).encode() + b"\n")
 
-    def metrics(self) -> list[dict[str, Any]]:
-        """The course of the run from metrics.jsonl, steps rising.
+    def metrics(self, kind: str = METRICS) -> list[dict[str, Any]]:
+        """The course of the run from metrics.jsonl (or that of another kind of figures), steps rising.
 
         Torn lines are left out, and so are steps that were trained again after a kill or a rollback.
         """
-        path = self.folder / "metrics.jsonl"
+        path = self.folder / f"{kind}.jsonl"
         lines = path.read_bytes().splitlines() if path.is_file() else []
         figures: list[dict[str, Any]] = []
         for line in lines:
@@ -331,48 +346,3 @@ def _surplus(paths: list[Path], step: int, keep: int) -> list[Path]:
     """Which of `paths` to remove so that `keep` stay: first those beyond `step`, which were passed over as damaged."""
     wanted = sorted(paths, key=lambda path: (_order(path)[0] <= step, _order(path)))
     return wanted[: max(0, len(wanted) - keep)]
-
-
-def _digest(values: Any) -> str:
-    """SHA-256 of plain JSON values."""
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
-
-
-def _contiguous(tensors: Tensors) -> dict[str, NDArray[Any]]:
-    return {name: np.ascontiguousarray(array) for name, array in tensors.items()}
-
-
-def _read_checkpoint(folder: Path) -> Checkpoint:
-    state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-    expected = state.pop("state_sha256", None)  # runs before it was written have none
-    if expected is not None and expected != _digest(state):
-        raise ValueError("the checksum of state.json does not fit")
-    data = (folder / "tensors.safetensors").read_bytes()
-    if hashlib.sha256(data).hexdigest() != state["sha256"]:
-        raise ValueError("the checksum of tensors.safetensors does not fit")
-    return Checkpoint(int(state["step"]), parse_tensors(data), state)
-
-
-def _read_snapshot(path: Path) -> Snapshot:
-    data = path.read_bytes()
-    header, body = _split(data)
-    info = json.loads(header.pop("__metadata__")["konterfei"])
-    expected = info.pop("info_sha256", None)  # runs before it was written have none
-    if expected is not None and expected != _digest([header, info]):
-        raise ValueError("the checksum of its description does not fit")
-    if hashlib.sha256(body).hexdigest() != info.pop("data_sha256"):
-        raise ValueError("the checksum does not fit")
-    return Snapshot(path, parse_tensors(data), info, hashlib.sha256(data).hexdigest())
-
-
-def _split(data: bytes) -> tuple[dict[str, Any], memoryview]:
-    """Header and tensor bytes of a safetensors file."""
-    length = int.from_bytes(data[:8], "little")
-    return json.loads(data[8 : 8 + length]), memoryview(data)[8 + length :]
-
-
-def _joined(header: Mapping[str, Any], body: memoryview) -> bytes:
-    """A safetensors file: length of the header, header padded to 8 bytes, tensors."""
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    return b"".join([len(text).to_bytes(8, "little"), text, body])

@@ -55,6 +55,7 @@ class AMP(SwapModel):
 
     def _random_channels(self, samples: Tensor) -> Tensor:
         """Which channels are src's: int(I `dims.morph`) random ones of each sample. [B, ...] -> [B, I, 1, 1] bool."""
-        channels = self.dims.inter_channels
-        order = torch.rand(samples.shape[0], channels, device=samples.device).argsort(dim=1)
+        channels, (number, of) = self.dims.inter_channels, self.part
+        drawn = torch.rand(of * samples.shape[0], channels, device=samples.device)  # of the whole batch
+        order = drawn.chunk(of)[number].argsort(dim=1)
         return (order < int(channels * self.dims.morph))[:, :, None, None]

@@ -54,6 +54,8 @@ class SwapModel(nn.Module):
         recipe: what its losses have that those of other models have not.
         offers: settings of `training.objectives.Objectives` that not every model can serve, and this one can.
         forgotten: networks that pretraining leaves as they began: what they hold belongs to two people (dfl-spec 7.11).
+        part: which part of the batch it is shown while it trains, from 0, and of how many. What it draws by chance
+            for a sample must not depend on that.
     """
 
     can_morph: ClassVar[bool] = False
@@ -64,6 +66,7 @@ class SwapModel(nn.Module):
     def __init__(self, dims: Dims) -> None:
         super().__init__()
         self.dims = dims
+        self.part = (0, 1)
 
     def reconstruct(self, images: Tensor) -> Images:
         """Each person by their own decoder. [2B, 3, R, R], src first -> same order."""

@@ -84,14 +84,16 @@ def choose_precision(wanted: str, device: torch.device) -> str:
     return wanted
 
 
-def use_threads(threads: int) -> int:
+def use_threads(threads: int, processes: int = 1) -> int:
     """Let torch use so many CPU threads; 0 = one per core, less one. Gives back the number used.
+
+    Of several processes that work together on this machine each takes its share of the cores.
 
     One core is left for samples, decoding and the rest of the machine: a thread that waits for its turn holds up all
     others, at each layer. Measured on two cores with one busy: two threads did a tenth of the steps of one.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    count = threads or max(1, cores - 1)
+    count = threads or max(1, (cores - 1) // processes)
     torch.set_num_threads(count)
     return count
 

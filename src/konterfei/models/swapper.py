@@ -22,19 +22,91 @@ from konterfei.reporting import Reporter
 Array = NDArray[Any]
 
 
-class Swapper:
-    """Draws src with the pose and expression of dst.
+class Drawing:
+    """A network as those see it who use it: numpy in, numpy out.
 
     Args:
-        model: with its weights.
+        model: ready to draw, where it is.
+        face_type: how much of the head its crops cover.
+        device, precision: where the model is, and the format that it runs in ("bf16" or "fp32").
+        morph: what the model's `swap` takes besides the faces: how far from dst (0) to src (1), or nothing.
+
+    Attributes:
+        resolution: side of the crops that it takes and gives, px.
+        face_type: how much of the head these crops cover.
+    """
+
+    def __init__(
+        self, model: SwapModel, face_type: FaceType, device: torch.device, precision: str, morph: tuple[float, ...] = ()
+    ) -> None:
+        self._model, self._device, self._precision, self._morph = model, device, precision, morph
+        self.resolution, self.face_type = model.dims.resolution, face_type
+
+    def swap(self, images: Array) -> tuple[Array, Array]:
+        """Faces of dst drawn as src.
+
+        Args:
+            images: crops of `face_type`, RGB. [N, R, R, 3] uint8
+
+        Returns:
+            images [N, R, R, 3] float32 in [0, 1] and masks [N, R, R] float32 in [0, 1]: the drawn face's mask times
+            that of dst's own face, so that neither spills (dfl-spec 8.3, learned-prd x learned-dst).
+
+        Raises:
+            OutOfMemoryError: so many do not fit into the processor's memory at once.
+        """
+        batch = self._checked(images)
+        task = f"draw {len(images)} faces of {self.resolution} px at once"
+        with memory_errors(self._device, task, "Merge with a smaller --batch."):
+            with torch.inference_mode(), autocast(self._device, self._precision):
+                drawn, dst_mask = self._model.swap(self._sent(batch), *self._morph)
+            mask = (drawn.mask.float() * dst_mask.float())[:, 0]
+            return _pictures(drawn.image), mask.cpu().numpy()
+
+    def rebuild(self, src: Array, dst: Array) -> tuple[Array, Array]:
+        """Each person drawn as themselves: how well the model knows them.
+
+        Args:
+            src, dst: crops of `face_type`, RGB, as many of one as of the other. [N, R, R, 3] uint8
+
+        Returns:
+            the same faces out of the network, twice [N, R, R, 3] float32 in [0, 1]
+        """
+        if len(src) != len(dst):
+            raise ValueError(f"expected as many faces of src as of dst, got {len(src)} and {len(dst)}")
+        batch = self._checked(np.concatenate([src, dst]))
+        with torch.inference_mode(), autocast(self._device, self._precision):
+            out = self._model.reconstruct(self._sent(batch))
+        images = _pictures(out.image)
+        return images[: len(src)], images[len(src) :]
+
+    def _checked(self, images: Array) -> Array:
+        expected = (self.resolution, self.resolution, 3)
+        if images.ndim != 4 or images.shape[1:] != expected:
+            raise ValueError(f"expected [N, {self.resolution}, {self.resolution}, 3], got {list(images.shape)}")
+        return np.ascontiguousarray(images)
+
+    def _sent(self, images: Array) -> torch.Tensor:
+        batch = torch.from_numpy(images).to(self._device).permute(0, 3, 1, 2).float() / 255
+        return batch.contiguous(memory_format=torch.channels_last)
+
+
+def _pictures(images: torch.Tensor) -> Array:
+    pictures: Array = images.float().permute(0, 2, 3, 1).cpu().numpy()
+    return pictures
+
+
+class Swapper(Drawing):
+    """A trained model that draws src with the pose and expression of dst.
+
+    Args:
+        model: with its weights; it is moved to the device.
         face_type: how much of the head its crops cover.
         info: see below.
         device, precision: see `models.devices`.
         morph: how far from dst (0) to src (1) faces are drawn; below 1 only with a model that can morph (ConfigError).
 
     Attributes:
-        resolution: side of the crops that it takes and gives, px.
-        face_type: how much of the head these crops cover.
         info: what a manifest should know of it: model, preset, steps, minutes, is_preview, sha256 of the snapshot...
     """
 
@@ -55,58 +127,13 @@ class Swapper:
                 f"--morph {morph:g}: a model of the kind {type(model).__name__.lower()} draws src wholly or not at "
                 f"all. Leave --morph out, or train a model of the kind {able}."
             )
-        self._morph = (morph,) if model.can_morph else ()
-        self._device = choose_device(device)
-        self._precision = choose_precision(precision, self._device)
-        with memory_errors(self._device, "hold the model"):
-            self._model = model.to(self._device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-        self.resolution, self.face_type, self.info = model.dims.resolution, face_type, info
-
-    def swap(self, images: Array) -> tuple[Array, Array]:
-        """Faces of dst drawn as src.
-
-        Args:
-            images: crops of `face_type`, RGB. [N, R, R, 3] uint8
-
-        Returns:
-            images [N, R, R, 3] float32 in [0, 1] and masks [N, R, R] float32 in [0, 1]: the drawn face's mask times
-            that of dst's own face, so that neither spills (dfl-spec 8.3, learned-prd x learned-dst).
-
-        Raises:
-            OutOfMemoryError: so many do not fit into the processor's memory at once.
-        """
-        expected = (self.resolution, self.resolution, 3)
-        if images.ndim != 4 or images.shape[1:] != expected:
-            raise ValueError(f"expected [N, {self.resolution}, {self.resolution}, 3], got {list(images.shape)}")
-        task = f"draw {len(images)} faces of {self.resolution} px at once"
-        with memory_errors(self._device, task, "Merge with a smaller --batch."):
-            with torch.inference_mode(), autocast(self._device, self._precision):
-                drawn, dst_mask = self._model.swap(self._batch(images), *self._morph)
-            mask = (drawn.mask.float() * dst_mask.float())[:, 0]
-            return drawn.image.float().permute(0, 2, 3, 1).cpu().numpy(), mask.cpu().numpy()
-
-    def rebuild(self, src: Array, dst: Array) -> tuple[Array, Array]:
-        """Each person drawn as themselves: how well the model knows them.
-
-        Args:
-            src, dst: crops of `face_type`, RGB, as many of one as of the other. [N, R, R, 3] uint8
-
-        Returns:
-            the same faces out of the network, twice [N, R, R, 3] float32 in [0, 1]
-        """
-        if len(src) != len(dst):
-            raise ValueError(f"expected as many faces of src as of dst, got {len(src)} and {len(dst)}")
-        with torch.inference_mode(), autocast(self._device, self._precision):
-            out = self._model.reconstruct(self._batch(np.concatenate([src, dst])))
-        images = out.image.float().permute(0, 2, 3, 1).cpu().numpy()
-        return images[: len(src)], images[len(src) :]
-
-    def _batch(self, images: Array) -> torch.Tensor:
-        expected = (self.resolution, self.resolution, 3)
-        if images.ndim != 4 or images.shape[1:] != expected:
-            raise ValueError(f"expected [N, {self.resolution}, {self.resolution}, 3], got {list(images.shape)}")
-        batch = torch.from_numpy(np.ascontiguousarray(images)).to(self._device).permute(0, 3, 1, 2).float() / 255
-        return batch.contiguous(memory_format=torch.channels_last)
+        chosen = choose_device(device)
+        with memory_errors(chosen, "hold the model"):
+            model = model.to(chosen, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        super().__init__(
+            model, face_type, chosen, choose_precision(precision, chosen), (morph,) if model.can_morph else ()
+        )
+        self.info = info
 
 
 def load_swapper(
@@ -115,54 +142,59 @@ def load_swapper(
     precision: str = "auto",
     reporter: Reporter | None = None,
     morph: float = 1.0,
+    which: str = "newest",
 ) -> Swapper:
-    """The newest whole snapshot of a run, ready to draw.
+    """A whole snapshot of a run, ready to draw.
 
     Args:
         run_dir: folder of the run.
         device, precision: see `models.devices`.
         reporter: is told of newer snapshots that are damaged.
         morph: see `Swapper`.
+        which: see `Run.snapshot`.
 
     Raises:
         StoreError: no run there, nothing trained yet, or damaged.
-        ConfigError: a `morph` that the model cannot do.
+        ConfigError: a `morph` that the model cannot do, or no such snapshot.
     """
     run = Run.open(Path(run_dir))
-    model, info = load_model(run, reporter)
+    model, info = load_model(run, reporter, which)
     return Swapper(model, FaceType(run.config["face_type"]), info, device, precision, morph)
 
 
-def load_model(run: Run, reporter: Reporter | None = None) -> tuple[SwapModel, dict[str, Any]]:
-    """The network of a run with the weights of its newest whole snapshot, on the CPU, and `Swapper.info`.
+def load_model(run: Run, reporter: Reporter | None = None, which: str = "newest") -> tuple[SwapModel, dict[str, Any]]:
+    """The network of a run with the weights of a whole snapshot, on the CPU, and `Swapper.info`.
 
     Raises:
         StoreError: nothing trained yet, or damaged.
+        ConfigError: no such snapshot (see `Run.snapshot`).
     """
-    snapshot = _newest(run, reporter)
+    snapshot = _found(run, reporter, which)
     model: SwapModel = MODELS.load(run.config["model"])(Dims(**run.config["dims"]))
     return model, _filled(run, model, snapshot)
 
 
-def load_state(run: Run, network: nn.Module, reporter: Reporter | None = None) -> dict[str, Any]:
-    """Give `network` the weights of a run's newest whole snapshot, ready to draw; what a manifest should know of them.
+def load_state(run: Run, network: nn.Module, reporter: Reporter | None = None, which: str = "newest") -> dict[str, Any]:
+    """Give `network` the weights of a run's whole snapshot, ready to draw; what a manifest should know of them.
 
     Args:
         run: where they lie.
         network: of the run's kind and sizes.
         reporter: is told of newer snapshots that are damaged.
+        which: see `Run.snapshot`.
 
     Raises:
         StoreError: nothing trained yet, or damaged.
+        ConfigError: no such snapshot.
     """
-    return _filled(run, network, _newest(run, reporter))
+    return _filled(run, network, _found(run, reporter, which))
 
 
-def _newest(run: Run, reporter: Reporter | None) -> Snapshot:
-    snapshot = run.newest_snapshot()
+def _found(run: Run, reporter: Reporter | None, which: str) -> Snapshot:
+    snapshot = run.snapshot(which)
     if run.passed_over and reporter is not None:
         damaged = "; ".join(f"{name}: {reason}" for name, reason in run.passed_over.items())
-        reporter.warn(f"Snapshots of '{run.folder}' are damaged ({damaged}). The older '{snapshot.path.name}' is used.")
+        reporter.warn(f"Snapshots of '{run.folder}' are damaged ({damaged}). '{snapshot.path.name}' is used.")
     return snapshot
 
 

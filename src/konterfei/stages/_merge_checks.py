@@ -172,11 +172,13 @@ def refuse_without_faces(faceset: Faceset, start: int, stop: int | None) -> None
     )
 
 
-def open_swapper(run: Path, device: str, threads: int, reporter: Reporter, morph: float = 1.0) -> FaceSwapper:
+def open_swapper(
+    run: Path, device: str, threads: int, reporter: Reporter, morph: float = 1.0, which: str = "newest"
+) -> FaceSwapper:
     """The model of a run, ready to draw. The reporter is told when its newest snapshot is damaged.
 
     Raises:
-        ConfigError: there is no run, nothing was trained yet, or its model cannot stop at `morph`.
+        ConfigError: there is no run, no such snapshot, nothing was trained yet, or its model cannot stop at `morph`.
         DamagedFileError: it cannot be read.
     """
     if not run.exists():
@@ -190,7 +192,7 @@ def open_swapper(run: Path, device: str, threads: int, reporter: Reporter, morph
 
     use_threads(threads)
     try:
-        return load_swapper(run, device, reporter=reporter, morph=morph)
+        return load_swapper(run, device, reporter=reporter, morph=morph, which=which)
     except StoreError as error:
         if type(error) is StoreError:  # nothing is damaged: there is nothing yet
             raise ConfigError(f"--model: {error}") from error

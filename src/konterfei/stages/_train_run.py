@@ -13,6 +13,7 @@ from konterfei.io.run import Checkpoint, Run
 from konterfei.models import MODELS
 from konterfei.nets.dims import Dims
 from konterfei.reporting import Reporter
+from konterfei.training.held_out import LEAST, hold_out
 from konterfei.training.presets import Preset
 
 SIZES = {
@@ -80,7 +81,26 @@ def with_imported(chosen: Preset, config: Any) -> Preset:
     return replace(chosen, model=there["model"], dims=Dims(**there["dims"]), face_type=FaceType(there["face_type"]))
 
 
-def open_run(output: Path, name: str, seed: int, chosen: Preset, src: Faceset, dst: Faceset, reporter: Reporter) -> Run:
+def _held_out(src: Faceset, dst: Faceset, share: float, reporter: Reporter) -> dict[str, list[str]]:
+    """Names of the faces of each person that a new run is never to see."""
+    names = {person: hold_out(faceset.records(), share) for person, faceset in (("src", src), ("dst", dst))}
+    if not all(names.values()):
+        if share:
+            reporter.note(f"No faces are held out to measure the swap by: that takes {LEAST} of each person.")
+        return {}
+    return names
+
+
+def open_run(
+    output: Path,
+    name: str,
+    seed: int,
+    chosen: Preset,
+    src: Faceset,
+    dst: Faceset,
+    held_out: float,
+    reporter: Reporter,
+) -> Run:
     """The run in the output folder: a new one, or the one there when its settings are the same."""
     fixed: dict[str, Any] = {
         "model": chosen.model,
@@ -100,6 +120,8 @@ def open_run(output: Path, name: str, seed: int, chosen: Preset, src: Faceset, d
         for person, faceset in (("src", src), ("dst", dst))
     }
     settings = {**fixed, "preset": name, **people}
+    if not has_begun(output):
+        settings["held_out"] = _held_out(src, dst, 0.0 if chosen.objectives.pretrain else held_out, reporter)
     if not Run.exists(output):
         return Run.create(output, settings)
     run = Run.open(output)

@@ -15,7 +15,7 @@ from konterfei.nets.dims import LETTERS
 from konterfei.stages._settings import allow
 from konterfei.stages._train_run import SIZES
 from konterfei.training.objectives import Objectives, UpdateDropout
-from konterfei.training.plan import read_phases
+from konterfei.training.phases import read_phases
 from konterfei.training.presets import BYTES_A_PARAMETER, PRESETS, OptimizerName, Preset, parse_architecture, preset
 
 ROOM = 100_000_000
@@ -106,6 +106,17 @@ class TrainConfig:
     """TOML file of phases, in which settings of these differ: see docs/training.md."""
     dfl_exact: bool | None = None
     """Make samples and losses just as DeepFaceLab does, with its slips: for comparisons."""
+    held_out: float = 0.05
+    """Share of each person's faces that is never trained on (48 at most, 0 = none), to measure the swap by while it
+    trains. Fixed for a run."""
+    validate_minutes: float = 5.0
+    """Minutes of training between two such validations."""
+    validate_steps: int | None = None
+    """Steps between two, instead of minutes: for runs that shall repeat exactly although a phase or the end depends on
+    the score."""
+    patience: int | None = None
+    """End the training, with a fall of the rate, when so many validations in a row found nothing better; 0 = never.
+    Default: 0 where --minutes or --steps are given, else the preset's."""
     seed: int = 1
     """Of all chance: the same seed, settings and machine give the same curve."""
     device: str = "auto"
@@ -114,6 +125,9 @@ class TrainConfig:
     """Number format of the networks: auto, bf16, fp32."""
     threads: int = 0
     """CPU threads for the networks; 0 = one per core, less one for samples and the rest of the machine."""
+    processes: int = 1
+    """Processes that train together, each with its part of the batch: one for each GPU, or so many on the CPU. torchrun
+    can start them, too: see docs/training.md."""
     preview_seconds: float = 60.0
     """Seconds between two preview pictures."""
     checkpoint_seconds: float = 120.0
@@ -134,10 +148,15 @@ class TrainConfig:
             ("preview-seconds", self.preview_seconds),
             ("checkpoint-seconds", self.checkpoint_seconds),
             ("backup-hours", self.backup_hours),
+            ("validate-minutes", self.validate_minutes),
+            ("validate-steps", self.validate_steps),
         ):
             allow(f"--{flag}", value, value is None or 0 < value < math.inf, "a number above 0")
+        allow("--held-out", self.held_out, 0 <= self.held_out <= 0.5, "0 to 0.5")
+        allow("--patience", self.patience, self.patience is None or self.patience >= 0, "0 or more")
         allow("--seed", self.seed, self.seed >= 0, "0 or more")
         allow("--threads", self.threads, self.threads >= 0, "0 (all cores but one) or more")
+        allow("--processes", self.processes, self.processes >= 1, "1 or more")
         resolved(self)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from konterfei.errors import ConfigError
 from konterfei.io.atomic import ensure_writable
 from konterfei.io.images import write_image
-from konterfei.io.run import Run
+from konterfei.io.run import VALIDATION, Run
 from konterfei.reporting import Reporter
 from konterfei.stages._settings import allow
 from konterfei.training.curves import draw_curves, loss_names
@@ -18,7 +18,7 @@ _SUFFIXES = (".png", ".jpg", ".jpeg")
 
 @dataclass(frozen=True, kw_only=True)
 class ChartConfig:
-    """Draw losses, learning rate and speed of one or several runs, over steps and over time.
+    """Draw losses, learning rate, speed and held-out scores of one or several runs, over steps and over time.
 
     A run that is being trained can be drawn, too. For curves that move by themselves, train with --tensorboard.
     """
@@ -61,18 +61,21 @@ def chart(config: ChartConfig, reporter: Reporter) -> ChartResult:
         OutputError: the picture cannot be written.
     """
     ensure_writable(config.output)
-    metrics = {}
+    metrics, validations = {}, {}
     for name, folder in zip(_names(config.runs), config.runs, strict=True):
-        lines = Run.open(folder).metrics()
+        run = Run.open(folder)
+        lines, validations[name] = run.metrics(), run.metrics(VALIDATION)
         if not lines:
             raise ConfigError(f"'{folder}' has no figures yet: they come every 20 steps. Train it for a moment.")
         metrics[name] = lines
-    write_image(config.output, draw_curves(metrics))
+    write_image(config.output, draw_curves(metrics, validations))
     told = {}
     for name, lines in metrics.items():
         last = lines[-1]
         losses = ", ".join(f"{loss} {last[loss]:.4g}" for loss in loss_names(lines) if loss in last)
         told[name] = f"step {last['step']}, {last.get('trained_s', 0) / 60:.1f} min: {losses}"
+        if scores := [line["total"] for line in validations[name] if line.get("total") is not None]:
+            told[name] += f"; held-out score {scores[-1]:.3f} (best {max(scores):.3f})"
     return ChartResult(picture=config.output, runs=told)
 
 

@@ -33,6 +33,8 @@ class ExportConfig:
     """Folder of the run."""
     output: Path
     """File to write: NAME.dfm or NAME.onnx."""
+    snapshot: str = "newest"
+    """Which of the run's weights: newest, best (by the held-out score, see konterfei train), or those of a step."""
     force: bool = False
     """Replace a file that is there and was not made by this export."""
 
@@ -77,12 +79,12 @@ def export(config: ExportConfig, reporter: Reporter) -> ExportResult:
     ensure_writable(config.output)
     from konterfei.models.onnx_export import write_onnx  # here: torch is slow to load
 
-    network, info = _network(run, config.output.suffix.lower(), kind, reporter)
+    network, info = _network(run, config, kind, reporter)
     manifest = _manifest(config, run, info)
     before = Manifest.load(config.output)
     is_ours = before is not None and config.output.is_file() and before.output.get("sha256") == sha256(config.output)
     if is_ours and before is not None and before.complete and not manifest.differs_from(before) and not config.force:
-        reporter.note(f"'{config.output}' is already the newest snapshot of '{config.run}'. Nothing was done.")
+        reporter.note(f"'{config.output}' is already that snapshot of '{config.run}'. Nothing was done.")
         return _result(config, network, kind, before.results["difference"], was_done=True)
     if config.output.exists() and not is_ours and not config.force:
         raise OutputError(
@@ -104,7 +106,7 @@ def export(config: ExportConfig, reporter: Reporter) -> ExportResult:
     return _result(config, network, kind, difference)
 
 
-def _network(run: Run, suffix: str, kind: str, reporter: Reporter) -> tuple[Exportable, dict[str, Any]]:
+def _network(run: Run, config: ExportConfig, kind: str, reporter: Reporter) -> tuple[Exportable, dict[str, Any]]:
     """The network in the form that the file's name asks for, with its weights, and what is known of it."""
     from konterfei.models.onnx_export import Dfm, Plain, Segmenter
     from konterfei.models.swapper import load_model, load_state
@@ -113,9 +115,9 @@ def _network(run: Run, suffix: str, kind: str, reporter: Reporter) -> tuple[Expo
         from konterfei.nets.xseg import XSeg
 
         segmenter = XSeg(run.config["dims"]["base"])
-        return Segmenter(segmenter), load_state(run, segmenter, reporter)
-    model, info = load_model(run, reporter)
-    return (Dfm if suffix == ".dfm" else Plain)(model, kind), info
+        return Segmenter(segmenter), load_state(run, segmenter, reporter, config.snapshot)
+    model, info = load_model(run, reporter, config.snapshot)
+    return (Dfm if config.output.suffix.lower() == ".dfm" else Plain)(model, kind), info
 
 
 def _about(run: Run, info: dict[str, Any], kind: str) -> dict[str, str]:

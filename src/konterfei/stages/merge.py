@@ -57,6 +57,8 @@ class MergeConfig(MergeSettings):
     """What the video is for, as the consent record's scope names it. Not needed where the scope is "any"."""
     fps: str | None = None
     """Frames per second of a plate that is pictures. Default: those that its faces were extracted with, mostly 25."""
+    snapshot: str = "newest"
+    """Which of the run's weights: newest, best (by the held-out score, see konterfei train), or those of a step."""
     morph: float = 1.0
     """How far from dst (0) to src (1) the face is drawn. Only a model of the kind amp can stop in between."""
     src_videos: tuple[Path, ...] = ()
@@ -143,7 +145,9 @@ def merge(config: MergeConfig, reporter: Reporter, swapper: FaceSwapper | None =
     info = checks.plate_info(config.video, config.fps, faceset.header.settings, reporter)
     start, stop = parse_range(config.range)
     checks.refuse_without_faces(faceset, start, stop)
-    swapper = swapper or checks.open_swapper(config.model, config.device, config.threads, reporter, config.morph)
+    swapper = swapper or checks.open_swapper(
+        config.model, config.device, config.threads, reporter, config.morph, config.snapshot
+    )
 
     job = _job(config, info, plate, swapper, consent, identity)
     work = _manifest(config, job, plate, faceset, swapper)

@@ -23,7 +23,9 @@ class TellConfig:
     """Ask a training that runs, in another terminal or on another machine with the same disk, to do something now.
 
     save writes a checkpoint and a snapshot; preview draws the preview; backup saves and keeps it (a NAME keeps it for
-    good); phase begins the next phase of the run's plan, or the one named; stop saves and ends the training.
+    good); validate measures the swap of the held-out faces; phase begins the next phase of the run's plan, or the one
+    named; set changes an objective or the rate of the phase that lasts (set gan_power=0.1, set random_warp=false, set
+    rate=0.5), until it ends; stop saves and ends the training.
     """
 
     run: Path
@@ -31,7 +33,8 @@ class TellConfig:
     command: Annotated[str, COMMANDS]
     """What to do."""
     value: str = ""
-    """What the command takes, if anything: a name for the backup, which is then never thinned out; a phase's name."""
+    """What the command takes, if anything: a name for the backup, which is then never thinned out; a phase's name; a
+    change, NAME=VALUE."""
     wait: float = 120.0
     """Seconds to wait until it is done; 0 = only ask."""
 

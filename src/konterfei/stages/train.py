@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import json
+import signal
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from konterfei.errors import ConfigError
 from konterfei.io.atomic import ensure_writable
 from konterfei.io.faceset import Faceset
 from konterfei.io.manifest import Manifest
 from konterfei.io.run import Run
 from konterfei.models import MODELS
-from konterfei.reporting import Reporter
+from konterfei.reporting import Reporter, Silent
+from konterfei.stages._train_means import means_of
 from konterfei.stages._train_records import complete, train_manifest, warn_of_oddities
 from konterfei.stages._train_run import Origin, has_begun, open_run, origin_of, with_imported
 from konterfei.stages._train_settings import TrainConfig as TrainConfig
 from konterfei.stages._train_settings import bytes_needed, resolved
+from konterfei.stages._train_team import Company, Place, check_place, meet, part, place_of, processor_of, signals
+from konterfei.stages._train_validation import patience_of, validations_of
+from konterfei.training.objectives import Objectives
 from konterfei.training.presets import Preset
+
+if TYPE_CHECKING:
+    from konterfei.training.team import Order
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,37 +52,55 @@ class TrainResult:
     preview: Path
 
 
+@dataclass(frozen=True, kw_only=True)
+class HelperResult(TrainResult):
+    """What came of a training that another process led: that one has told of it already."""
+
+    def summary(self) -> list[str]:
+        """Nothing to say."""
+        return []
+
+
 def train(config: TrainConfig, reporter: Reporter) -> TrainResult:
     """Train, or go on training, the run in `config.output`.
 
     Raises:
         FacesetError: a faceset cannot be used.
         CheckpointMismatchError: the run there was made with other settings.
-        TrainingError: the run falls apart again and again.
+        TrainingError: the run falls apart again and again, or one of several processes is gone.
         OutOfMemoryError: it does not fit into the processor's memory; the last checkpoint stays.
         OutputError: the folder cannot be written, or the disk has too little space; the last checkpoint stays.
     """
     chosen = with_imported(resolved(config), config)
+    place = place_of(config.processes)
+    check_place(place, config.device, chosen.batch)
+    if place.number:
+        return _help(config, chosen, place)
     src, dst = Faceset.open(config.src), Faceset.open(config.dst)
     warn_of_oddities(src, dst, not chosen.objectives.pretrain, reporter)
     if idle := chosen.objectives.idle():
         reporter.warn(f"Without effect beside the other settings: {', '.join(idle)}.")
-    _check_means(config, chosen)
+    _check_means(config, chosen, place)
     start = origin_of(config.start_from, config.output)
     # What a run takes that has begun is there already.
     ensure_writable(config.output, 0 if has_begun(config.output) else bytes_needed(config, chosen))
-    run = open_run(config.output, config.preset, config.seed, chosen, src, dst, reporter)
-    with run.writing(), _memory_errors(config, chosen, run):
+    run = open_run(config.output, config.preset, config.seed, chosen, src, dst, config.held_out, reporter)
+    with run.writing(), _memory_errors(config, chosen, run.folder), Company(place, _follow, config) as company:
         manifest = train_manifest(config, chosen, run, src, dst, start.record if start else None)
         if not Manifest.file_for(run.folder).exists():
             manifest.save(run.folder)
-        result = _run_loop(config, chosen, run, src, dst, start, reporter)
+        result = _run_loop(config, chosen, run, src, dst, start, company, reporter)
         if not result.was_done:
             complete(manifest, run, result)
     progress = result.progress
     minutes = progress.trained_s / 60
     is_preview = progress.steps_in_all < chosen.usable_steps
-    if result.was_done:
+    if result.was_done and progress.is_ending:
+        reporter.note(
+            f"'{run.folder}' is already trained: {progress.step} steps in {minutes:.1f} minutes; then its held-out "
+            "score had stopped to rise. To go on, give it a budget: --steps or --minutes."
+        )
+    elif result.was_done:
         more = f"--minutes {config.minutes:g}" if config.minutes else f"--steps {progress.total}"
         reporter.note(
             f"'{run.folder}' is already trained: {progress.step} steps in {minutes:.1f} minutes. "
@@ -95,50 +124,42 @@ def train(config: TrainConfig, reporter: Reporter) -> TrainResult:
     )
 
 
-def _check_means(config: TrainConfig, chosen: Preset) -> None:
+def _check_means(config: TrainConfig, chosen: Preset, place: Place) -> None:
     """Refuse a processor that is not there, and objectives that the model cannot serve, before anything is written."""
-    from konterfei.models.devices import choose_device, choose_precision  # here, as below: torch is slow to load
+    from konterfei.models.devices import choose_precision  # here, as below: torch is slow to load
     from konterfei.training.lesson import refuse_unoffered
 
-    choose_precision(config.precision, choose_device(config.device))
+    choose_precision(config.precision, processor_of(place, config.device))
     for phase in chosen.phases:
         refuse_unoffered(chosen.model, MODELS.load(chosen.model), chosen.plan.of(phase).in_force())
 
 
 def _run_loop(
-    config: TrainConfig, chosen: Preset, run: Run, src: Faceset, dst: Faceset, start: Origin | None, reporter: Reporter
+    config: TrainConfig,
+    chosen: Preset,
+    run: Run,
+    src: Faceset,
+    dst: Faceset,
+    start: Origin | None,
+    company: Company,
+    reporter: Reporter,
 ) -> Any:
-    import torch  # here, so that settings can be checked and shown without it
-
-    from konterfei.models.devices import choose_device, choose_precision, keep_memory, use_threads
-    from konterfei.training.data import Sampler, load_faces, memory_for_faces
     from konterfei.training.desk import Desk
+    from konterfei.training.lesson import refuse_unoffered
     from konterfei.training.loop import LoopSettings, Start, train_loop
     from konterfei.training.losses import needs_parts
     from konterfei.training.plan import Budget
     from konterfei.training.resources import memory_text
+    from konterfei.training.team import Order, Task
 
-    device = choose_device(config.device)
-    precision = choose_precision(config.precision, device)
-    use_threads(config.threads)
-    keep_memory()
-    torch.manual_seed(config.seed)
-    model = MODELS.load(chosen.model)(chosen.dims).to(device, memory_format=torch.channels_last)
-    resolution, plan = chosen.dims.resolution, chosen.plan
-    with_parts = any(needs_parts(model, plan.of(phase).in_force()) for phase in plan.phases)
-    faces = {
-        name: load_faces(faceset, chosen.face_type, resolution, memory_for_faces(), reporter, name, with_parts)
-        for name, faceset in (("src", src), ("dst", dst))
-    }
-    sampler = Sampler(
-        src=faces["src"],
-        dst=faces["dst"],
-        resolution=resolution,
-        batch=chosen.batch,
-        seed=config.seed,
-        augment=chosen.augment,
-        objectives=plan.of(plan.phases[0]).in_force(),
-    )
+    device = processor_of(company.place, config.device)
+    team = company.meet(device, reporter)
+    held = run.config.get("held_out") or {}
+    means, plan = means_of(config, chosen, {"src": src, "dst": dst}, held, device, company.place, reporter), chosen.plan
+    team.tell(json.dumps(held))  # now: faces that do not fit into memory are in their file, for all to read
+    team.agree(means.facts)
+    model, sampler, precision = means.model, means.sampler, means.precision
+    validations = validations_of(config, chosen, run, src, dst, reporter)
     for name in sampler.unturned():
         reporter.warn(f"--uniform-yaw: by their records all faces of {name} look the same way; no effect there.")
     settings = LoopSettings(
@@ -151,10 +172,19 @@ def _run_loop(
         plan=plan,
         checkpoint_s=config.checkpoint_seconds,
         preview_s=config.preview_seconds,
+        validations=validations,
+        patience=patience_of(config, chosen),
         begins_from=None
         if start is None
         else Start(start.checkpoint, model.forgotten if start.was_pretraining else (), start.record["path"]),
+        team=team,
     )
+
+    def can_serve(objectives: Objectives) -> None:
+        refuse_unoffered(chosen.model, type(model), objectives.in_force())
+        if needs_parts(model, objectives) and sampler.src.parts is None:
+            raise ConfigError("The masks of eyes and mouth were not made: start the training again with --eyes-mouth.")
+
     desk = Desk(
         run,
         reporter,
@@ -162,13 +192,18 @@ def _run_loop(
         batch=chosen.batch,
         backup_s=config.backup_hours and 3600 * config.backup_hours,
         has_board=config.tensorboard,
+        can_validate=validations is not None,
+        can_serve=can_serve,
         memory=lambda: memory_text(device),
     )
     with desk:
-        return train_loop(run, model, sampler, settings, reporter, desk)
+        result = train_loop(run, model, sampler, settings, reporter, desk)
+    now, is_stopped = result.progress, result.is_stopped
+    team.lead(Order(Task.END, now.step, trained_s=now.trained_s, earlier=now.earlier, is_stopped=is_stopped))
+    return result
 
 
-def _memory_errors(config: TrainConfig, chosen: Preset, run: Run) -> AbstractContextManager[None]:
+def _memory_errors(config: TrainConfig, chosen: Preset, folder: Path) -> AbstractContextManager[None]:
     """Says what to make smaller where the training does not fit into memory. The last checkpoint stays as it is."""
     from konterfei.models.devices import choose_device, memory_errors
 
@@ -176,4 +211,44 @@ def _memory_errors(config: TrainConfig, chosen: Preset, run: Run) -> AbstractCon
         f"What was saved stays: go on with a smaller --batch than {chosen.batch}, or begin in another folder with a "
         f"smaller --resolution than {chosen.dims.resolution} or another --preset."
     )
-    return memory_errors(choose_device(config.device), f"train '{run.folder}'", remedy)
+    return memory_errors(choose_device(config.device), f"train '{folder}'", remedy)
+
+
+# --- in the other processes of a training
+
+
+def _follow(config: TrainConfig, place: Place, call: Callable[[], None]) -> Order:
+    """Do what the first process asks for, until it is over. `call` says that this one is ready, and waits for all."""
+    from konterfei.training.following import follow
+    from konterfei.training.lesson import Lesson
+    from konterfei.training.team import Together
+
+    chosen, device = with_imported(resolved(config), config), processor_of(place, config.device)
+    facesets = {"src": Faceset.open(config.src), "dst": Faceset.open(config.dst)}
+    call()
+    team = meet(place, device)
+    assert isinstance(team, Together)
+    with _memory_errors(config, chosen, config.output), signals(signal.SIG_IGN):
+        held = json.loads(team.tell())
+        means = means_of(config, chosen, facesets, held, device, place, Silent())
+        team.agree(means.facts)
+        sampler = means.sampler
+        lesson = Lesson(means.model, sampler.objectives, chosen.optimizer, config.seed, device, means.precision, team)
+        return follow(lesson, sampler, team)
+
+
+def _help(config: TrainConfig, chosen: Preset, place: Place) -> HelperResult:
+    """Be one of the processes that torchrun has started."""
+    with signals(signal.SIG_DFL):  # until all have met, nobody else can end this one
+        try:
+            last = _follow(config, place, lambda: None)
+        finally:
+            part()
+    return HelperResult(
+        run=config.output,
+        steps=last.step,
+        minutes=last.trained_s / 60,
+        is_stopped=last.is_stopped,
+        is_preview=last.earlier + last.step < chosen.usable_steps,
+        preview=Run(config.output, {}).preview_path(),
+    )

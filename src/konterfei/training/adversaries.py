@@ -18,6 +18,7 @@ from konterfei.training.dealing import seed_of
 from konterfei.training.learner import Learner, Restraint
 from konterfei.training.losses import Scene, is_masked
 from konterfei.training.objectives import Objectives
+from konterfei.training.team import ALONE, Team
 
 
 class Adversary:
@@ -40,12 +41,13 @@ class Adversary:
         """What it minimises itself. Scalar, summed over samples."""
         raise NotImplementedError
 
-    def learn(self, scene: Scene, rate: float, count: int) -> Tensor:
-        """One step of its own, on what was drawn. Gives back its loss, detached."""
+    def learn(self, scene: Scene, rate: float, count: int, team: Team = ALONE) -> Tensor:
+        """One step of its own, on what was drawn. Gives back its loss in this process, detached."""
         self.learner.module.requires_grad_(True)
         loss = self.own_loss(scene.detached())
         loss.backward()
         self.learner.module.requires_grad_(False)
+        team.sum_(self.learner.flat.gradients)
         self.learner.step(rate, count)
         return loss.detach()
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import torch
 
 from konterfei.errors import CheckpointMismatchError, StoreError
 from konterfei.io.run import Checkpoint, Run
+from konterfei.io.run_files import Tensors
 from konterfei.reporting import Reporter
 from konterfei.training.lesson import Lesson
 from konterfei.training.plan import Plan, Progress
@@ -18,15 +20,19 @@ def save(run: Run, lesson: Lesson, progress: Progress, usable_steps: int) -> Non
     """Write the full state, and the smoothed weights for use."""
     tensors = {key: array for learner in lesson.learners for key, array in learner.tensors().items()}
     run.save_checkpoint(Checkpoint(progress.step, tensors, {"progress": asdict(progress)}))
+    run.save_snapshot(progress.step, *snapshot_of(lesson, progress, usable_steps))
+
+
+def snapshot_of(lesson: Lesson, progress: Progress, usable_steps: int) -> tuple[Tensors, dict[str, Any]]:
+    """The smoothed weights as they stand, and what a snapshot tells of them."""
     flat = lesson.learner.flat
     weights = {name: view.detach().cpu().numpy() for name, view in flat.by_name(flat.ema).items()}
-    info = {
+    return weights, {
         "steps": progress.steps_in_all,
         "minutes": round(progress.trained_s / 60, 2),
         "is_preview": progress.steps_in_all < usable_steps,
         "loss": round(progress.loss, 5),
     }
-    run.save_snapshot(progress.step, weights, info)
 
 
 def restore(run: Run, lesson: Lesson, plan: Plan, reporter: Reporter) -> Progress | None:
@@ -52,7 +58,7 @@ def restore(run: Run, lesson: Lesson, plan: Plan, reporter: Reporter) -> Progres
             f"Checkpoint {checkpoint.step} of '{run.folder}' was made by another version of konterfei ({error}). "
             "Go on with that version, or train in another folder."
         ) from error
-    lesson.turn_to(plan.of(plan.phase(progress)))
+    lesson.turn_to(plan.now(progress))
     try:
         lesson.learner.load(checkpoint.tensors)
     except CheckpointMismatchError as error:

@@ -18,7 +18,7 @@ class Command:
 
     Attributes:
         about: one line for help texts; begins with a verb.
-        does: what the loop has to do for it: "save", "preview", "stop".
+        does: what the loop has to do for it: "save", "preview", "validate", "stop".
         keys: that ask for it on a terminal.
         takes: word for its value in help texts, "" where it takes none. A value is never required.
     """
@@ -32,8 +32,10 @@ class Command:
 COMMANDS: Mapping[str, Command] = {
     "save": Command("write a checkpoint and a snapshot now", "save", ("s",)),
     "preview": Command("draw the preview now", "preview", ("p",)),
+    "validate": Command("measure the swap of the held-out faces now", "validate", ("v",)),
     "backup": Command("save, and keep it as a backup", "save", ("b",), takes="NAME"),
     "phase": Command("begin the next phase of the plan, or the one named, and save", "save", takes="NAME"),
+    "set": Command("change an objective, or the rate, of the phase that lasts, and save", "save", takes="NAME=VALUE"),
     "stop": Command("save, and end the training", "stop", ("q", "\n")),
 }
 """Name -> command."""

@@ -18,6 +18,7 @@ _SPEED_LINES = 10
 """Speed is that of so many lines of metrics."""
 _STYLES = {"src": "-", "dst": "--"}
 _OTHER_STYLES = (":", "-.")
+_PARTS = {"identity": "-", "expression": "--", "ssim_dst": ":"}
 _COLORS = ("#2f6db5", "#c2553f", "#3d8a5f", "#8a5fb0", "#b08a2f", "#3f8fa8")
 
 
@@ -60,11 +61,16 @@ def trend(values: Array) -> Array:
     return np.where(weight > 0, summed / np.maximum(weight, 1e-12), np.nan)
 
 
-def draw_curves(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Array:
-    """The picture: losses over steps and over time, learning rate, speed; a colour for each run.
+Figures = Mapping[str, Sequence[Mapping[str, Any]]]
+"""Name of each run -> lines of its figures."""
+
+
+def draw_curves(runs: Figures, validations: Figures | None = None) -> Array:
+    """The picture: losses over steps and over time, learning rate, speed, held-out scores; a colour for each run.
 
     Args:
         runs: name -> its metrics, at least one line each.
+        validations: name -> what was measured on its held-out faces; None or nothing in it: that row is left out.
 
     Returns:
         [H, W, 3] uint8 RGB
@@ -72,8 +78,10 @@ def draw_curves(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Array:
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # half a second to import, needed here only
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(13.0, 9.0), dpi=100, facecolor="white", layout="constrained")
-    grid = figure.add_gridspec(2, 2, height_ratios=[1.6, 1])
+    measured = {run: lines for run, lines in (validations or {}).items() if lines}
+    heights = [1.6, 1, 1.2] if measured else [1.6, 1]
+    figure = Figure(figsize=(13.0, 9.0 * sum(heights) / 2.6), dpi=100, facecolor="white", layout="constrained")
+    grid = figure.add_gridspec(len(heights), 2, height_ratios=heights)
     by_step, by_time = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[0, 1])
     by_time.sharey(by_step)
     rates, speeds = figure.add_subplot(grid[1, 0]), figure.add_subplot(grid[1, 1])
@@ -108,8 +116,28 @@ def draw_curves(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Array:
     by_step.legend(fontsize=8, framealpha=0.8)
     if len(runs) > 1:
         rates.legend(fontsize=8, framealpha=0.8)
+    if measured:
+        _draw_scores(figure.add_subplot(grid[2, 0]), figure.add_subplot(grid[2, 1]), list(runs), measured)
     rates.set_ylim(bottom=0)
     speeds.set_ylim(bottom=0)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def _draw_scores(whole: Any, parts: Any, names: Sequence[str], measured: Figures) -> None:
+    """Held-out scores over time: the one figure on the left, what it is made of on the right."""
+    for run, lines in measured.items():
+        color = _COLORS[names.index(run) % len(_COLORS)]
+        minutes = column(lines, "trained_s") / 60
+        whole.plot(minutes, column(lines, "total"), color=color, marker="o", markersize=3, linewidth=1.5, label=run)
+        for part, style in _PARTS.items():
+            label = part if len(names) == 1 else f"{run}: {part}"
+            values = column(lines, part)
+            parts.plot(minutes, values, color=color, linestyle=style, marker="o", markersize=2.5, label=label)
+    for axes, title in ((whole, "held-out score"), (parts, "held-out faces")):
+        axes.set_xlabel("minutes of training", fontsize=9)
+        axes.set_ylabel(title, fontsize=9)
+        axes.tick_params(labelsize=8)
+        axes.grid(alpha=0.25)
+        axes.legend(fontsize=8, framealpha=0.8)

@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import queue
 import threading
-from collections.abc import Generator
+from collections.abc import Collection, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -22,10 +23,13 @@ from konterfei.color_transfers import COLOR_TRANSFERS
 from konterfei.errors import FacesetError
 from konterfei.geometry import Crop, FaceType
 from konterfei.geometry.landmarks import eye_mask, hull_mask, mouth_mask
+from konterfei.io.atomic import size_text
+from konterfei.io.face_record import FaceRecord
 from konterfei.io.faceset import Faceset
 from konterfei.reporting import Reporter, check
 from konterfei.training.augment import AugmentSettings
 from konterfei.training.dealing import EvenPack, Pack, seed_of
+from konterfei.training.face_store import Room, bytes_of, fits_on_disk, in_memory, on_disk
 from konterfei.training.objectives import Objectives
 from konterfei.training.samples import Look, Sample, draw_sample, exact_sample, recolored
 
@@ -69,48 +73,85 @@ def load_faces(
     reporter: Reporter,
     name: str,
     with_parts: bool = False,
+    without: Collection[str] = (),
+    store: Path | None = None,
 ) -> TrainingFaces:
-    """Read a faceset into memory, cut to the model's face type (dfl-spec 2.6).
+    """Read a faceset, cut to the model's face type (dfl-spec 2.6), into memory, or into a file where it is too large.
 
     Args:
         faceset: where the faces are.
         face_type: of the model.
         resolution: of the model, px.
-        memory: bytes that the pixels may take; a larger faceset is thinned out evenly.
-        reporter: is told of progress and of thinning.
+        memory: bytes that the pixels may take in memory.
+        reporter: is told of progress, of the file, of thinning.
         name: "src" or "dst", for messages.
         with_parts: whether masks of eyes and mouth are made too.
+        without: names of faces that are left out.
+        store: folder for the file; a faceset that is too large is thinned out evenly where it is None or its disk full.
 
     Raises:
         FacesetError: no face is left.
     """
     side = int(resolution * OVERSAMPLING)
-    records = faceset.records()
-    most = max(1, memory // (side * side * (5 if with_parts else 4)))
+    left_out = set(without)
+    records = [record for record in faceset.records() if record.name not in left_out]
+    most = max(1, memory // bytes_of(1, side, with_parts))
+    file = None if store is None else store / f"{name}.faces"
+    is_filed = len(records) > most and file is not None and fits_on_disk(file, len(records), side, with_parts)
     if len(records) > most:
-        chosen = np.linspace(0, len(records) - 1, most).round().astype(int)
-        reporter.note(
-            f"{name}: {len(records)} faces do not fit into memory at {resolution} px; every "
-            f"{len(records) / most:.1f}th is used."
-        )
-        records = [records[i] for i in chosen]
+        said = f"{name}: {len(records)} faces do not fit into memory at {resolution} px"
+        if is_filed:
+            size = size_text(bytes_of(len(records), side, with_parts))
+            reporter.note(f"{said}; they are kept in '{file}' ({size}).")
+        else:
+            reporter.note(f"{said}, nor on the disk; every {len(records) / most:.1f}th is used.")
+            records = [records[i] for i in np.linspace(0, len(records) - 1, most).round().astype(int)]
     if not records:
         raise FacesetError(f"'{faceset.folder}' holds no face that can be read. Extract it again.")
-    pixels = np.empty((len(records), side, side, 4), np.uint8)
-    parts = np.empty((len(records), side, side), np.uint8) if with_parts else None
+
+    def fill(room: Room) -> None:
+        _fill(room, faceset, records, face_type, reporter, name)
+
+    if is_filed and file is not None:
+        key = _key(faceset, face_type, side, with_parts, left_out)
+        room = on_disk(file, len(records), side, with_parts, key, fill)
+    else:
+        room = in_memory(len(records), side, with_parts)
+        fill(room)
+    return TrainingFaces(room.pixels, room.parts, np.array([record.pose[1] for record in records]))
+
+
+def _key(
+    faceset: Faceset, face_type: FaceType, side: int, with_parts: bool, without: Collection[str]
+) -> dict[str, Any]:
+    """What the pixels follow from."""
+    return {
+        "version": 1,
+        "faceset": faceset.content_hash(),
+        "face_type": str(face_type),
+        "side": side,
+        "parts": with_parts,
+        "without": sorted(without),
+    }
+
+
+def _fill(
+    room: Room, faceset: Faceset, records: Sequence[FaceRecord], face_type: FaceType, reporter: Reporter, name: str
+) -> None:
+    """Cut the faces of all records into their places."""
+    side = room.pixels.shape[1]
     reporter.start(f"reading {name} faces", len(records), "faces")
     for i, record in enumerate(records):
         check(reporter)
         landmarks = record.crop.crop_from_frame @ record.face.landmarks
         crop = Crop.fit(landmarks, face_type, side)
-        pixels[i, ..., :3] = crop.cut(faceset.image(record.name))
+        room.pixels[i, ..., :3] = crop.cut(faceset.image(record.name))
         points = crop.crop_from_frame @ landmarks
-        pixels[i, ..., 3] = hull_mask(points, (side, side)) * 255
-        if parts is not None:
-            parts[i] = _eyes_mouth(points, pixels[i, ..., 3])
+        room.pixels[i, ..., 3] = hull_mask(points, (side, side)) * 255
+        if room.parts is not None:
+            room.parts[i] = _eyes_mouth(points, room.pixels[i, ..., 3])
         reporter.advance(i + 1)
     reporter.finish()
-    return TrainingFaces(pixels, parts, np.array([record.pose[1] for record in records]))
 
 
 def _eyes_mouth(points: Array, mask: Array) -> Array:
@@ -146,6 +187,7 @@ class Sampler:
         seed: of all chance.
         augment: how far samples are moved and bent.
         objectives: who may be mirrored, how faces are dealt and recoloured; those in force.
+        part: which part of the batch it makes, from 0, and of how many equal ones.
     """
 
     src: TrainingFaces
@@ -155,10 +197,17 @@ class Sampler:
     seed: int
     augment: AugmentSettings
     objectives: Objectives = field(default_factory=Objectives)
+    part: tuple[int, int] = (0, 1)
+
+    def salted(self, salt: int, objectives: Objectives) -> Sampler:
+        """One that makes other samples for each `salt` (0: the same), for these objectives."""
+        return replace(self, seed=self.seed + 1_000_003 * salt, objectives=objectives)
 
     def batch_at(self, step: int) -> RawBatch:
         """The samples of a step. The same arguments give the same pixels."""
-        samples = [self._sample(person, step, k) for person in (0, 1) for k in range(self.batch)]
+        number, parts_in_all = self.part
+        rows = range(self.batch * number // parts_in_all, self.batch * (number + 1) // parts_in_all)
+        samples = [self._sample(person, step, k) for person in (0, 1) for k in rows]
         warped, target, mask, parts = zip(*samples, strict=True)
         whole = None if any(part is None for part in parts) else np.stack(parts)
         return RawBatch(np.stack(warped), np.stack(target), np.stack(mask), whole)

@@ -9,19 +9,24 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from konterfei.errors import KonterfeiError
+import numpy as np
+
+from konterfei.errors import ConfigError, KonterfeiError
 from konterfei.io.atomic import free_space, size_text
 from konterfei.io.backups import backups, check_name, make_backup, own_bytes
 from konterfei.io.mailbox import Mailbox, Request
 from konterfei.io.run import Run
 from konterfei.reporting import Course, Reporter
 from konterfei.training.commands import COMMANDS, KEYS, MAILBOX
+from konterfei.training.objectives import Objectives
+from konterfei.training.phases import read_change
 from konterfei.training.plan import Plan, Progress
+from konterfei.training.validation import Scores
 
 if TYPE_CHECKING:
     from konterfei.training.board import Board
@@ -32,12 +37,16 @@ LOOK_EVERY_S = 1.0
 
 @dataclass
 class _Wish:
-    """A request that is not answered yet; `post` is None for a key, `phase` for what asks for none."""
+    """A request that is not answered yet.
+
+    `post` is None for a key, `phase` for what asks for none; `changes` are None for what asks for none, and once made.
+    """
 
     name: str
     value: str
     post: Request | None
     phase: int | None = None
+    changes: dict[str, Any] | None = None
 
 
 class Desk:
@@ -52,6 +61,8 @@ class Desk:
         batch: samples per person and step, for images a second; 0 = not told.
         backup_s: seconds of training between two backups; None = none by themselves.
         has_board: whether event files for TensorBoard are written.
+        can_validate: whether faces are held out.
+        can_serve: raises ConfigError for objectives that this training cannot turn to.
         memory: says how much memory is taken.
         now: the clock, in seconds.
     """
@@ -65,12 +76,14 @@ class Desk:
         batch: int = 0,
         backup_s: float | None = None,
         has_board: bool = False,
+        can_validate: bool = False,
+        can_serve: Callable[[Objectives], None] = lambda objectives: None,
         memory: Callable[[], str] = str,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._run, self._reporter, self._memory, self._now = run, reporter, memory, now
-        self._batch, self._backup_s, self._has_board = batch, backup_s, has_board
-        self._plan = plan or Plan()
+        self._batch, self._backup_s, self._has_board, self._can_validate = batch, backup_s, has_board, can_validate
+        self._plan, self._can_serve = plan or Plan(), can_serve
         self._mailbox = Mailbox(run.folder / MAILBOX)
         self._wishes: list[_Wish] = []
         self._figures: dict[str, float | str] = {}
@@ -121,7 +134,12 @@ class Desk:
         return {COMMANDS[wish.name].does for wish in self._wishes}
 
     def turns(self, progress: Progress) -> bool:
-        """Whether a wished-for phase begins now; if so, `progress` is in it already."""
+        """Whether a wished-for phase begins, or a wished-for change is made, now; `progress` has it then."""
+        if changing := [wish for wish in self._wishes if wish.changes is not None]:
+            for wish in changing:
+                self._plan.change(progress, wish.changes or {})
+                wish.changes = None
+            return True
         for wish in self._wishes:
             if wish.phase is not None and wish.phase != progress.phase:
                 self._plan.begin(progress, wish.phase)
@@ -135,8 +153,14 @@ class Desk:
         try:
             if wish.name == "backup":
                 check_name(wish.value)
+            if wish.name == "validate" and not self._can_validate:
+                raise ConfigError("No faces are held out in this run (--held-out), so there is nothing to measure.")
             if wish.name == "phase":
                 wish.phase = self._plan.number_of(wish.value, progress)
+            if wish.name == "set":
+                now = self._plan.now(progress)
+                wish.changes = read_change(wish.value, now)
+                self._can_serve(replace(now, **{k: v for k, v in wish.changes.items() if k != "rate"}))
         except KonterfeiError as error:
             self._answer(wish, False, str(error))
             return
@@ -172,7 +196,8 @@ class Desk:
         images = {"images/s": round(2 * self._batch * speed)} if self._batch else {}
         shown = {name: Course(value) for name, value in losses.items()}
         memory = self._memory()
-        self._figures = {**shown, "it/s": told["it/s"], **images, "rate": f"{rate:.2g} {part}"}
+        score = {name: value for name, value in self._figures.items() if name == "score"}
+        self._figures = {**shown, **score, "it/s": told["it/s"], **images, "rate": f"{rate:.2g} {part}"}
         if len(self._plan.phases) > 1:
             self._figures["phase"] = (
                 f"{self._plan.phase(progress).name} ({progress.phase + 1}/{len(self._plan.phases)})"
@@ -215,6 +240,7 @@ class Desk:
             self._next_backup = self._backup_after(progress.trained_s)
         phase = self._plan.phase(progress).name
         self._done("phase", f"'{phase}' began at step {progress.phase_began}; it is saved.")
+        self._done("set", f"Changed at step {progress.step}; it is saved, and lasts until the phase ends.")
         self._done("save", f"Checkpoint and snapshot of step {progress.step} are written.")
 
     def _backup_after(self, trained_s: float) -> float:
@@ -230,6 +256,18 @@ class Desk:
             f"Backup of step {backup.step}: {backup.path} ({count} in all; they take {size_text(taken)} besides the "
             f"run's own files, {size_text(free)} are free)."
         )
+
+    def validated(self, progress: Progress, scores: Scores, best: tuple[float, int] | None) -> None:
+        """The held-out faces were measured. best: score and step of the weights that are kept as the best."""
+        told = {name: value for name, value in scores.to_json().items() if value is not None}
+        if np.isfinite(scores.total):
+            self._figures["score"] = Course(round(scores.total, 3))
+            self._show(progress)
+        kept = f"; the best is that of step {best[1]}, {best[0]:.3f}" if best is not None else ""
+        self._done("validate", f"Validation of step {progress.step}: {scores.text()}{kept}.")
+        if self._has_board and told:
+            curves = {f"validation/{name}": value for name, value in told.items()}
+            self._board_at(progress.step).figures(progress.step, curves)
 
     def previewed(self, progress: Progress, path: Path) -> None:
         """The preview of this step was drawn."""

@@ -16,6 +16,7 @@ from konterfei.training.learner import Learner, Restraint
 from konterfei.training.losses import draw_scene, measure
 from konterfei.training.objectives import Objectives
 from konterfei.training.optimizers import OPTIMIZERS
+from konterfei.training.team import ALONE, Team
 
 _OFFERED = ("face_style_power", "bg_style_power", "true_face_power", "pretrain")
 
@@ -39,14 +40,23 @@ class Lesson:
         adversaries: judges, which learn beside it.
         objectives: those in force.
         device, precision: where and in which format networks run.
+        team: the processes that do it together; each is given its part of the batch.
     """
 
     def __init__(
-        self, model: SwapModel, objectives: Objectives, optimizer: str, seed: int, device: torch.device, precision: str
+        self,
+        model: SwapModel,
+        objectives: Objectives,
+        optimizer: str,
+        seed: int,
+        device: torch.device,
+        precision: str,
+        team: Team = ALONE,
     ) -> None:
         if optimizer not in OPTIMIZERS:
             raise UnknownNameError("optimizer", optimizer, OPTIMIZERS)
-        self.model, self.device, self.precision = model, device, precision
+        self.model, self.device, self.precision, self.team = model, device, precision, team
+        model.part = (team.rank, team.size)
         self._optimizer, self._seed = optimizer, seed
         self.learner = Learner("", model, optimizer, Restraint())
         self.adversaries: list[Adversary] = []
@@ -82,14 +92,16 @@ class Lesson:
         for adversary in self.adversaries:
             total = total + adversary.for_model(terms.scene)
         total.backward()
+        self.team.sum_(self.learner.flat.gradients)
         self.learner.step(rate, count, ema_keep)
         if self.adversaries and not self.objectives.pretrain:
             # The original draws anew, with the weights of after the step; what was drawn before it will do as well.
             exact = self.objectives.dfl_exact
             scene = draw_scene(self.model, batch, self.objectives, self.precision) if exact else terms.scene
             for adversary in self.adversaries:
-                adversary.learn(scene, rate, count)
-        return torch.stack([terms.src, terms.dst]).detach() / (batch.warped.shape[0] / 2)
+                adversary.learn(scene, rate, count, self.team)
+        losses = self.team.sum_(torch.stack([terms.src, terms.dst]).detach())
+        return losses / (self.team.size * batch.warped.shape[0] / 2)
 
     def is_sound(self) -> bool:
         """Whether all weights are numbers."""

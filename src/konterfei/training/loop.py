@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
@@ -15,13 +16,15 @@ from konterfei.errors import CheckpointMismatchError, TrainingError
 from konterfei.io.run import Checkpoint, Run
 from konterfei.models.base import SwapModel
 from konterfei.reporting import Reporter
-from konterfei.training.checkpoints import restore, save
+from konterfei.training.checkpoints import restore, save, snapshot_of
 from konterfei.training.data import RawBatch, Sampler, batches
 from konterfei.training.desk import Desk
 from konterfei.training.lesson import Lesson
 from konterfei.training.optimizers import FlatParameters
 from konterfei.training.plan import Budget, Plan, Progress, Schedule
 from konterfei.training.preview import preview_grid
+from konterfei.training.team import ALONE, Order, Task, Team
+from konterfei.training.validations import Validations
 
 _EMA_KEEP = 0.999  # half-life of the smoothed weights: 700 steps
 _REPORT_EVERY = 20  # steps between two looks at the losses
@@ -45,6 +48,11 @@ class LoopSettings:
     checkpoint_s: float = 120.0
     preview_s: float = 60.0
     begins_from: Start | None = None
+    team: Team = ALONE
+    validations: Validations | None = None
+    """None = no faces are held out."""
+    patience: int = 0
+    """The run is brought to its end when so many validations in a row were no better; 0 = never."""
 
 
 @dataclass(frozen=True)
@@ -76,19 +84,21 @@ def train_loop(
 ) -> LoopResult:
     """Train until the budget is used up or a person asks to stop; resume where the run left off.
 
-    `desk` shows the figures and hears wishes; None = a plain one.
+    `desk` shows the figures and hears wishes; None = a plain one. Of several processes the first one runs it.
 
     Raises:
         TrainingError: the run falls apart again and again.
         CheckpointMismatchError: the checkpoint is of another model.
         OutputError: the disk is full; the last checkpoint is whole.
     """
-    plan, desk = settings.plan, desk or Desk(run, reporter, plan=settings.plan)
+    plan, team, desk = settings.plan, settings.team, desk or Desk(run, reporter, plan=settings.plan)
     lesson = Lesson(
-        model, plan.of(plan.phases[0]), settings.optimizer, sampler.seed, settings.device, settings.precision
+        model, plan.of(plan.phases[0]), settings.optimizer, sampler.seed, settings.device, settings.precision, team
     )
     progress = restore(run, lesson, plan, reporter) or _begin(lesson, settings.begins_from, reporter)
     progress.adopt(settings.budget)
+    if plan.rewind(progress):
+        _turn(lesson, plan, progress, reporter)
     progress.turn_to(lesson.objectives)
     if progress.is_done and run.has_snapshot(progress.step):
         return LoopResult(progress, is_stopped=False, was_done=True)
@@ -96,14 +106,17 @@ def train_loop(
     next_save = progress.trained_s + min(_FIRST_CHECKPOINT_S, settings.checkpoint_s)
     _start(model, sampler, settings, progress, reporter)
     while not progress.is_done and not is_stopped:
-        seed = sampler.seed + 1_000_003 * progress.salt
-        salted = replace(sampler, seed=seed, objectives=lesson.objectives)
+        team.lead(Order(Task.SHARE, progress.step, salt=progress.salt))
+        team.tell(json.dumps(asdict(lesson.objectives)))
+        team.share(lesson.learners)
+        salted = sampler.salted(progress.salt, lesson.objectives)
         losses = [torch.tensor(pair, device=settings.device) for pair in progress.pending]
         with closing(batches(salted, progress.step)) as source:
             started, before, first = time.monotonic(), progress.trained_s, progress.step
             while not progress.is_done and not is_stopped:
-                scale = progress.rate_scale * plan.phase(progress).rate
+                scale = progress.rate_scale * plan.rate(progress)
                 rate = scale * settings.schedule.at(progress.step, progress.total)
+                team.lead(Order(Task.STEP, progress.step, rate))
                 losses.append(train_step(lesson, next(source), rate, progress.step))
                 progress.step += 1
                 progress.trained_s = before + time.monotonic() - started
@@ -119,6 +132,8 @@ def train_loop(
                     desk.report(progress, {"src": src, "dst": dst}, rate, part, speed)
                     plan.note(progress, src + dst)
                 asked = desk.look(progress)
+                if settings.validations is not None and ("validate" in asked or settings.validations.is_due(progress)):
+                    validate(lesson, progress, settings, settings.validations, desk, reporter)
                 if turns := plan.turns(progress, sampler.batch) or desk.turns(progress):
                     _turn(lesson, plan, progress, reporter)
                     losses.clear()
@@ -141,6 +156,8 @@ def train_loop(
                 if turns:
                     break
     reporter.finish()
+    if settings.validations is not None and not is_stopped and progress.validated_s < progress.trained_s:
+        validate(lesson, progress, settings, settings.validations, desk, reporter)
     save(run, lesson, progress, settings.usable_steps)
     draw_preview(run, lesson, sampler, progress.step, reporter)
     desk.previewed(progress, run.preview_path())
@@ -153,11 +170,41 @@ def train_step(lesson: Lesson, raw: RawBatch, rate: float, step: int) -> torch.T
     return lesson.step(raw, rate, step + 1, min(_EMA_KEEP, (1 + step) / (10 + step)))
 
 
+def validate(
+    lesson: Lesson, progress: Progress, settings: LoopSettings, validations: Validations, desk: Desk, reporter: Reporter
+) -> None:
+    """Measure the smoothed weights; end the run early where they have stopped to get better."""
+    lesson.model.eval()
+    with smoothed(lesson.learner.flat):
+        scores = validations.validate(
+            lesson.model,
+            progress,
+            lesson.device,
+            lesson.precision,
+            lambda: snapshot_of(lesson, progress, settings.usable_steps),
+        )
+    lesson.model.train()
+    desk.validated(progress, scores, validations.best)
+    has_turned = settings.plan.phase(progress).patience is not None  # then this is a matter of the phase
+    is_over = has_turned or progress.is_ending or progress.is_done
+    if settings.patience and progress.stale >= settings.patience and not is_over:
+        progress.end_early(settings.schedule.hold)
+        reporter.note(
+            f"Step {progress.step}: {progress.stale} validations in a row found nothing better than "
+            f"{progress.top_score:.3f}. The rate falls from now on, and the training ends at step {progress.total}. "
+            "(--patience 0 goes on to the end of the budget.)"
+        )
+
+
 def _turn(lesson: Lesson, plan: Plan, progress: Progress, reporter: Reporter) -> None:
-    """Begin the phase that `progress` is in."""
+    """Take over the phase that `progress` is in, and what was changed of it."""
     phase = plan.phase(progress)
-    lesson.turn_to(plan.of(phase))
+    lesson.turn_to(plan.now(progress))
     progress.turn_to(lesson.objectives)
+    if progress.changes:
+        told = ", ".join(f"{name} {value}" for name, value in progress.changes.items())
+        reporter.note(f"Step {progress.step}: from here on {told}, as asked for.")
+        return
     changes = ", ".join(f"{name} {value}" for name, value in phase.changes.items()) or "nothing changed"
     reporter.note(
         f"Step {progress.step}: '{phase.name}' begins, phase {progress.phase + 1} of {len(plan.phases)} ({changes})."
@@ -183,8 +230,12 @@ def _begin(lesson: Lesson, start: Start | None, reporter: Reporter) -> Progress:
 
 
 def _is_sound(progress: Progress, lesson: Lesson) -> bool:
-    """Whether weights and losses are numbers: what is saved can be gone back to."""
-    return lesson.is_sound() and bool(np.isfinite(progress.pending).all())
+    """Whether weights and losses are numbers: what is saved can be gone back to. All processes must have the same."""
+    is_sound = lesson.is_sound() and bool(np.isfinite(progress.pending).all())
+    if is_sound:
+        lesson.team.lead(Order(Task.COMPARE))
+        lesson.team.compare(lesson.learners)
+    return is_sound
 
 
 def _fell_apart(progress: Progress, loss: float) -> bool:
@@ -232,12 +283,16 @@ def _start(model: SwapModel, sampler: Sampler, settings: LoopSettings, progress:
     """Say what is trained, and start the bar: it counts what the budget counts, steps or seconds."""
     device = settings.device
     where = f"{device}, {torch.get_num_threads()} threads" if device.type == "cpu" else str(device)
+    where = f"{where} in each of {settings.team.size} processes" if settings.team.size > 1 else where
     begun = f"goes on from step {progress.step}" if progress.step else "begins"
     count = sum(p.numel() for p in model.parameters())
     reporter.note(
         f"Training {begun}: {type(model).__name__.lower()}, {model.dims.resolution} px, {count / 1e6:.1f} M "
         f"parameters, {settings.precision} on {where}; {len(sampler.src)} src and {len(sampler.dst)} dst faces."
     )
+    if progress.changes:
+        told = ", ".join(f"{name} {value}" for name, value in progress.changes.items())
+        reporter.note(f"Still in force until the phase ends, as it was asked for while it trained: {told}.")
     minutes = progress.budget[1]
     if minutes is None:
         reporter.start("training", progress.total, "steps")

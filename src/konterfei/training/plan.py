@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import tomllib
+import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
-from pathlib import Path
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
 from konterfei.errors import ConfigError
@@ -13,6 +12,12 @@ from konterfei.training.objectives import Objectives
 
 PLATEAU_REPORTS: Final = 100
 """Reports (of 20 steps each) over whose halves a phase is asked whether the loss still falls."""
+
+ENDS: Final = ("steps", "images", "plateau", "patience", "share")
+"""What a phase may end by: fields of `Phase`."""
+
+BETTER: Final = 0.002
+"""A held-out score counts as better from this difference on: the next validation may find as much by chance."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +79,12 @@ class Progress:
         phase: number of the plan's phase, from 0.
         phase_began: step at which it began.
         reports: losses reported in it, the newest at most; kept where it ends on a plateau.
+        changes: what a person has changed of it while it lasts, as `Phase.changes`, or "rate".
         earlier: steps that another program had done before the weights were imported.
+        validated_s: seconds trained at the last validation.
+        top_score: best held-out score of the phase; None = none yet.
+        stale: validations since then that were no better.
+        is_ending: whether the run is brought to its end because the score had stopped to rise.
     """
 
     step: int = 0
@@ -91,7 +101,12 @@ class Progress:
     phase: int = 0
     phase_began: int = 0
     reports: list[float] = field(default_factory=list)
+    changes: dict[str, Any] = field(default_factory=dict)
     earlier: int = 0
+    validated_s: float = 0.0
+    top_score: float | None = None
+    stale: int = 0
+    is_ending: bool = False
 
     @property
     def steps_in_all(self) -> int:
@@ -110,7 +125,8 @@ class Progress:
         wanted = (budget.steps, budget.minutes)
         if tuple(self.budget) == wanted:
             return
-        self.budget, self.is_settled = wanted, False
+        self.budget, self.is_settled, self.is_ending = wanted, False, False
+        self.top_score, self.stale = None, 0
         self.total = budget.steps
         if budget.minutes is not None and self.step and self.trained_s:
             self.total = self._estimate(self.step / self.trained_s)
@@ -127,11 +143,25 @@ class Progress:
         assert minutes is not None
         return self.step + max(0, round((60 * minutes - self.trained_s) * steps_per_s))
 
+    def score(self, value: float) -> None:
+        """Take down the held-out score of a validation; one that is no number says nothing."""
+        if not math.isfinite(value):
+            return
+        if self.top_score is None or value > self.top_score + BETTER:
+            self.top_score, self.stale = value, 0
+        else:
+            self.stale += 1
+
+    def end_early(self, hold: float) -> None:
+        """Let the rate fall from now on, and the run end when it has: what is left of it, if that is shorter."""
+        self.total = min(self.total, max(self.step + 1, round(self.step / hold)))
+        self.is_settled = self.is_ending = True
+
     @property
     def is_done(self) -> bool:
         """Whether the budget is used up."""
         minutes = self.budget[1]
-        if minutes is None:
+        if minutes is None or self.is_ending:
             return self.step >= self.total
         # A machine that slows down while the rate falls may take a little longer, not without end.
         return self.trained_s >= 60 * minutes * (1.15 if self.is_settled and self.step < self.total else 1.0)
@@ -153,11 +183,15 @@ class Phase:
     """It ends after so many samples of each person."""
     plateau: float | None = None
     """It ends when the loss of 1000 steps is less than this share below that of the 1000 steps before (0.01: 1 %)."""
+    patience: int | None = None
+    """It ends when so many validations in a row found no better held-out score than one of this phase before them."""
+    share: float | None = None
+    """It ends when this share of the whole run is done."""
 
     @property
     def has_end(self) -> bool:
         """Whether it ends before the run does."""
-        return not (self.steps is None and self.images is None and self.plateau is None)
+        return any(getattr(self, name) is not None for name in ENDS)
 
     def is_over(self, progress: Progress, batch: int) -> bool:
         """Whether it has come to its end.
@@ -167,6 +201,10 @@ class Phase:
             batch: samples of each person in a step.
         """
         done = progress.step - progress.phase_began
+        if self.share is not None and progress.step >= self.share * progress.total:
+            return True
+        if self.patience is not None and progress.stale >= self.patience:
+            return True
         if (self.steps is not None and done >= self.steps) or (self.images is not None and done * batch >= self.images):
             return True
         if self.plateau is None or len(progress.reports) < PLATEAU_REPORTS:
@@ -192,6 +230,15 @@ class Plan:
         """What a phase is after."""
         return replace(self.objectives, **phase.changes)
 
+    def now(self, progress: Progress) -> Objectives:
+        """What the run is after now: its phase's, with what a person has changed of it."""
+        changes = {name: value for name, value in progress.changes.items() if name != "rate"}
+        return replace(self.of(self.phase(progress)), **changes)
+
+    def rate(self, progress: Progress) -> float:
+        """What the schedule's learning rate is multiplied with now."""
+        return float(progress.changes.get("rate", self.phase(progress).rate))
+
     def note(self, progress: Progress, loss: float) -> None:
         """Take down a reported loss where the phase ends on a plateau."""
         if self.phase(progress).plateau is not None:
@@ -207,7 +254,27 @@ class Plan:
     def begin(self, progress: Progress, number: int) -> None:
         """Let a phase begin now, whatever ends there are. number: from 0."""
         progress.phase, progress.phase_began = number, progress.step
-        progress.reports, progress.pending = [], []
+        progress.reports, progress.pending, progress.changes = [], [], {}
+        progress.top_score, progress.stale = None, 0
+
+    def rewind(self, progress: Progress) -> bool:
+        """Back to an earlier phase where the run was made so much longer that this one's share is not done yet.
+
+        Returns:
+            whether it went back.
+        """
+        number = min(progress.phase, len(self.phases) - 1)
+        while number and (share := self.phases[number - 1].share) and progress.step < share * progress.total:
+            number -= 1
+        if number == min(progress.phase, len(self.phases) - 1):
+            return False
+        self.begin(progress, number)
+        return True
+
+    def change(self, progress: Progress, changes: Mapping[str, Any]) -> None:
+        """Change the phase that a run is in, for as long as it lasts."""
+        progress.changes = {**progress.changes, **changes}
+        progress.pending = []
 
     def number_of(self, name: str, progress: Progress) -> int:
         """The phase of that name, from 0; "" = the next one. Raises ConfigError where there is none."""
@@ -221,55 +288,3 @@ class Plan:
         if progress.phase >= len(self.phases) - 1:
             raise ConfigError(f"'{self.phases[-1].name}' is the last phase of this run.")
         return progress.phase + 1
-
-
-_OF_A_RUN: Final = {"pretrain", "dfl_exact"}  # not to be changed on the way
-
-
-def read_phases(path: Path, objectives: Objectives) -> tuple[Phase, ...]:
-    """The phases of a TOML file: [[phase]] tables with name, rate, steps, images, plateau, and objectives.
-
-    Raises:
-        ConfigError: the file cannot be read, or a phase makes no sense; it is named.
-    """
-    try:
-        data = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"--plan '{path}' cannot be read ({error}).") from error
-    tables = data.get("phase")
-    if set(data) != {"phase"} or not isinstance(tables, list) or not tables:
-        raise ConfigError(f"--plan '{path}': expected [[phase]] tables and nothing else. See docs/training.md.")
-    return tuple(
-        _phase(table, number, is_last=number == len(tables), path=path, objectives=objectives)
-        for number, table in enumerate(tables, 1)
-    )
-
-
-def _phase(table: dict[str, Any], number: int, is_last: bool, path: Path, objectives: Objectives) -> Phase:
-    where = f"--plan '{path}', phase {number}"
-    own = {name: value for name, value in table.items() if name in _ENDS or name in ("name", "rate")}
-    changes = {name: value for name, value in table.items() if name not in own}
-    known = {item.name: item.default for item in fields(Objectives) if item.name not in _OF_A_RUN}
-    for name, value in changes.items():
-        if name not in known:
-            raise ConfigError(f"{where}: '{name}' is not known. Known are {', '.join(sorted([*known, *_ALL_OWN]))}.")
-        kind = bool if isinstance(known[name], bool) else str if isinstance(known[name], str) else (int, float)
-        if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
-            raise ConfigError(f"{where}: {name} = {value!r} is of the wrong kind.")
-    for name in (*_ENDS, "rate"):
-        value = own.get(name)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not value > 0):
-            raise ConfigError(f"{where}: {name} = {value!r}: must be a number above 0.")
-    phase = Phase(**{**own, "name": str(own.get("name", f"phase {number}"))}, changes=changes)
-    if phase.has_end == is_last:
-        most = "goes on to the end of the run: leave its ends out" if is_last else f"needs an end: {', '.join(_ENDS)}"
-        raise ConfigError(f"{where} {most}.")
-    try:
-        replace(objectives, **changes)
-    except ConfigError as error:
-        raise ConfigError(f"{where}: {error}") from error
-    return phase
-
-
-_ENDS: Final = ("steps", "images", "plateau")
-_ALL_OWN: Final = ("name", "rate", *_ENDS)

@@ -48,6 +48,8 @@ class Preset:
     """Losses, samples and updates."""
     phases: tuple[Phase, ...] = (Phase(),)
     """Parts of the run in which some of these differ."""
+    patience: int = 8
+    """A run for which neither steps nor minutes are given ends when so many validations in a row were no better."""
 
     @property
     def plan(self) -> Plan:

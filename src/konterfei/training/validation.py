@@ -1,8 +1,8 @@
 """How good is the swap on frames that were never trained on?
 
-Some faces of each person are held out: whole stretches of neighbouring frames, since a face whose neighbours are
-trained on is as good as trained on itself. From time to time the swap of dst's held-out faces is measured with the same
-metrics as a finished video (`konterfei.metrics`), and the likeness of both people's reconstructions to the originals.
+Some faces of each person are held out (`training.held_out`). From time to time the swap of those of dst is measured
+with the same metrics as a finished video (`konterfei.metrics`), and the likeness of both people's reconstructions to
+the originals.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import torch
 from numpy.typing import NDArray
 
 from konterfei.geometry import Crop, Face, FaceType
-from konterfei.io.face_record import FaceRecord
 from konterfei.io.faceset import Faceset
 from konterfei.metrics import METRICS
 from konterfei.metrics.observation import Eyes, Observer, crop_size
@@ -26,8 +25,6 @@ from konterfei.nets.losses import dssim
 
 Array = NDArray[Any]
 
-STRETCH = 8
-"""Neighbouring frames that are held out together."""
 _WINDOW = 11  # px, of SSIM; the usual one (Wang et al. 2004)
 _WORST_DISTANCE = 15.0  # % of eye distance at which a swap scores nothing for its landmarks
 
@@ -72,6 +69,15 @@ class Scores:
         """Plain JSON values, NaN as null."""
         return {name: round(value, 5) if np.isfinite(value) else None for name, value in asdict(self).items()}
 
+    def text(self) -> str:
+        """The figures in a line, for people."""
+        if not np.isfinite(self.total):
+            return "the drawn faces show nothing that could be measured yet"
+        words = (("identity", self.identity), ("left of dst", self.leftover), ("expression", self.expression))
+        parts = [f"{name} {value:.2f}" for name, value in words if np.isfinite(value)]
+        parts += [f"landmarks {self.distance:.1f} % off"] if np.isfinite(self.distance) else []
+        return f"score {self.total:.3f} ({', '.join([*parts, f'likeness to dst itself {self.ssim_dst:.2f}'])})"
+
 
 def total_of(scores: Scores) -> float:
     """The mean of what is to be high: identity less what is left of dst, expression, place of the landmarks (1 = none
@@ -87,25 +93,6 @@ def total_of(scores: Scores) -> float:
     ]
     known = [part for part in parts if np.isfinite(part)]
     return float(np.mean(known)) if known else float("nan")
-
-
-def hold_out(records: Sequence[FaceRecord], share: float = 0.05, most: int = 48) -> list[str]:
-    """The names of faces to be held out: stretches of neighbouring frames, spread evenly over the faceset.
-
-    Args:
-        records: of a faceset.
-        share: of the faces, 0 = none.
-        most: faces, whatever the share.
-
-    Returns:
-        Names; empty for a faceset of which `share` is less than one stretch.
-    """
-    ordered = sorted(records, key=lambda r: (r.source, r.frame_index, r.name))
-    stretches = int(min(share * len(ordered), most)) // STRETCH
-    if stretches < 1:
-        return []
-    begins = (np.arange(stretches) + 0.5) * len(ordered) / stretches - STRETCH / 2
-    return [ordered[int(begin) + k].name for begin in begins for k in range(STRETCH)]
 
 
 class Validator:

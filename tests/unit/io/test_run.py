@@ -14,6 +14,7 @@ import pytest
 
 from konterfei.errors import CheckpointMismatchError, DamagedFileError, OutputError, StoreError
 from konterfei.io import run as run_module
+from konterfei.io import run_files
 from konterfei.io.run import Checkpoint, Run
 
 CONFIG = {"model": "df", "preset": "tiny", "dims": {"resolution": 64}}
@@ -94,7 +95,7 @@ def test_a_second_checkpoint_of_a_step_replaces_the_first_only_when_it_is_there(
     def full(path):
         raise OSError(28, "No space left on device", str(path))
 
-    monkeypatch.setattr(run_module, "sync", full)
+    monkeypatch.setattr(run_files, "sync", full)
     with pytest.raises(OutputError, match="no space is left"):
         run.save_checkpoint(first)
     assert names(run) == ["00000007"]
@@ -161,7 +162,7 @@ def test_nothing_is_left_behind_when_the_disk_is_full(run, monkeypatch):
     def full(data, *_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(run_module, "pack_tensors", full)
+    monkeypatch.setattr(run_files, "pack_tensors", full)
     with pytest.raises(OutputError, match="no space is left"):
         run.save_checkpoint(checkpoint(2))
     assert names(run) == ["00000001"]
@@ -303,7 +304,7 @@ def test_no_snapshot_says_what_to_do(run):
 def test_snapshots_without_a_checksum_of_their_description_are_read(run):
     """As konterfei 0.1.0 wrote them."""
     path = snapshot(run, 4)
-    header, body = run_module._split(path.read_bytes())
+    header, body = run_files._split(path.read_bytes())
     info = json.loads(header["__metadata__"]["konterfei"])
     del info["info_sha256"]
     header["__metadata__"]["konterfei"] = json.dumps(info)

@@ -66,3 +66,14 @@ def test_each_run_has_its_colour():
 
 def test_a_run_of_one_report_can_be_drawn():
     assert draw_curves({"a": course(1)}).shape == (900, 1300, 3)
+
+
+def test_held_out_scores_have_a_row_of_their_own():
+    found = [{"step": 20, "trained_s": 60.0 * i, "total": 0.1 * i, "identity": 0.1 * i, "expression": None,
+              "ssim_dst": 0.5} for i in range(1, 6)]  # fmt: skip
+    without = draw_curves({"a": course(60)}, {"a": []})
+    assert without.shape == draw_curves({"a": course(60)}).shape
+    image = draw_curves({"a": course(60), "b": course(60)}, {"b": found})
+    assert image.shape[0] > without.shape[0]
+    below = colors_in(image[without.shape[0] :])
+    assert below[1] > 100 > below[0], "only b was measured"

@@ -12,7 +12,7 @@ from konterfei.errors import Cancelled, FacesetError
 from konterfei.geometry import FaceType
 from konterfei.io.faceset import Faceset
 from konterfei.reporting import Recorder
-from konterfei.training import data
+from konterfei.training import data, face_store
 from konterfei.training.augment import AugmentSettings
 from konterfei.training.data import Sampler, TrainingFaces, batches, load_faces
 from konterfei.training.objectives import Objectives
@@ -182,9 +182,50 @@ def test_a_faceset_that_does_not_fit_into_memory_is_thinned_evenly(tmp_path):
     reporter = Recorder()
     faces = load_faces(opened, FaceType.FULL, 64, 3 * 96 * 96 * 4, reporter, "src")
     assert len(faces) == 3
-    assert "src: 9 faces do not fit into memory at 64 px; every 3.0th is used." in reporter.notes
+    assert "src: 9 faces do not fit into memory at 64 px, nor on the disk; every 3.0th is used." in reporter.notes
     whole = load_faces(opened, FaceType.FULL, 64, 1 << 30, reporter, "src")
     np.testing.assert_array_equal(faces.pixels, whole.pixels[[0, 4, 8]])
+
+
+def test_a_faceset_that_does_not_fit_into_memory_is_kept_in_a_file(tmp_path, monkeypatch):
+    opened = Faceset.open(faceset(tmp_path / "anna", ANNA, 9))
+    small, store, reporter = 3 * 96 * 96 * 4, tmp_path / "run" / "faces", Recorder()
+
+    def load(memory=small, **changes):
+        told = {"with_parts": True, "without": ("000003_0.jpg",), "store": store, **changes}
+        return load_faces(opened, FaceType.FULL, 64, memory, reporter, "src", **told)
+
+    whole, filed = load(1 << 30), load()
+    assert isinstance(filed.pixels, np.memmap) and len(filed) == 8
+    assert any(
+        note.startswith("src: 8 faces do not fit into memory at 64 px; they are kept in") for note in reporter.notes
+    )
+    for name in ("pixels", "parts", "yaws"):
+        np.testing.assert_array_equal(getattr(filed, name), getattr(whole, name))
+    samplers = [
+        Sampler(src=f, dst=f, resolution=64, batch=2, seed=1, augment=AugmentSettings()) for f in (whole, filed)
+    ]
+    np.testing.assert_array_equal(*(s.batch_at(5).warped for s in samplers))
+    # the second time it is there
+    read = []
+    monkeypatch.setattr(Faceset, "image", lambda self, name, real=Faceset.image: read.append(name) or real(self, name))
+    np.testing.assert_array_equal(load().pixels, whole.pixels)
+    assert read == []
+    # unless something is different, or it is torn
+    assert len(load(without=())) == 9 and len(read) == 9
+    (store / "src.faces").write_bytes(b"torn")
+    assert len(load(without=())) == 9 and len(read) == 18
+    # no room on the disk
+    monkeypatch.setattr(face_store, "ROOM", 1 << 60)
+    assert len(load(with_parts=False)) == 3
+
+
+def test_a_file_of_faces_that_was_not_finished_is_not_used(tmp_path):
+    opened, store, stopped = Faceset.open(faceset(tmp_path / "anna", ANNA, 9)), tmp_path / "faces", Recorder()
+    stopped.stop = True
+    with pytest.raises(Cancelled):
+        load_faces(opened, FaceType.FULL, 64, 1, stopped, "src", store=store)
+    assert list(store.iterdir()) == []
 
 
 def test_reading_can_be_stopped_and_needs_a_face(tmp_path):

@@ -5,6 +5,7 @@ import struct
 import numpy as np
 import pytest
 
+from konterfei.errors import ConfigError
 from konterfei.io.backups import backups
 from konterfei.io.mailbox import Answer, Mailbox
 from konterfei.io.run import Checkpoint, Run
@@ -12,6 +13,7 @@ from konterfei.reporting import Course, Recorder
 from konterfei.training.commands import COMMANDS, KEYS, MAILBOX
 from konterfei.training.desk import Desk
 from konterfei.training.plan import Phase, Plan, Progress
+from konterfei.training.validation import Scores
 
 
 class Person(Recorder):
@@ -57,9 +59,9 @@ def save(run, progress):
 
 
 def test_every_command_says_what_the_loop_does_and_no_key_is_given_twice():
-    assert {command.does for command in COMMANDS.values()} == {"save", "preview", "stop"}
+    assert {command.does for command in COMMANDS.values()} == {"save", "preview", "validate", "stop"}
     assert len(KEYS) == sum(len(command.keys) for command in COMMANDS.values())
-    assert KEYS == {"s": "save", "p": "preview", "b": "backup", "q": "stop", "\n": "stop"}
+    assert KEYS == {"s": "save", "p": "preview", "v": "validate", "b": "backup", "q": "stop", "\n": "stop"}
 
 
 def test_a_wish_of_another_process_lasts_until_it_is_done_and_is_answered_then(run, made):
@@ -284,3 +286,57 @@ def test_no_event_files_unless_they_are_wanted(run, made):
     with desk:
         desk.report(at(20), {"src": 0.5}, 1e-3, "steady", 7.0)
     assert not (run.folder / "tensorboard").exists()
+
+
+def test_a_validation_is_answered_shown_and_curved(run, made):
+    scores = Scores(identity=0.7, leftover=0.1, expression=float("nan"), distance=4.0, sharpness=0.2, ssim_src=0.9,
+                    ssim_dst=0.8, total=0.71)  # fmt: skip
+    desk, person, clock = made(can_validate=True, has_board=True)
+    with desk:
+        person.wishes.append("validate")
+        clock[0] = 2.0
+        assert desk.look(at(20)) == {"validate"}
+        desk.report(at(20), {"src": 1.0, "dst": 1.0}, 1e-3, "steady", 5.0)
+        desk.validated(at(20), scores, (0.75, 10))
+        desk.report(at(40), {"src": 1.0, "dst": 1.0}, 1e-3, "steady", 5.0)
+        assert desk.look(at(40)) == set()
+    (note,) = person.notes
+    assert "Validation of step 20: score 0.710 (identity 0.70, left of dst 0.10, landmarks 4.0 % off" in note
+    assert note.endswith("; the best is that of step 10, 0.750.") and "expression" not in note
+    assert person.shown[-1][1]["score"] == 0.71, "the last one is shown until there is another"
+    (file,) = (run.folder / "tensorboard").iterdir()
+    assert b"validation/identity" in file.read_bytes() and b"validation/expression" not in file.read_bytes()
+
+
+def test_where_no_faces_are_held_out_a_validation_is_refused(run, made):
+    desk, person, clock = made()
+    with desk:
+        person.wishes.append("validate")
+        clock[0] = 2.0
+        assert desk.look(at(20)) == set()
+    mailbox = Mailbox(run.folder / MAILBOX)
+    with desk:
+        request = mailbox.post("validate", "")
+        clock[0] = 4.0
+        desk.look(at(20))
+        answer = mailbox.take_answer(request)
+    assert not answer.done and "No faces are held out" in answer.text
+
+
+def test_a_change_is_made_at_once_saved_and_answered(run, made):
+    def can_serve(objectives):
+        if objectives.eyes_mouth:
+            raise ConfigError("no masks of eyes and mouth")
+
+    desk, _, clock = made(can_serve=can_serve)
+    box, progress = Mailbox(run.folder / MAILBOX), at(5)
+    with desk:
+        asked = [box.post("set", text) for text in ("gan_power=0.1", "gan_power=9", "eyes_mouth=true")]
+        clock[0] = 1.0
+        assert desk.look(progress) == {"save"}
+        assert "allowed: 0 to 5" in box.take_answer(asked[1]).text
+        assert "no masks of eyes" in box.take_answer(asked[2]).text
+        assert desk.turns(progress) and progress.changes == {"gan_power": 0.1}
+        assert not desk.turns(progress) and box.take_answer(asked[0]) is None
+        desk.saved(progress)
+        assert box.take_answer(asked[0]).done

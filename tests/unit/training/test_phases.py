@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from konterfei.errors import ConfigError
+from konterfei.errors import ConfigError, KonterfeiError
 from konterfei.training.objectives import Objectives
-from konterfei.training.plan import PLATEAU_REPORTS, Phase, Plan, Progress, read_phases
+from konterfei.training.phases import read_change, read_phases
+from konterfei.training.plan import PLATEAU_REPORTS, Phase, Plan, Progress
 
 FILE = """
 [[phase]]
@@ -54,10 +55,11 @@ def test_the_example_of_the_manual_is_one(tmp_path):
     ("text", "said"),
     [
         ("[[phase]]\nsteps = 1\n", "phase 1 goes on to the end of the run: leave its ends out"),
-        ("[[phase]]\n[[phase]]\n", "phase 1 needs an end: steps, images, plateau"),
+        ("[[phase]]\n[[phase]]\n", "phase 1 needs an end: steps, images, plateau, patience, share"),
         ("[[phase]]\ngan_pover = 1\n", "phase 1: 'gan_pover' is not known. Known are .*gan_power"),
         ("[[phase]]\npretrain = true\n", "'pretrain' is not known"),
         ("[[phase]]\nsteps = 0\n[[phase]]\n", "phase 1: steps = 0: must be a number above 0"),
+        ("[[phase]]\nshare = 1\n[[phase]]\n", "share = 1: must be below 1"),
         ("[[phase]]\nrate = true\n", "rate = True: must be"),
         ("[[phase]]\nsteps = 5\n[[phase]]\ngan_power = 9\n", "phase 2: --gan-power is 9"),
         ("[[phase]]\ngan_power = true\n", "gan_power = True is of the wrong kind"),
@@ -118,3 +120,72 @@ def test_turning_is_noted_and_the_last_phase_stays():
     plan_less = Progress()
     single.note(plan_less, 1.0)
     assert plan_less.reports == [] and single.of(single.phases[0]) == Objectives()
+
+
+def test_a_phase_ends_with_its_share_of_the_run_or_when_the_score_rises_no_more():
+    plan = Plan(phases=(Phase(name="a", share=0.5), Phase(name="b", patience=2), Phase(name="c")))
+    progress = Progress(step=49, total=100)
+    assert not plan.turns(progress, 4)
+    progress.step = 50
+    assert plan.turns(progress, 4) and progress.phase == 1
+    for score, turns in ((0.5, False), (0.4, False), (0.6, False), (0.6, False), (0.59, True)):
+        progress.score(score)
+        assert plan.turns(progress, 4) == turns
+    assert progress.phase == 2 and progress.top_score is None, "the next phase begins without the last one's score"
+
+
+def test_a_run_that_was_made_longer_goes_back_as_far_as_shares_tell():
+    plan = Plan(phases=(Phase(share=0.5), Phase(share=0.75), Phase()))
+    progress = Progress(step=100, total=100, phase=2)
+    assert not plan.rewind(progress)
+    progress.total = 180
+    assert plan.rewind(progress) and progress.phase == 1
+    progress.total = 300
+    assert plan.rewind(progress) and progress.phase == 0
+    by_steps = Plan(phases=(Phase(steps=10), Phase()))
+    assert not by_steps.rewind(Progress(step=100, total=1000, phase=1)), "other ends are over once and for all"
+
+
+@pytest.mark.parametrize(
+    ("text", "change"),
+    [
+        ("gan_power=0.1", {"gan_power": 0.1}),
+        ("--gan-power = 1", {"gan_power": 1}),
+        ("random_warp=false", {"random_warp": False}),
+        ("color_transfer=rct", {"color_transfer": "rct"}),
+        ('lr_dropout="yes"', {"lr_dropout": "yes"}),
+        ("rate=0.5", {"rate": 0.5}),
+    ],
+)
+def test_changes_as_people_write_them(text, change):
+    assert read_change(text, Objectives()) == change
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("gan_power", "expected NAME=VALUE"),
+        ("gan_power=", "expected NAME=VALUE"),
+        ("gan_pover=1", "'gan_pover' is not known. Known are .*gan_power.*rate"),
+        ("pretrain=true", "'pretrain' is not known"),
+        ("steps=5", "'steps' is not known"),
+        ("gan_power=9", "--gan-power is 9; allowed: 0 to 5"),
+        ("gan_power=much", "gan_power = 'much' is of the wrong kind"),
+        ("random_warp=1", "random_warp = 1 is of the wrong kind"),
+        ("rate=0", "rate = 0: must be a number above 0"),
+        ("color_transfer=rtc", "rct"),
+    ],
+)
+def test_changes_that_make_no_sense_are_refused(text, said):
+    with pytest.raises(KonterfeiError, match=said):
+        read_change(text, Objectives())
+
+
+def test_a_change_lasts_as_long_as_its_phase():
+    plan = Plan(phases=(Phase(name="a", steps=9, rate=0.5, changes={"eyes_mouth": True}), Phase(name="b")))
+    progress = Progress(step=3)
+    plan.change(progress, {"gan_power": 0.1})
+    plan.change(progress, {"rate": 0.25, "eyes_mouth": False})
+    assert plan.now(progress) == Objectives(gan_power=0.1) and plan.rate(progress) == 0.25
+    plan.begin(progress, 1)
+    assert plan.now(progress) == Objectives() and plan.rate(progress) == 1

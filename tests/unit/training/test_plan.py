@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import pytest
 
-from konterfei.training.plan import Budget, Progress, Schedule
+from konterfei.training.plan import BETTER, Budget, Progress, Schedule
 
 PLAN = Schedule(rate=1e-3, warmup=10, hold=0.7, floor=0.03)
 
@@ -106,3 +106,37 @@ def test_the_same_budget_again_changes_nothing():
     again = Progress(**json.loads(json.dumps(asdict(progress))))
     again.adopt(Budget(steps=500, minutes=3))
     assert (again.total, again.is_settled) == (240, True)
+
+
+def test_a_score_counts_as_better_only_beyond_chance():
+    progress = Progress()
+    for value, stale in ((0.5, 0), (0.5 + BETTER / 2, 1), (0.5 + 2 * BETTER, 0), (0.4, 1), (float("nan"), 1)):
+        progress.score(value)
+        assert progress.stale == stale
+    assert progress.top_score == 0.5 + 2 * BETTER
+
+
+@pytest.mark.parametrize("minutes", [None, 60])
+def test_a_run_that_ends_early_has_its_fall(minutes):
+    progress = Progress()
+    progress.adopt(Budget(steps=1000, minutes=minutes))
+    progress.step, progress.trained_s = 350, 70.0
+    progress.end_early(PLAN.hold)
+    assert progress.total == 500 and PLAN.at(351, progress.total) < PLAN.rate
+    progress.estimate(1000.0, PLAN.hold)  # the clock has no say any more
+    assert progress.total == 500 and not progress.is_done
+    progress.step = 500
+    assert progress.is_done
+    again = Progress(**json.loads(json.dumps(asdict(progress))))
+    again.adopt(Budget(steps=1000, minutes=minutes))
+    assert again.is_done, "the same budget again changes nothing"
+    again.adopt(Budget(steps=1000, minutes=None if minutes else 60))
+    assert not again.is_done and not again.is_ending
+
+
+def test_what_is_left_of_a_run_is_not_made_longer_by_ending_it():
+    progress = Progress()
+    progress.adopt(Budget(steps=1000))
+    progress.step = 990
+    progress.end_early(PLAN.hold)
+    assert progress.total == 1000

@@ -12,7 +12,8 @@ from drawn_vision import DrawnDetector, DrawnLandmarker, DrawnRecognizer, scene
 from konterfei.geometry import Crop, Face, FaceType
 from konterfei.io.faceset import FaceRecord, Faceset, FacesetHeader
 from konterfei.metrics.observation import Eyes
-from konterfei.training.validation import STRETCH, Scores, Validator, hold_out, total_of
+from konterfei.training.held_out import STRETCH, hold_out
+from konterfei.training.validation import Scores, Validator, total_of
 
 FRAMES = 24
 EYES = Eyes(DrawnDetector(), DrawnLandmarker(), DrawnRecognizer())
@@ -107,11 +108,31 @@ def test_stretches_are_held_out_evenly(people):
     many = [dataclasses.replace(r, frame_index=100 * k + r.frame_index, name=f"{k:03d}_{r.name}")
             for k in range(20) for r in records]  # fmt: skip
     names = hold_out(many[::-1])
-    assert names == hold_out(many) and len(names) == len(set(names)) == 24
+    assert names == hold_out(many) and len(names) == len(set(names)) == 24, "5 % of 480"
     order = [r.name for r in many]
     places = [order.index(name) for name in names]
     begins = places[::STRETCH]
     assert places == [b + k for b in begins for k in range(STRETCH)], "neighbours, in one piece"
-    assert np.ptp(np.diff(begins)) <= 1 and begins[0] > 40, "spread evenly"
+    assert [begin // 80 for begin in begins] == [0, 1, 2, 3, 4, 5], "one in each sixth"
     assert len(hold_out(many, most=16)) == 16
     assert hold_out(many, share=0) == [] and hold_out(records) == [], "too few to spare any"
+
+
+def test_what_only_a_few_frames_show_is_not_held_out(people):
+    """One look that comes once: wherever it is, the stretch of its part of the faceset leaves it out."""
+    record = people[0].records()[0]
+
+    def records(rare):
+        made = []
+        for k in range(160):
+            points = record.face.landmarks.copy()
+            points[48:] += [0, 0.2 * np.sin(k)]  # the others come again and again
+            if rare <= k < rare + 4:
+                points[48:] += [0, 30]
+            made.append(dataclasses.replace(record, frame_index=k, name=f"{k:03d}",
+                                            face=dataclasses.replace(record.face, landmarks=points)))  # fmt: skip
+        return made
+
+    for rare in (0, 40, 76, 100, 156):
+        held = hold_out(records(rare))
+        assert len(held) == 16 and not {f"{k:03d}" for k in range(rare, rare + 4)} & set(held)
