@@ -268,3 +268,44 @@ def test_other_endings_and_empty_runs_are_refused(tmp_path):
     with pytest.raises(DamagedFileError, match="does not fit"):
         exported(Run.open(other.folder), tmp_path / "anna.dfm")
     assert not list(tmp_path.glob("anna*"))
+
+
+@pytest.mark.parametrize(("archi", "name"), [("liae-udt", "anna.dfm"), ("amp", "anna.dfm"), ("df-ud", "anna.onnx")])
+def test_half_precision_is_half_the_size_and_draws_nearly_the_same(archi, name, tmp_path):
+    """dfl-spec 3.7: float16 inside, float32 at the interface, which is the same but for that."""
+    run = make_run(tmp_path / "run", archi, ae=24, encoder=16, decoder=16, mask=8)
+    whole, _ = exported(run, tmp_path / f"whole-{name}")
+    result, _ = exported(run, tmp_path / name, half=True)
+    assert result.file.stat().st_size < 0.6 * whole.file.stat().st_size
+    assert 1e-6 < result.difference < onnx_export.HALF_TOLERANCE
+    ours, theirs = session_of(result.file), session_of(whole.file)
+    assert told(ours.get_inputs()) == told(theirs.get_inputs())
+    assert told(ours.get_outputs()) == told(theirs.get_outputs())
+    file = onnx.load(str(result.file))
+    halved = sum(np.prod(t.dims) for t in file.graph.initializer if t.data_type == onnx.TensorProto.FLOAT16)
+    assert halved > 0.95 * sum(np.prod(t.dims) for t in file.graph.initializer)
+    assert [o.version for o in file.opset_import] == [o.version for o in onnx.load(str(whole.file)).opset_import]
+    shape = [3 if side == "N" else side for side in ours.get_inputs()[0].shape]
+    feed = {ours.get_inputs()[0].name: np.random.RandomState(2).random_sample(shape).astype(np.float32)}
+    if archi == "amp":
+        feed[ours.get_inputs()[1].name] = np.array([0.6], np.float32)
+    for a, b in zip(ours.run(None, feed), theirs.run(None, feed), strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=0.02)
+    assert ours.get_modelmeta().custom_metadata_map["konterfei.precision"] == "half"
+    assert exported(run, tmp_path / name, half=True)[0].was_done
+    assert not exported(run, tmp_path / name)[0].was_done  # the other precision is another file
+
+
+def test_xseg_in_half_precision(tmp_path):
+    write_xseg(tmp_path / "masks")
+    run = import_dfl(ImportDflConfig(model_dir=tmp_path / "masks", output=tmp_path / "run"), Recorder()).run
+    result, _ = exported(Run.open(run), tmp_path / "mask.onnx", half=True)
+    assert result.difference < onnx_export.HALF_TOLERANCE
+
+
+def test_a_network_that_half_precision_cannot_hold_is_not_exported(tmp_path, monkeypatch):
+    run = make_run(tmp_path / "run", "df-ud")
+    monkeypatch.setattr(onnx_export, "HALF_TOLERANCE", 1e-9)
+    with pytest.raises(KonterfeiError, match="differs from the trained one"):
+        exported(run, tmp_path / "anna.dfm", half=True)
+    assert not (tmp_path / "anna.dfm").exists()

@@ -10,7 +10,7 @@ import torch
 
 import dfl_reference
 from dfl_models import OPTIONS, dims_of, pickled, write_folder, write_model, write_xseg
-from konterfei.errors import CheckpointMismatchError, ConfigError, DamagedFileError, UnknownNameError
+from konterfei.errors import CheckpointMismatchError, ConfigError, DamagedFileError, StoreError, UnknownNameError
 from konterfei.io.manifest import Manifest
 from konterfei.io.run import Run
 from konterfei.models import dfl_layout
@@ -266,6 +266,38 @@ def test_training_goes_on_from_the_imported_weights(archi, faces, tmp_path):
     assert train(TrainConfig(**config, steps=4), Recorder()).steps == 4
     assert Run.open(run).newest_snapshot().info["steps"] == 1238
     assert imported(tmp_path / "model", run)[0].was_done
+
+
+@pytest.mark.parametrize("archi", ["liae-ud", "amp"])
+def test_a_new_run_starts_from_imported_weights_and_leaves_the_import_as_it_is(archi, faces, tmp_path):
+    """One import for several pairs of people; its sizes need not be given again."""
+    write_model(tmp_path / "model", archi)
+    other = imported(tmp_path / "model", tmp_path / "imported")[0].run
+    before = Run.open(other).newest_snapshot().tensors
+    config = {**faces, "preset": "standard", "batch": 1, "device": "cpu", "precision": "fp32", "start_from": other}
+    reporter = Recorder()
+    result = train(TrainConfig(**config, output=tmp_path / "run", steps=2), reporter)
+    assert f"The weights are those of '{other}' at step 1234." in reporter.notes
+    run, there = Run.open(result.run), Run.open(other).config
+    assert (run.config["dims"], run.config["model"]) == (there["dims"], there["model"])
+    after = run.newest_checkpoint().tensors
+    moved = [float(np.abs(after[f"weights/{name}"] - array).max()) for name, array in before.items()]
+    assert 0 < max(moved) < 1e-3
+    assert (result.steps, run.newest_snapshot().info["steps"]) == (2, 2)
+    started = Manifest.load(run.folder).inputs["start_from"]
+    assert (started["steps"], started["sha256"]) == (1234, Run.open(other).newest_snapshot().sha256)
+    assert train(TrainConfig(**config, output=tmp_path / "run", steps=4), Recorder()).steps == 4
+    assert Run.open(other).is_only_imported
+
+
+def test_nothing_to_start_from_is_said(faces, tmp_path):
+    write_model(tmp_path / "model", "df")
+    other = imported(tmp_path / "model", tmp_path / "imported")[0].run
+    (path,) = Run.open(other).snapshot_paths()
+    path.write_bytes(bytes(path.stat().st_size))
+    with pytest.raises(StoreError, match="no weights there can be read"):
+        train(TrainConfig(**faces, output=tmp_path / "run", start_from=other, steps=2), Recorder())
+    assert not (tmp_path / "run").exists()
 
 
 def test_training_with_other_sizes_is_refused(faces, tmp_path):

@@ -106,6 +106,9 @@ EFFECTS = [
     {"clip_grad": True},
     {"dfl_exact": True},
     {"optimizer": "rmsprop"},
+    {"rate": 5e-4},
+    {"batch": 3},
+    {"seed": 2},
 ]
 
 

@@ -11,16 +11,19 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from cyclopts import App, CycloptsError, MissingArgumentError
+from cyclopts.config import Toml
 
 import konterfei
 from konterfei.cli import dialogue
 from konterfei.cli.results import exit_code, lines_of
+from konterfei.cli.settings_file import taken_out
 from konterfei.errors import Cancelled, KonterfeiError
 from konterfei.stages import STAGES, Stage
 
 ABOUT = """Puts one face on another in video, measured, labelled and with consent on record.
 
-New here? `konterfei demo` shows the whole way with synthetic people.
+New here? `konterfei demo` shows the whole way with synthetic people. Settings of your own may stand in a file:
+konterfei train --settings mine.toml, with a table [train] in it.
 """
 
 Runner = Callable[[Stage, Any], object]
@@ -31,7 +34,8 @@ def run(argv: Sequence[str]) -> int:
     """Runs one command line; see `konterfei.cli.main`."""
     asked: list[tuple[Stage, Any]] = []
     try:
-        app = build(argv, lambda stage, config: asked.append((stage, config)))
+        argv, files = taken_out(argv)
+        app = build(argv, lambda stage, config: asked.append((stage, config)), files)
         app(argv, exit_on_error=False, print_error=False, result_action="return_value")
         return _run_stage(*asked[0]) if asked else 0
     except CycloptsError as error:
@@ -49,9 +53,15 @@ def run(argv: Sequence[str]) -> int:
         return _complain(_unexpected(error), 1)
 
 
-def build(argv: Sequence[str], runner: Runner) -> App:
-    """The application; only the command that `argv` names has its module imported, so that help stays fast."""
-    app = App(name="konterfei", help=ABOUT, help_format="plaintext", version=konterfei.__version__)
+def build(argv: Sequence[str], runner: Runner, files: Sequence[Toml] = ()) -> App:
+    """The application; only the command that `argv` names has its module imported, so that help stays fast.
+
+    Args:
+        argv: the line.
+        runner: called with the stage and its config.
+        files: settings that the line does not give come from these.
+    """
+    app = App(name="konterfei", help=ABOUT, help_format="plaintext", version=konterfei.__version__, config=tuple(files))
     groups: dict[str, App] = {}
     wanted = tuple(word for word in argv if not word.startswith("-"))
     for place, (name, stage) in enumerate(STAGES.items()):

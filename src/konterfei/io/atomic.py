@@ -80,7 +80,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
             yield temporary
             sync(temporary)
             os.replace(temporary, path)  # noqa: PTH105  (tests replace os.replace)
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
     except BaseException:
         with suppress(OSError):
             temporary.unlink()
@@ -100,13 +100,22 @@ def replace_folder(new: Path, place: Path) -> None:
     with translated(place, new, old):
         for file in new.iterdir():
             sync(file)
-        _sync_folder(new)
+        sync_folder(new)
         if place.exists():
             place.rename(old)
         new.rename(place)
-        _sync_folder(place.parent)
+        sync_folder(place.parent)
     for torn in place.parent.glob(f".{escape(place.name[:100])}{_MARK}*"):
         shutil.rmtree(torn, ignore_errors=True)
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove `folder` so that nobody ever sees half of it; what a kill leaves is called .tmp-... and is nobody's."""
+    away = folder.with_name(f".tmp-{folder.name}-gone")
+    shutil.rmtree(away, ignore_errors=True)
+    with suppress(OSError):
+        folder.rename(away)
+        shutil.rmtree(away, ignore_errors=True)
 
 
 def sync(path: Path) -> None:
@@ -118,7 +127,8 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in `folder` are on the disk, where the system can tell."""
     with suppress(OSError):  # some systems and network disks cannot sync folders; the rename is still atomic
         sync(folder)
 

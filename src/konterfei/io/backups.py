@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from konterfei.errors import ConfigError, StoreError
-from konterfei.io.atomic import make_folder, replace_folder, sha256, sync, translated
+from konterfei.io.atomic import make_folder, remove_folder, replace_folder, sha256, sync, translated
 from konterfei.io.history import to_thin_out
 from konterfei.io.manifest import Manifest
 from konterfei.io.run import Run
@@ -52,13 +52,20 @@ class Backup:
     name: str
 
 
-def make_backup(run: Run, name: str = "", keep: int = KEPT) -> Backup:
+def generations(run: Run) -> list[int]:
+    """Steps of which the run itself keeps an older whole state, rising: a checkpoint and its snapshot."""
+    snapshots = {_step(path) for path in run.snapshot_paths()}
+    return [step for path in run.checkpoint_paths()[:-1] if (step := _step(path)) in snapshots]
+
+
+def make_backup(run: Run, name: str = "", keep: int = KEPT, step: int | None = None) -> Backup:
     """Keep the newest checkpoint and snapshot. Only for the process that may write the run.
 
     Args:
         run: with at least one checkpoint.
         name: keeps the backup from being thinned out; letters, digits, hyphens and underscores.
         keep: backups without a name that stay.
+        step: of an older state that is in `generations`, to be kept instead.
 
     Raises:
         ConfigError: the name has other letters.
@@ -67,6 +74,8 @@ def make_backup(run: Run, name: str = "", keep: int = KEPT) -> Backup:
     """
     check_name(name)
     checkpoints, snapshots = run.checkpoint_paths(), run.snapshot_paths()
+    if step is not None:
+        checkpoints, snapshots = ([path for path in paths if _step(path) == step] for paths in (checkpoints, snapshots))
     if not checkpoints or not snapshots:
         raise StoreError(f"'{run.folder}' has nothing to back up yet. Train it first: konterfei train.")
     place = run.folder / "backups" / "-".join(filter(None, (checkpoints[-1].name[:8], name)))
@@ -150,7 +159,7 @@ def go_back(run: Run, backup: Backup) -> Backup | None:
         (temporary / snapshot.name).replace(run.folder / "snapshots" / snapshot.name)
         shutil.rmtree(temporary)
         for path in newer:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+            remove_folder(path) if path.is_dir() else path.unlink()
         for step, path in run.preview_history():
             if step > backup.step and left is not None:
                 path.replace(left.path / "previews" / path.name)
@@ -169,7 +178,7 @@ def go_back(run: Run, backup: Backup) -> Backup | None:
 def _thin_out(run: Run, keep: int) -> None:
     unnamed = [(backup.step, backup.path) for backup in backups(run) if not backup.name]
     for _, path in to_thin_out(unnamed, keep, newest=min(NEWEST, keep - 1)):
-        shutil.rmtree(path, ignore_errors=True)
+        remove_folder(path)
 
 
 def _share(files: Iterable[Path], folder: Path) -> None:

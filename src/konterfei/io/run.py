@@ -30,12 +30,13 @@ from safetensors import SafetensorError
 from konterfei.errors import CheckpointMismatchError, ConfigError, DamagedFileError, OutputError, StoreError
 from konterfei.io.atomic import (
     make_folder,
+    remove_folder,
     remove_leftovers,
-    sync,
+    sync_folder,
     translated,
     write_json,
 )
-from konterfei.io.history import to_thin_out
+from konterfei.io.history import to_outgrow, to_thin_out
 from konterfei.io.locks import exclusive, is_held
 from konterfei.io.preview_file import PreviewLayout, write_preview
 from konterfei.io.run_files import (
@@ -107,7 +108,9 @@ class Run:
             version = config["run_version"]
         except (ValueError, KeyError, TypeError) as error:
             raise DamagedFileError(
-                f"'{path}' cannot be read ({error}). Restore it from a backup or train anew."
+                f"'{path}' cannot be read ({error}). Copy that of a backup over it, if there is one (in "
+                f"'{folder / 'backups'}'), or delete it and give the same konterfei train again: it writes it anew and "
+                "goes on from the checkpoints."
             ) from error
         if version != RUN_VERSION:
             raise CheckpointMismatchError(
@@ -160,7 +163,7 @@ class Run:
     # --- checkpoints
 
     def save_checkpoint(self, checkpoint: Checkpoint, keep: int = 3) -> Path:
-        """Write a checkpoint and remove all but the newest `keep`. Raises OutputError when the disk is full."""
+        """Write a checkpoint and keep `keep`: see `to_outgrow`. Raises OutputError when the disk is full."""
         folders = self._checkpoint_folders()
         same = [folder for folder in folders if _order(folder)[0] == checkpoint.step]
         # A checkpoint of this step is not touched until the new one is there: nothing is ever overwritten.
@@ -172,12 +175,12 @@ class Run:
             with translated(target, temporary, temporary / "tensors.safetensors"):
                 write_checkpoint(temporary, checkpoint)
                 temporary.replace(target)
-                sync(target.parent)
+                sync_folder(target.parent)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
-        for old in (*same, *_surplus([f for f in folders if f not in same], checkpoint.step, keep - 1)):
-            shutil.rmtree(old, ignore_errors=True)
+        for old in (*same, *_surplus([f for f in folders if f not in same], target, keep)):
+            remove_folder(old)
         return target
 
     def newest_checkpoint(self) -> Checkpoint | None:
@@ -188,6 +191,16 @@ class Run:
             except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
                 self.passed_over[folder.name] = str(error)
         return None
+
+    def forget(self, step: int = 0) -> None:
+        """Remove the checkpoints and snapshots from `step` on: the one before is the newest then."""
+        for path in (*self.snapshot_paths(), *reversed(self._checkpoint_folders())):
+            if _order(path)[0] >= step:
+                remove_folder(path) if path.is_dir() else path.unlink()
+
+    def has_checkpoint_before(self, step: int) -> bool:
+        """Whether there is one of an earlier step."""
+        return any(_order(folder)[0] < step for folder in self._checkpoint_folders())
 
     def checkpoint_paths(self) -> list[Path]:
         """The folders of all checkpoints, oldest first."""
@@ -200,11 +213,14 @@ class Run:
     # --- snapshots
 
     def save_snapshot(self, step: int, tensors: Tensors, info: Mapping[str, Any], keep: int = 5) -> Path:
-        """Write weights for use and remove all but the newest `keep`."""
+        """Write weights for use and keep `keep`: those of the checkpoints, and others of growing age."""
         target = self.folder / "snapshots" / f"{step:08d}.safetensors"
         make_folder(target.parent)
         write_snapshot(target, step, tensors, info)
-        for old in _surplus([path for path in self.snapshot_paths() if path != target], step, keep - 1):
+        whole = {_order(folder)[0] for folder in self._checkpoint_folders()}
+        others = [path for path in self.snapshot_paths() if path != target and _order(path)[0] not in whole]
+        left = keep - (len(self.snapshot_paths()) - len(others)) + 1
+        for old in _surplus(others, target, max(1, left), newest=1):
             old.unlink(missing_ok=True)
         return target
 
@@ -342,7 +358,13 @@ def _order(path: Path) -> tuple[int, int]:
     return (int(step) if step.isdigit() else -1, int(again) if again.isdigit() else 0)
 
 
-def _surplus(paths: list[Path], step: int, keep: int) -> list[Path]:
-    """Which of `paths` to remove so that `keep` stay: first those beyond `step`, which were passed over as damaged."""
-    wanted = sorted(paths, key=lambda path: (_order(path)[0] <= step, _order(path)))
-    return wanted[: max(0, len(wanted) - keep)]
+def _surplus(paths: list[Path], new: Path, keep: int, newest: int = 2) -> list[Path]:
+    """Which of `paths` to remove now that `new` is there, so that `keep` stay with it: first those beyond its step,
+    which were passed over as damaged, then what `to_outgrow` says.
+    """
+    step = _order(new)[0]
+    beyond = [path for path in paths if _order(path)[0] > step]
+    removed = beyond[: max(0, len(paths) + 1 - keep)]
+    older = [(_order(path)[0], path) for path in paths if path not in beyond]
+    left = keep - len(beyond) + len(removed)
+    return removed + [path for _, path in to_outgrow([*older, (step, new)], left, newest)]

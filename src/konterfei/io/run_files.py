@@ -54,7 +54,7 @@ class Snapshot:
 def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     """Write both files into a folder that is there and empty, to the disk."""
     tensors = folder / "tensors.safetensors"
-    tensors.write_bytes(pack_tensors(_contiguous(checkpoint.tensors)))
+    _write_tensors(tensors, checkpoint.tensors)
     sync(tensors)
     state = {**checkpoint.state, "step": checkpoint.step, "sha256": sha256(tensors)}
     write_json(folder / "state.json", {**state, "state_sha256": _digest(state)})
@@ -70,7 +70,7 @@ def write_snapshot(path: Path, step: int, tensors: Tensors, info: Mapping[str, A
 
 def read_checkpoint(folder: Path) -> Checkpoint:
     """A checkpoint. Raises ValueError, OSError, KeyError, TypeError or SafetensorError where it is damaged."""
-    state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+    state = _object((folder / "state.json").read_bytes())
     expected = state.pop("state_sha256", None)  # runs before it was written have none
     if expected is not None and expected != _digest(state):
         raise ValueError("the checksum of state.json does not fit")
@@ -84,7 +84,7 @@ def read_snapshot(path: Path) -> Snapshot:
     """A snapshot. Raises as `read_checkpoint` does."""
     data = path.read_bytes()
     header, body = _split(data)
-    info = json.loads(header.pop("__metadata__")["konterfei"])
+    info = _object(header.pop("__metadata__")["konterfei"])
     expected = info.pop("info_sha256", None)  # runs before it was written have none
     if expected is not None and expected != _digest([header, info]):
         raise ValueError("the checksum of its description does not fit")
@@ -98,14 +98,40 @@ def _digest(values: Any) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
+def _write_tensors(path: Path, tensors: Tensors) -> None:
+    """A safetensors file, one tensor after the other: the library copies a whole state three times in memory."""
+    header, end = {}, 0
+    for name, array in tensors.items():
+        begin, end = end, end + array.nbytes
+        header[name] = {"dtype": _FORMATS[array.dtype.name], "shape": list(array.shape), "data_offsets": [begin, end]}
+    with path.open("wb") as file:
+        file.write(_joined(header, memoryview(b"")))
+        for array in tensors.values():
+            file.write(np.ascontiguousarray(array).data)
+
+
+_FORMATS = {"float32": "F32", "float16": "F16", "float64": "F64", "int64": "I64", "uint8": "U8"}
+
+
 def _contiguous(tensors: Tensors) -> dict[str, NDArray[Any]]:
     return {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+
+
+def _object(text: str | bytes) -> dict[str, Any]:
+    """What a JSON text holds. Raises ValueError unless it is an object: zeros and half texts are none."""
+    try:
+        values = json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"its description cannot be read ({error})") from error
+    if not isinstance(values, dict):
+        raise ValueError("its description is none")
+    return values
 
 
 def _split(data: bytes) -> tuple[dict[str, Any], memoryview]:
     """Header and tensor bytes of a safetensors file."""
     length = int.from_bytes(data[:8], "little")
-    return json.loads(data[8 : 8 + length]), memoryview(data)[8 + length :]
+    return _object(data[8 : 8 + length]), memoryview(data)[8 + length :]
 
 
 def _joined(header: Mapping[str, Any], body: memoryview) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -49,6 +50,20 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[obj
     return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
 
 
+def is_full_memory(error: RuntimeError) -> bool:
+    """Whether that is what PyTorch wants to say."""
+    return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in _FULL)
+
+
+def free_memory(device: torch.device) -> None:
+    """Give memory back that PyTorch keeps for later, or that rings of objects hold."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()
+
+
 @contextmanager
 def memory_errors(device: torch.device, task: str, remedy: str = "") -> Iterator[None]:
     """Turns PyTorch's errors about full memory into `OutOfMemoryError`; every other is passed on as it is.
@@ -64,10 +79,9 @@ def memory_errors(device: torch.device, task: str, remedy: str = "") -> Iterator
     try:
         yield
     except RuntimeError as error:
-        said = str(error)
-        if not isinstance(error, torch.OutOfMemoryError) and not any(words in said for words in _FULL):
+        if not is_full_memory(error):
             raise
-        cause = ". ".join(said.split("\n")[0].split(". ")[:3]).rstrip(".")  # what follows is for programmers
+        cause = ". ".join(str(error).split("\n")[0].split(". ")[:3]).rstrip(".")  # what follows is for programmers
         elsewhere = "" if device.type == "cpu" else ", or use --device cpu"
         raise OutOfMemoryError(
             f"The memory of '{device}' is too small to {task}. PyTorch says: {cause}. "

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from konterfei.errors import ConfigError, KonterfeiError
 from konterfei.models.base import SwapModel
+from konterfei.models.onnx_half import halve
 from konterfei.nets.xseg import SIDE as XSEG_SIDE
 from konterfei.nets.xseg import XSeg
 
@@ -24,6 +25,8 @@ MOST_BYTES = 2_000_000_000
 """An ONNX file is one protobuf message, which holds less than 2 GiB."""
 TOLERANCE = 1e-3
 """Largest difference between an exported file and the network that it was made from; 1e-6 is usual in float32."""
+HALF_TOLERANCE = 0.02
+"""The same in half precision: five of 255 steps of brightness; a few thousandths are usual."""
 
 
 @dataclass(frozen=True)
@@ -95,13 +98,14 @@ class Segmenter(nn.Module):
 Exportable = Dfm | Plain | Segmenter
 
 
-def write_onnx(network: Exportable, path: Path, about: Mapping[str, str]) -> float:
+def write_onnx(network: Exportable, path: Path, about: Mapping[str, str], half: bool = False) -> float:
     """Write `network` to `path` and compare what ONNX Runtime makes of it with the network itself.
 
     Args:
         network: on the CPU.
         path: a temporary path: the file is not written atomically.
         about: kept in the file's metadata_props.
+        half: weights and the work with them are float16.
 
     Returns:
         The largest difference, on random pictures, one and three at a time, for several places of the slider.
@@ -137,11 +141,13 @@ def write_onnx(network: Exportable, path: Path, about: Mapping[str, str]) -> flo
     for output, shape in zip(written.graph.output, shapes, strict=True):
         for dim, side in zip(output.type.tensor_type.shape.dim[1:], shape, strict=True):
             dim.dim_value = side
+    if half:
+        halve(written)
     onnx.helper.set_model_props(written, dict(about))
     onnx.checker.check_model(written)
     onnx.save(written, str(path))
     difference = _difference(network, path)
-    if not difference <= TOLERANCE:
+    if not difference <= (HALF_TOLERANCE if half else TOLERANCE):
         raise KonterfeiError(
             f"The exported network differs from the trained one by {difference:.2g}, more than {TOLERANCE:g}: no file "
             "was written. Install the versions that constraints.txt names, or train on for a moment and export again."

@@ -84,6 +84,13 @@ STAGES: Mapping[str, Stage] = _Stages(
             examples=("konterfei tell run save", "konterfei tell run backup before-gan", "konterfei tell run stop"),
             positional=("run", "command", "value"),
         ),
+        "runs": Stage(
+            run="konterfei.stages.runs:runs",
+            config="konterfei.stages.runs:RunsConfig",
+            about="List the runs in a folder, or say everything about one.",
+            examples=("konterfei runs", "konterfei runs my-film/models", "konterfei runs run"),
+            positional=("folder",),
+        ),
         "restore": Stage(
             run="konterfei.stages.restore:restore",
             config="konterfei.stages.restore:RestoreConfig",

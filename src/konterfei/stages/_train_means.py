@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from konterfei.io.faceset import Faceset
 from konterfei.models import MODELS
 from konterfei.reporting import Reporter
+from konterfei.stages._train_memory import thrift_for
 from konterfei.stages._train_team import Place
 from konterfei.training.presets import Preset
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from konterfei.models.base import SwapModel
     from konterfei.training.data import Sampler
+    from konterfei.training.thrift import Thrift
 
 
 @dataclass(frozen=True)
@@ -25,12 +27,14 @@ class Means:
     """What a process trains with.
 
     Attributes:
+        thrift: how steps are cut to fit into memory.
         facts: what all processes of a training must have alike: what it is -> its value.
     """
 
     model: SwapModel
     sampler: Sampler
     precision: str
+    thrift: Thrift
     facts: Mapping[str, str]
 
 
@@ -59,10 +63,12 @@ def means_of(
     from konterfei.models.devices import choose_precision, keep_memory, use_threads
     from konterfei.training.data import Sampler, load_faces, memory_for_faces
     from konterfei.training.losses import needs_parts
+    from konterfei.training.resources import free_bytes
 
     precision = choose_precision(config.precision, device)
     use_threads(config.threads, place.together)
     keep_memory()
+    free = free_bytes(device)
     torch.manual_seed(config.seed)
     model = MODELS.load(chosen.model)(chosen.dims).to(device, memory_format=torch.channels_last)
     resolution, plan = chosen.dims.resolution, chosen.plan
@@ -96,4 +102,5 @@ def means_of(
         "versions": f"{version('konterfei')} {version('torch')}",
         **{f"{name} faceset": f"{faceset.content_hash()} {len(faces[name])}" for name, faceset in facesets.items()},
     }
-    return Means(model, sampler, precision, facts)
+    thrift = thrift_for(config, chosen, device, place, precision, free, faces.values(), reporter)
+    return Means(model, sampler, precision, thrift, facts)

@@ -46,15 +46,27 @@ def origin_of(start_from: Path | None, output: Path) -> Origin | None:
     if start_from is None or (Run.exists(output) and not Run.open(output).is_untrained):
         return None
     other = Run.open(start_from)
-    checkpoint = other.newest_checkpoint()
-    if checkpoint is None:
-        raise StoreError(f"--start-from '{start_from}': no checkpoint there can be read. Train it first.")
+    checkpoint = other.newest_checkpoint() or _weights_of(other)
     record = {
         "path": str(start_from.absolute()),
         "steps": checkpoint.step,
         "sha256": checkpoint.state["sha256"],
     }
     return Origin(checkpoint, bool(other.config.get("pretrain")), record)
+
+
+def _weights_of(run: Run) -> Checkpoint:
+    """The newest snapshot as a checkpoint without moments: of a run that was imported, or handed on to be merged with.
+
+    Raises:
+        StoreError: there is none either.
+    """
+    try:
+        snapshot = run.newest_snapshot()
+    except StoreError as error:
+        raise StoreError(f"--start-from '{run.folder}': no weights there can be read. Train it first.") from error
+    tensors = {f"{kind}/{name}": array for kind in ("weights", "ema") for name, array in snapshot.tensors.items()}
+    return Checkpoint(int(snapshot.info["steps"]), tensors, {"sha256": snapshot.sha256})
 
 
 def has_begun(output: Path) -> bool:
@@ -66,18 +78,19 @@ def has_begun(output: Path) -> bool:
 
 
 def with_imported(chosen: Preset, config: Any) -> Preset:
-    """The preset with the network of the run in place of its own, where that run's weights were imported.
+    """The preset with the network of the run in place of its own, where that run's weights were imported, or those of
+    the run that it starts from.
 
     Settings of the network that `config` gives nevertheless are kept; that they fit is checked with those of any run.
     """
-    if not Run.exists(config.output):
-        return chosen
-    there = Run.open(config.output).config
+    folders = [folder for folder in (config.output, config.start_from) if folder is not None and Run.exists(folder)]
+    imported = [(folder, there) for folder in folders if "imported" in (there := Run.open(folder).config)]
     given = (getattr(config, name) for name in ("architecture", "face_type", *SIZES))
-    if "imported" not in there or any(value is not None for value in given):
+    if not imported or any(value is not None for value in given):
         return chosen
+    folder, there = imported[0]
     if there["model"] not in MODELS:
-        raise ConfigError(f"'{config.output}' holds an imported {there['model']}, which cannot be trained here.")
+        raise ConfigError(f"'{folder}' holds an imported {there['model']}, which cannot be trained here.")
     return replace(chosen, model=there["model"], dims=Dims(**there["dims"]), face_type=FaceType(there["face_type"]))
 
 
@@ -114,6 +127,7 @@ def open_run(
         person: {
             "faces": str(faceset.folder),
             "hash": faceset.content_hash(),
+            "num_faces": len(faceset),
             "video": faceset.header.source_name,
             "video_sha256": faceset.header.source_sha256,
         }
@@ -143,5 +157,7 @@ def open_run(
             return run.replaced({**settings, "imported": run.config["imported"]})
     for person in ("src", "dst"):
         if run.config[person]["hash"] != people[person]["hash"]:
-            reporter.note(f"The {person} faceset has changed since this run began; what is there now is used.")
+            then = run.config[person].get("num_faces")  # runs from before it was noted have none
+            counts = f": {people[person]['num_faces']} faces now, {then} then" if then else ""
+            reporter.note(f"The {person} faceset has changed since this run began{counts}; what is there now is used.")
     return run

@@ -16,6 +16,7 @@ from konterfei.stages._settings import allow
 from konterfei.stages._train_run import SIZES
 from konterfei.training.objectives import Objectives, UpdateDropout
 from konterfei.training.phases import read_phases
+from konterfei.training.plan import Phase
 from konterfei.training.presets import BYTES_A_PARAMETER, PRESETS, OptimizerName, Preset, parse_architecture, preset
 
 ROOM = 100_000_000
@@ -33,8 +34,9 @@ class TrainConfig:
     output: Path
     """Folder of the run. One that is there is continued."""
     preset: Annotated[str, PRESETS] = "quick"
-    """Complete settings by name: quick (96 px, minutes on a CPU), standard (128 px, a GPU or days), quick96, amp (see
-    docs/models.md), tiny (a try)."""
+    """Complete settings by name, for a CPU: quick (96 px, minutes), cpu (128 px, nights); for a GPU: quick96 (a first
+    look), standard (6 GB, 128 px), 8gb, 12gb, 24gb (192, 224, 256 px), the same with -closeup (160 to 320 px), amp (a
+    slider between both people); tiny (a try). docs/training.md has the table."""
     minutes: float | None = None
     """Minutes of training in all, pauses not counted. More minutes for a finished run go on with it."""
     steps: int | None = None
@@ -101,7 +103,7 @@ class TrainConfig:
     """Learn faces in general, from many people (as src and dst), for other runs to start from. Fixes some settings."""
     start_from: Path | None = None
     """Run whose weights a new run begins with; of one that was made with --pretrain, all but what belongs to two
-    people. Needs the same sizes and architecture."""
+    people. Needs the same sizes and architecture; of one that import-dfl made, they are taken over."""
     plan: Path | None = None
     """TOML file of phases, in which settings of these differ: see docs/training.md."""
     dfl_exact: bool | None = None
@@ -125,6 +127,11 @@ class TrainConfig:
     """Number format of the networks: auto, bf16, fp32."""
     threads: int = 0
     """CPU threads for the networks; 0 = one per core, less one for samples and the rest of the machine."""
+    micro_batch: int = 0
+    """Samples of each person that are computed at a time; their gradients are added up, and what is learned is the
+    same. 0 = the whole batch, or as many as memory holds."""
+    memory_gb: float | None = None
+    """Memory of the processor that the training may plan for, GB. Default: what is free when it begins."""
     processes: int = 1
     """Processes that train together, each with its part of the batch: one for each GPU, or so many on the CPU. torchrun
     can start them, too: see docs/training.md."""
@@ -150,8 +157,10 @@ class TrainConfig:
             ("backup-hours", self.backup_hours),
             ("validate-minutes", self.validate_minutes),
             ("validate-steps", self.validate_steps),
+            ("memory-gb", self.memory_gb),
         ):
             allow(f"--{flag}", value, value is None or 0 < value < math.inf, "a number above 0")
+        allow("--micro-batch", self.micro_batch, self.micro_batch >= 0, "0 (as many as memory holds) or more")
         allow("--held-out", self.held_out, 0 <= self.held_out <= 0.5, "0 to 0.5")
         allow("--patience", self.patience, self.patience is None or self.patience >= 0, "0 or more")
         allow("--seed", self.seed, self.seed >= 0, "0 or more")
@@ -190,6 +199,11 @@ def resolved(config: TrainConfig) -> Preset:
     changes["objectives"] = replace(base.objectives, **{k: v for k, v in chosen.items() if v is not None})
     if config.plan is not None:
         changes["phases"] = read_phases(config.plan, changes["objectives"])
+    elif changes["objectives"].dfl_exact or changes["objectives"].pretrain:
+        changes["phases"] = (Phase(),)  # the original has none; pretraining fixes what they change
+    else:
+        given_names = {name for name, value in chosen.items() if value is not None}
+        changes["phases"] = tuple(phase.without(given_names) for phase in base.phases)
     preset_now = replace(base, **changes)
     MODELS[preset_now.model]  # an unknown name is an error here, before anything is read
     return preset_now

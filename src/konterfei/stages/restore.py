@@ -7,14 +7,15 @@ from pathlib import Path
 
 from konterfei.errors import ConfigError
 from konterfei.io.atomic import free_space, size_text
-from konterfei.io.backups import Backup, backups, go_back, own_bytes
+from konterfei.io.backups import Backup, backups, generations, go_back, make_backup, own_bytes
 from konterfei.io.run import Run
 from konterfei.reporting import Reporter
 
 
 @dataclass(frozen=True, kw_only=True)
 class RestoreConfig:
-    """Go back to a backup of a run, made by `konterfei train --backup-hours` or `konterfei tell RUN backup`.
+    """Go back to a backup of a run, made by `konterfei train --backup-hours` or `konterfei tell RUN backup`, or to an
+    older state that the run itself still keeps.
 
     Without BACKUP, lists them. What the run has learned since becomes a backup of its own, so nothing is lost. Then
     `konterfei train` goes on from there.
@@ -35,6 +36,7 @@ class RestoreResult:
         restored: the backup that was gone back to.
         left: what the run had learned since.
         known: every backup of the run, oldest first.
+        kept: steps of older states that the run itself keeps.
         own_bytes: disk that they take besides the run's own files.
     """
 
@@ -43,14 +45,22 @@ class RestoreResult:
     left: Backup | None
     known: tuple[Backup, ...]
     own_bytes: int
+    kept: tuple[int, ...] = ()
 
     def summary(self) -> list[str]:
         """As lines for a person."""
         if self.restored is not None:
             kept = f"What came after is kept as the backup {self.left.path.name}." if self.left else ""
             return [f"'{self.run}' is back at step {self.restored.step}. {kept}".strip(), "Go on with: konterfei train"]
+        still = []
+        if self.kept:
+            steps = ", ".join(str(step) for step in self.kept)
+            still = [
+                f"The run itself still keeps the state of step {steps}: konterfei restore {self.run} {self.kept[0]}"
+            ]
         if not self.known:
-            return [f"'{self.run}' has no backups. Make them with konterfei train --backup-hours, or konterfei tell."]
+            how = "Make them with konterfei train --backup-hours, or konterfei tell."
+            return [f"'{self.run}' has no backups. {how}", *still]
         width = max(len(backup.path.name) for backup in self.known)
         rows = [
             f"{backup.path.name:<{width}}  step {backup.step:>8}  {backup.minutes:>8.1f} min  "
@@ -62,6 +72,7 @@ class RestoreResult:
             *(row.rstrip() for row in rows),
             f"They take {size_text(self.own_bytes)} besides the run's own files; {size_text(free)} are free.",
             f"Go back: konterfei restore {self.run} {self.known[-1].path.name}",
+            *still,
         ]
 
 
@@ -76,11 +87,16 @@ def restore(config: RestoreConfig, reporter: Reporter) -> RestoreResult:
     run = Run.open(config.run)
     restored, left = None, None
     if config.backup is not None:
-        restored = _chosen(run, config.backup)
         with run.writing():
+            restored = _chosen(run, config.backup)
             left = go_back(run, restored)
     return RestoreResult(
-        run=config.run, restored=restored, left=left, known=tuple(backups(run)), own_bytes=own_bytes(run)
+        run=config.run,
+        restored=restored,
+        left=left,
+        known=tuple(backups(run)),
+        own_bytes=own_bytes(run),
+        kept=tuple(generations(run)),
     )
 
 
@@ -89,6 +105,8 @@ def _chosen(run: Run, wanted: str) -> Backup:
     exact = [backup for backup in known if backup.path.name == wanted]
     found = exact or [backup for backup in known if wanted.isdigit() and backup.step == int(wanted)]
     names = ", ".join(backup.path.name for backup in known) or "none"
+    if not found and wanted.isdigit() and int(wanted) in generations(run):
+        return make_backup(run, step=int(wanted))
     if not found:
         raise ConfigError(f"'{run.folder}' has no backup '{wanted}'. There are: {names}.")
     if len(found) > 1:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from konterfei.io.run import Run
 from konterfei.models import MODELS
 from konterfei.reporting import Reporter, Silent
 from konterfei.stages._train_means import means_of
+from konterfei.stages._train_memory import memory_errors_of
 from konterfei.stages._train_records import complete, train_manifest, warn_of_oddities
 from konterfei.stages._train_run import Origin, has_begun, open_run, origin_of, with_imported
 from konterfei.stages._train_settings import TrainConfig as TrainConfig
@@ -85,7 +85,7 @@ def train(config: TrainConfig, reporter: Reporter) -> TrainResult:
     # What a run takes that has begun is there already.
     ensure_writable(config.output, 0 if has_begun(config.output) else bytes_needed(config, chosen))
     run = open_run(config.output, config.preset, config.seed, chosen, src, dst, config.held_out, reporter)
-    with run.writing(), _memory_errors(config, chosen, run.folder), Company(place, _follow, config) as company:
+    with run.writing(), memory_errors_of(config, chosen, run.folder), Company(place, _follow, config) as company:
         manifest = train_manifest(config, chosen, run, src, dst, start.record if start else None)
         if not Manifest.file_for(run.folder).exists():
             manifest.save(run.folder)
@@ -174,6 +174,7 @@ def _run_loop(
         preview_s=config.preview_seconds,
         validations=validations,
         patience=patience_of(config, chosen),
+        thrift=means.thrift,
         begins_from=None
         if start is None
         else Start(start.checkpoint, model.forgotten if start.was_pretraining else (), start.record["path"]),
@@ -203,17 +204,6 @@ def _run_loop(
     return result
 
 
-def _memory_errors(config: TrainConfig, chosen: Preset, folder: Path) -> AbstractContextManager[None]:
-    """Says what to make smaller where the training does not fit into memory. The last checkpoint stays as it is."""
-    from konterfei.models.devices import choose_device, memory_errors
-
-    remedy = (
-        f"What was saved stays: go on with a smaller --batch than {chosen.batch}, or begin in another folder with a "
-        f"smaller --resolution than {chosen.dims.resolution} or another --preset."
-    )
-    return memory_errors(choose_device(config.device), f"train '{folder}'", remedy)
-
-
 # --- in the other processes of a training
 
 
@@ -228,12 +218,13 @@ def _follow(config: TrainConfig, place: Place, call: Callable[[], None]) -> Orde
     call()
     team = meet(place, device)
     assert isinstance(team, Together)
-    with _memory_errors(config, chosen, config.output), signals(signal.SIG_IGN):
+    with memory_errors_of(config, chosen, config.output), signals(signal.SIG_IGN):
         held = json.loads(team.tell())
         means = means_of(config, chosen, facesets, held, device, place, Silent())
         team.agree(means.facts)
         sampler = means.sampler
         lesson = Lesson(means.model, sampler.objectives, chosen.optimizer, config.seed, device, means.precision, team)
+        lesson.save_memory(means.thrift)
         return follow(lesson, sampler, team)
 
 

@@ -19,6 +19,7 @@ from konterfei.training.learner import Learner, Restraint
 from konterfei.training.losses import Scene, is_masked
 from konterfei.training.objectives import Objectives
 from konterfei.training.team import ALONE, Team
+from konterfei.training.thrift import pieces
 
 
 class Adversary:
@@ -41,15 +42,30 @@ class Adversary:
         """What it minimises itself. Scalar, summed over samples."""
         raise NotImplementedError
 
+    def find_gradients(self, scene: Scene, samples: int = 0) -> Tensor:
+        """Gradients of its own loss, into its learner. Gives back the loss, detached.
+
+        Args:
+            scene: what was drawn.
+            samples: of each person at a time; 0 = all.
+        """
+        losses = []
+        self.learner.module.requires_grad_(True)
+        try:
+            for piece in pieces(scene.detached(), samples):
+                loss = self.own_loss(piece)
+                loss.backward()
+                losses.append(loss.detach())
+        finally:
+            self.learner.module.requires_grad_(False)
+        return torch.stack(losses).sum()
+
     def learn(self, scene: Scene, rate: float, count: int, team: Team = ALONE) -> Tensor:
         """One step of its own, on what was drawn. Gives back its loss in this process, detached."""
-        self.learner.module.requires_grad_(True)
-        loss = self.own_loss(scene.detached())
-        loss.backward()
-        self.learner.module.requires_grad_(False)
+        loss = self.find_gradients(scene)
         team.sum_(self.learner.flat.gradients)
         self.learner.step(rate, count)
-        return loss.detach()
+        return loss
 
     def _verdict(self, x: Tensor) -> tuple[Tensor, ...]:
         with autocast(x.device, self._precision):

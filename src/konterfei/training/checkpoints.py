@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from konterfei.errors import CheckpointMismatchError, StoreError
+from konterfei.io.backups import make_backup
 from konterfei.io.run import Checkpoint, Run
 from konterfei.io.run_files import Tensors
 from konterfei.reporting import Reporter
@@ -73,6 +74,13 @@ def restore(run: Run, lesson: Lesson, plan: Plan, reporter: Reporter) -> Progres
             judge.begin_anew()
             reporter.note(f"The {judge.name.replace('_', ' ')} discriminator begins anew at step {checkpoint.step}.")
     return progress
+
+
+def set_aside(run: Run, step: int, reporter: Reporter) -> None:
+    """Keep the newest state as a backup and remove those from `step` on, so that the run goes on from what is older."""
+    backup = make_backup(run, "fell-apart")
+    run.forget(step)
+    reporter.note(f"What led there is kept as the backup '{backup.path.name}'; an older state is gone back to.")
 
 
 def _salvage(run: Run, lesson: Lesson, reporter: Reporter) -> Progress | None:

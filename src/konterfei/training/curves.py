@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-_KNOWN = ("step", "trained_s", "it/s", "rate")
+_KNOWN = ("step", "trained_s", "it/s", "rate", "at_once", "repeats")
 """Figures of a line of metrics that are no losses."""
 _SPAN = 0.03
 """A trend follows this share of a curve: shorter shows noise, longer hides turns."""

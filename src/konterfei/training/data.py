@@ -6,7 +6,6 @@ with the very batches that it would have had.
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
 from collections.abc import Collection, Generator, Sequence
@@ -20,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from konterfei.color_transfers import COLOR_TRANSFERS
-from konterfei.errors import FacesetError
+from konterfei.errors import FacesetError, StoreError
 from konterfei.geometry import Crop, FaceType
 from konterfei.geometry.landmarks import eye_mask, hull_mask, mouth_mask
 from konterfei.io.atomic import size_text
@@ -31,6 +30,7 @@ from konterfei.training.augment import AugmentSettings
 from konterfei.training.dealing import EvenPack, Pack, seed_of
 from konterfei.training.face_store import Room, bytes_of, fits_on_disk, in_memory, on_disk
 from konterfei.training.objectives import Objectives
+from konterfei.training.resources import machine_bytes
 from konterfei.training.samples import Look, Sample, draw_sample, exact_sample, recolored
 
 Array = NDArray[Any]
@@ -55,6 +55,12 @@ class TrainingFaces:
 
     def __len__(self) -> int:
         return len(self.pixels)
+
+    @property
+    def bytes_in_memory(self) -> int:
+        """What they take there; what lies in a file does not count, the system drops it when it needs the room."""
+        arrays = [array for array in (self.pixels, self.parts) if array is not None]
+        return sum(array.nbytes for array in arrays if array.flags.owndata)
 
     def look(self, index: int) -> Look:
         """A face as it is kept."""
@@ -117,8 +123,12 @@ def load_faces(
         room = on_disk(file, len(records), side, with_parts, key, fill)
     else:
         room = in_memory(len(records), side, with_parts)
-        fill(room)
-    return TrainingFaces(room.pixels, room.parts, np.array([record.pose[1] for record in records]))
+        records = _fill(room, faceset, records, face_type, reporter, name, forgives=True)
+    if not records:
+        raise FacesetError(f"'{faceset.folder}' holds no face that can be read. Extract it again.")
+    count = len(records)
+    parts = None if room.parts is None else room.parts[:count]
+    return TrainingFaces(room.pixels[:count], parts, np.array([record.pose[1] for record in records]))
 
 
 def _key(
@@ -136,22 +146,47 @@ def _key(
 
 
 def _fill(
-    room: Room, faceset: Faceset, records: Sequence[FaceRecord], face_type: FaceType, reporter: Reporter, name: str
-) -> None:
-    """Cut the faces of all records into their places."""
+    room: Room,
+    faceset: Faceset,
+    records: Sequence[FaceRecord],
+    face_type: FaceType,
+    reporter: Reporter,
+    name: str,
+    forgives: bool = False,
+) -> list[FaceRecord]:
+    """Cut the faces of all records into their places, and give these records.
+
+    Those that somebody deletes or ruins meanwhile are an error, or with `forgives` left out with a warning.
+    """
     side = room.pixels.shape[1]
     reporter.start(f"reading {name} faces", len(records), "faces")
-    for i, record in enumerate(records):
+    there: list[FaceRecord] = []
+    lost: list[str] = []
+    for record in records:
         check(reporter)
+        try:
+            image = faceset.image(record.name)
+        except StoreError as error:
+            if not forgives:
+                raise
+            lost.append(str(error).split(". ")[0])
+            continue
+        i = len(there)
+        there.append(record)
         landmarks = record.crop.crop_from_frame @ record.face.landmarks
         crop = Crop.fit(landmarks, face_type, side)
-        room.pixels[i, ..., :3] = crop.cut(faceset.image(record.name))
+        room.pixels[i, ..., :3] = crop.cut(image)
         points = crop.crop_from_frame @ landmarks
         room.pixels[i, ..., 3] = hull_mask(points, (side, side)) * 255
         if room.parts is not None:
             room.parts[i] = _eyes_mouth(points, room.pixels[i, ..., 3])
-        reporter.advance(i + 1)
+        reporter.advance(i + 1 + len(lost))
     reporter.finish()
+    for reason in lost[:5]:
+        reporter.warn(f"A face of {name} is not used: {reason}.")
+    if len(lost) > 5:
+        reporter.warn(f"... and {len(lost) - 5} more of {name}.")
+    return there
 
 
 def _eyes_mouth(points: Array, mask: Array) -> Array:
@@ -280,8 +315,9 @@ def batches(sampler: Sampler, first_step: int, ahead: int = 4) -> Generator[RawB
 
 
 def memory_for_faces() -> int:
-    """Bytes that the faces of one person may take: an eighth of the machine's memory, 2 GiB where that is unknown."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 8
-    except (ValueError, OSError, AttributeError):
-        return 2 << 30
+    """Bytes that the faces of one person may take: an eighth of the machine's memory, 2 GiB where that is unknown.
+
+    Of all memory, not of what is free: the same command has to find the same faces when it goes on.
+    """
+    whole = machine_bytes()
+    return 2 << 30 if whole is None else whole // 8

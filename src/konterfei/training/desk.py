@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -180,7 +180,15 @@ class Desk:
 
     # --- what the loop tells
 
-    def report(self, progress: Progress, losses: dict[str, float], rate: float, part: str, speed: float) -> None:
+    def report(
+        self,
+        progress: Progress,
+        losses: dict[str, float],
+        rate: float,
+        part: str,
+        speed: float,
+        thrift: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
         """Figures since the last report: to metrics.jsonl, to the display, to TensorBoard.
 
         Args:
@@ -189,10 +197,13 @@ class Desk:
             rate: learning rate of the last step.
             part: of the plan: "rising", "steady", "falling".
             speed: steps a second.
+            thrift: how steps are cut to fit into memory; empty where they are not.
         """
         losses = {name: round(value, 4) for name, value in losses.items()}
         told = {**losses, "it/s": round(speed, 2)}
-        self._run.log({"step": progress.step, "trained_s": round(progress.trained_s, 1), **told, "rate": rate})
+        self._run.log(
+            {"step": progress.step, "trained_s": round(progress.trained_s, 1), **told, "rate": rate, **thrift}
+        )
         images = {"images/s": round(2 * self._batch * speed)} if self._batch else {}
         shown = {name: Course(value) for name, value in losses.items()}
         memory = self._memory()
@@ -203,6 +214,7 @@ class Desk:
                 f"{self._plan.phase(progress).name} ({progress.phase + 1}/{len(self._plan.phases)})"
             )
         self._figures |= {"memory": memory} if memory else {}
+        self._figures |= {"at once": thrift["at_once"]} if thrift else {}
         self._show(progress)
         if self._has_board:
             curves = {f"loss/{name}": value for name, value in losses.items()}
@@ -268,6 +280,12 @@ class Desk:
         if self._has_board and told:
             curves = {f"validation/{name}": value for name, value in told.items()}
             self._board_at(progress.step).figures(progress.step, curves)
+
+    def failed(self, name: str, text: str) -> None:
+        """What the command `name` asks for cannot be done."""
+        for wish in [wish for wish in self._wishes if wish.name == name]:
+            self._wishes.remove(wish)
+            self._answer(wish, False, text)
 
     def previewed(self, progress: Progress, path: Path) -> None:
         """The preview of this step was drawn."""

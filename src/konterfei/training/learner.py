@@ -57,7 +57,11 @@ class Learner:
         self._first = self.flat.weights.clone()
 
     def step(self, rate: float, count: int, ema_keep: float = 0.0) -> None:
-        """Apply the gradients and set them to zero. Arguments as of `Optimizer.step`."""
+        """Apply the gradients and set them to zero. Arguments as of `Optimizer.step`.
+
+        From the first change of a weight on it takes no memory, so where memory is full the step is as good as not
+        begun (tests/unit/training/test_thrift.py).
+        """
         flat, restraint = self.flat, self.restraint
         if restraint.clips:
             norm = flat.gradients.norm()
@@ -69,10 +73,10 @@ class Learner:
         with torch.no_grad():
             ranges = [flat.range_of(name) for name in restraint.resting]
             held = [(a[r], a[r].clone()) for r in ranges for a in (flat.weights, *self.optimizer.state.values())]
-            before = flat.weights.clone() if drops else None
+            before, changed = (flat.weights.clone(), self.changed(count)) if drops else (None, None)
             self.optimizer.step(rate * self.swing(count) if drops else rate, count, ema_keep=1.0)
-            if before is not None:
-                torch.where(self.changed(count), flat.weights, before, out=flat.weights)
+            if before is not None and changed is not None:
+                torch.where(changed, flat.weights, before, out=flat.weights)
             for view, value in held:
                 view.copy_(value)
             flat.ema.lerp_(flat.weights, 1 - ema_keep)

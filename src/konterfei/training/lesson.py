@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
 
 import torch
 from numpy.typing import NDArray
 
 from konterfei.errors import ConfigError, UnknownNameError
 from konterfei.models.base import Batch, SwapModel
+from konterfei.models.devices import free_memory, is_full_memory
 from konterfei.training.adversaries import Adversary, adversaries_for
 from konterfei.training.data import RawBatch
 from konterfei.training.dealing import seed_of
 from konterfei.training.learner import Learner, Restraint
-from konterfei.training.losses import draw_scene, measure
+from konterfei.training.losses import Scene, draw_scene, measure
 from konterfei.training.objectives import Objectives
 from konterfei.training.optimizers import OPTIMIZERS
 from konterfei.training.team import ALONE, Team
+from konterfei.training.thrift import WHOLE, Thrift, joined, pieces, repeat_layers
+
+T = TypeVar("T")
 
 _OFFERED = ("face_style_power", "bg_style_power", "true_face_power", "pretrain")
 
@@ -41,6 +47,8 @@ class Lesson:
         objectives: those in force.
         device, precision: where and in which format networks run.
         team: the processes that do it together; each is given its part of the batch.
+        thrift: how a step is cut to fit into memory; each process has its own.
+        tell: hears that memory was full and what was done about it.
     """
 
     def __init__(
@@ -52,10 +60,12 @@ class Lesson:
         device: torch.device,
         precision: str,
         team: Team = ALONE,
+        tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         if optimizer not in OPTIMIZERS:
             raise UnknownNameError("optimizer", optimizer, OPTIMIZERS)
         self.model, self.device, self.precision, self.team = model, device, precision, team
+        self.thrift, self.tell = WHOLE, tell
         model.part = (team.rank, team.size)
         self._optimizer, self._seed = optimizer, seed
         self.learner = Learner("", model, optimizer, Restraint())
@@ -86,22 +96,79 @@ class Lesson:
             mean losses of src and dst per sample, without what judges add, [2]; a GPU is not waited for.
         """
         batch = to_batch(raw, self.device)
-        torch.manual_seed(seed_of(self._seed, 7, count))  # what the model draws by chance follows from the step
-        terms = measure(self.model, batch, self.objectives, self.precision)
-        total = terms.src + terms.dst
-        for adversary in self.adversaries:
-            total = total + adversary.for_model(terms.scene)
-        total.backward()
-        self.team.sum_(self.learner.flat.gradients)
-        self.learner.step(rate, count, ema_keep)
+        src, dst, scenes = self._retried(lambda: self._find_gradients(batch, count), batch)
+        self._apply(self.learner, batch, rate, count, ema_keep)
         if self.adversaries and not self.objectives.pretrain:
-            # The original draws anew, with the weights of after the step; what was drawn before it will do as well.
-            exact = self.objectives.dfl_exact
-            scene = draw_scene(self.model, batch, self.objectives, self.precision) if exact else terms.scene
+            if self.objectives.dfl_exact:
+                # The original draws anew, with the weights of after the step; what was drawn before it will do as well.
+                chance = torch.get_rng_state()
+                scenes = self._retried(lambda: self._draw(batch, chance), batch)
+            scene = joined(scenes)
             for adversary in self.adversaries:
-                adversary.learn(scene, rate, count, self.team)
-        losses = self.team.sum_(torch.stack([terms.src, terms.dst]).detach())
+                self._retried(partial(self._find_judges_gradients, adversary, scene), batch)
+                self._apply(adversary.learner, batch, rate, count)
+        losses = self.team.sum_(torch.stack([src, dst]))
         return losses / (self.team.size * batch.warped.shape[0] / 2)
+
+    def _find_gradients(self, batch: Batch, count: int) -> tuple[torch.Tensor, torch.Tensor, list[Scene]]:
+        """The model's. Gives back losses of src and dst, and what judges are to see."""
+        torch.manual_seed(seed_of(self._seed, 7, count))  # what the model draws by chance follows from the step
+        losses, scenes = [], []
+        for piece in pieces(batch, self.thrift.samples):
+            terms = measure(self.model, piece, self.objectives, self.precision)
+            total = terms.src + terms.dst
+            for adversary in self.adversaries:
+                total = total + adversary.for_model(terms.scene)
+            total.backward()
+            losses.append((terms.src.detach(), terms.dst.detach()))
+            if self.adversaries:
+                scenes.append(terms.scene.detached())
+        src, dst = (sum(column[1:], column[0]) for column in zip(*losses, strict=True))
+        return src, dst, scenes
+
+    def _find_judges_gradients(self, judge: Adversary, scene: Scene) -> None:
+        judge.find_gradients(scene, self.thrift.samples)
+
+    def _apply(self, learner: Learner, batch: Batch, rate: float, count: int, ema_keep: float = 0.0) -> None:
+        """Let a network take the step that the gradients of all processes say."""
+        self.team.sum_(learner.flat.gradients)
+        self._retried(lambda: learner.step(rate, count, ema_keep), batch, begins_anew=False)
+
+    def _draw(self, batch: Batch, chance: torch.Tensor) -> list[Scene]:
+        """What the model draws now, by the random numbers that follow `chance`."""
+        torch.set_rng_state(chance)
+        parts = pieces(batch, self.thrift.samples)
+        return [draw_scene(self.model, part, self.objectives, self.precision) for part in parts]
+
+    def save_memory(self, thrift: Thrift) -> None:
+        """Do steps in this way from now on."""
+        self.thrift = thrift
+        repeat_layers(self.model, thrift.repeats)
+
+    def _retried(self, part: Callable[[], T], batch: Batch, begins_anew: bool = True) -> T:
+        """Do a part of a step; where memory is full, do it again with less, until nothing is left to be made smaller.
+
+        No part needs the other processes, which know nothing of it. Parts that find gradients begin anew without any;
+        one that applies them changes nothing before it has all the memory that it takes (`Learner.step`).
+        """
+        while True:
+            try:
+                return part()
+            except RuntimeError as error:
+                size = batch.warped.shape[0] // 2
+                smaller = self.thrift.further(size)
+                if not is_full_memory(error) or smaller is None:
+                    raise
+                self.tell(
+                    f"The memory of '{self.device}' is full. This step is done again {smaller.text(size)}, and so are "
+                    "those to come; what is learned is the same."
+                )
+                self.save_memory(smaller)
+            # here the error is gone, and with it what it had kept alive
+            if begins_anew:
+                for learner in self.learners:
+                    learner.flat.gradients.zero_()
+            free_memory(self.device)
 
     def is_sound(self) -> bool:
         """Whether all weights are numbers."""

@@ -12,18 +12,21 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import torch
 
-from konterfei.errors import CheckpointMismatchError, TrainingError
+from konterfei.errors import CheckpointMismatchError, OutOfMemoryError, TrainingError
 from konterfei.io.run import Checkpoint, Run
 from konterfei.models.base import SwapModel
+from konterfei.models.devices import free_memory, memory_errors
 from konterfei.reporting import Reporter
-from konterfei.training.checkpoints import restore, save, snapshot_of
+from konterfei.training.checkpoints import restore, save, set_aside, snapshot_of
+from konterfei.training.collapse import LOOK_EVERY, detail, is_blank, is_dead, went_blank
 from konterfei.training.data import RawBatch, Sampler, batches
 from konterfei.training.desk import Desk
 from konterfei.training.lesson import Lesson
 from konterfei.training.optimizers import FlatParameters
 from konterfei.training.plan import Budget, Plan, Progress, Schedule
-from konterfei.training.preview import preview_grid
+from konterfei.training.preview import MOST_ROWS, preview_grid
 from konterfei.training.team import ALONE, Order, Task, Team
+from konterfei.training.thrift import WHOLE, Thrift
 from konterfei.training.validations import Validations
 
 _EMA_KEEP = 0.999  # half-life of the smoothed weights: 700 steps
@@ -48,6 +51,8 @@ class LoopSettings:
     checkpoint_s: float = 120.0
     preview_s: float = 60.0
     begins_from: Start | None = None
+    thrift: Thrift = WHOLE
+    """How steps are cut to fit into memory."""
     team: Team = ALONE
     validations: Validations | None = None
     """None = no faces are held out."""
@@ -92,9 +97,11 @@ def train_loop(
         OutputError: the disk is full; the last checkpoint is whole.
     """
     plan, team, desk = settings.plan, settings.team, desk or Desk(run, reporter, plan=settings.plan)
+    objectives, device = plan.of(plan.phases[0]), settings.device
     lesson = Lesson(
-        model, plan.of(plan.phases[0]), settings.optimizer, sampler.seed, settings.device, settings.precision, team
+        model, objectives, settings.optimizer, sampler.seed, device, settings.precision, team, reporter.warn
     )
+    lesson.save_memory(settings.thrift)
     progress = restore(run, lesson, plan, reporter) or _begin(lesson, settings.begins_from, reporter)
     progress.adopt(settings.budget)
     if plan.rewind(progress):
@@ -126,10 +133,14 @@ def train_loop(
                     if _fell_apart(progress, src + dst):
                         _roll_back(run, lesson, progress, settings, reporter)
                         break
+                    if progress.step % LOOK_EVERY == 0 and went_blank(progress, detail(lesson, sampler)):
+                        _roll_back(run, lesson, progress, settings, reporter, "it draws one colour in place of a face")
+                        break
                     speed = (progress.step - first) / (progress.trained_s - before)
                     progress.estimate(speed, settings.schedule.hold)
                     part = settings.schedule.part_at(progress.step, progress.total)
-                    desk.report(progress, {"src": src, "dst": dst}, rate, part, speed)
+                    cut = lesson.thrift.figures(sampler.batch)
+                    desk.report(progress, {"src": src, "dst": dst}, rate, part, speed, cut)
                     plan.note(progress, src + dst)
                 asked = desk.look(progress)
                 if settings.validations is not None and ("validate" in asked or settings.validations.is_due(progress)):
@@ -145,13 +156,15 @@ def train_loop(
                     if not _is_sound(progress, lesson):  # between two reports
                         _roll_back(run, lesson, progress, settings, reporter)
                         break
+                    if progress.drawn and is_blank(progress, detail(lesson, sampler)):
+                        _roll_back(run, lesson, progress, settings, reporter, "it draws one colour in place of a face")
+                        break
                     if not is_last:
                         save(run, lesson, progress, settings.usable_steps)
                         desk.saved(progress)
                     next_save = progress.trained_s + settings.checkpoint_s
                 if ("preview" in asked or progress.trained_s >= next_preview) and not is_last:
-                    draw_preview(run, lesson, sampler, progress.step, reporter)
-                    desk.previewed(progress, run.preview_path())
+                    draw_preview(run, lesson, sampler, progress, desk, reporter)
                     next_preview = progress.trained_s + settings.preview_s
                 if turns:
                     break
@@ -159,8 +172,7 @@ def train_loop(
     if settings.validations is not None and not is_stopped and progress.validated_s < progress.trained_s:
         validate(lesson, progress, settings, settings.validations, desk, reporter)
     save(run, lesson, progress, settings.usable_steps)
-    draw_preview(run, lesson, sampler, progress.step, reporter)
-    desk.previewed(progress, run.preview_path())
+    draw_preview(run, lesson, sampler, progress, desk, reporter)
     desk.saved(progress)  # after the preview: a backup has it, too
     return LoopResult(progress, is_stopped)
 
@@ -175,15 +187,22 @@ def validate(
 ) -> None:
     """Measure the smoothed weights; end the run early where they have stopped to get better."""
     lesson.model.eval()
-    with smoothed(lesson.learner.flat):
-        scores = validations.validate(
-            lesson.model,
-            progress,
-            lesson.device,
-            lesson.precision,
-            lambda: snapshot_of(lesson, progress, settings.usable_steps),
-        )
-    lesson.model.train()
+    try:
+        with memory_errors(lesson.device, "measure the swap"), smoothed(lesson.learner.flat):
+            scores = validations.validate(
+                lesson.model,
+                progress,
+                lesson.device,
+                lesson.precision,
+                lambda: snapshot_of(lesson, progress, settings.usable_steps),
+            )
+    except OutOfMemoryError as error:
+        progress.validated_s = progress.trained_s
+        reporter.warn(f"Step {progress.step} is not validated. {error}")
+        desk.failed("validate", str(error))
+        return
+    finally:
+        lesson.model.train()
     desk.validated(progress, scores, validations.best)
     has_turned = settings.plan.phase(progress).patience is not None  # then this is a matter of the phase
     is_over = has_turned or progress.is_ending or progress.is_done
@@ -223,6 +242,7 @@ def _begin(lesson: Lesson, start: Start | None, reporter: Reporter) -> Progress:
             ) from error
         anew = f"; {' and '.join(start.forgotten)} begin anew" if start.forgotten else ""
         reporter.note(f"The weights are those of '{start.name}' at step {start.checkpoint.step}{anew}.")
+        return Progress(first=-1.0)
     return Progress()
 
 
@@ -239,26 +259,49 @@ def _is_sound(progress: Progress, lesson: Lesson) -> bool:
 
 
 def _fell_apart(progress: Progress, loss: float) -> bool:
-    """Whether the mean loss of a report is not a number, or far worse than it has been. Notes it otherwise."""
+    """Whether the mean loss of a report is not a number, or far worse than it has been or than it began.
+
+    Notes it otherwise.
+    """
     if not math.isfinite(loss):
         return True
     # one report is noisy: it is averaged with those before
     progress.loss = loss if not progress.loss else 0.8 * progress.loss + 0.2 * loss
+    if progress.step <= _REPORT_EVERY and not progress.first:
+        # styles cost nothing while everything is grey, and much once faces differ
+        has_styles = any(progress.objectives.get(f"{name}_style_power") for name in ("face", "bg"))
+        progress.first = -1.0 if has_styles else loss
     if progress.step <= _SETTLING:
         return False
     progress.best = min(progress.best or progress.loss, progress.loss)
-    return progress.loss > _COLLAPSE * progress.best
+    return progress.loss > _COLLAPSE * progress.best or progress.is_worse_than_untrained
 
 
-def _roll_back(run: Run, lesson: Lesson, progress: Progress, settings: LoopSettings, reporter: Reporter) -> None:
+def _leads_nowhere(run: Run, old: Progress, back_to: int) -> bool:
+    """Whether a checkpoint that was gone back to has led to a collapse before, and there is an older one."""
+    return back_to <= old.step < back_to + _SETTLING and (back_to == 0 or run.has_checkpoint_before(back_to))
+
+
+def _roll_back(
+    run: Run,
+    lesson: Lesson,
+    progress: Progress,
+    settings: LoopSettings,
+    reporter: Reporter,
+    why: str = "the loss rose sharply or was no number",
+) -> None:
     """Back to the last checkpoint (or to the start), with half the learning rate and other batches."""
     broken, salt, scale = progress.step, progress.salt + 1, progress.rate_scale / 2
     if salt > _MAX_ROLLBACKS:
         raise TrainingError(
-            f"Training of '{run.folder}' fell apart {salt} times, last at step {broken}. Look at its preview and the "
-            "facesets (wrong faces? black pictures?), or choose another preset."
+            f"Training of '{run.folder}' fell apart {salt} times, last at step {broken} ({why}). Look at its preview "
+            "and the facesets (wrong faces? black pictures?), or choose another preset."
         )
     old = restore(run, lesson, settings.plan, reporter)
+    is_barren = old is not None and (old.is_worse_than_untrained or is_dead(progress))
+    if old is not None and (is_barren or _leads_nowhere(run, old, progress.back_to)):
+        set_aside(run, 0 if is_barren else progress.back_to, reporter)
+        old = restore(run, lesson, settings.plan, reporter)
     if old is None:
         lesson.turn_to(settings.plan.of(settings.plan.phases[0]))
         for learner in lesson.learners:
@@ -267,12 +310,12 @@ def _roll_back(run: Run, lesson: Lesson, progress: Progress, settings: LoopSetti
     trained_s = progress.trained_s
     for name, value in asdict(old).items():
         setattr(progress, name, value)
-    progress.salt, progress.rate_scale, progress.trained_s = salt, scale, trained_s
+    progress.salt, progress.rate_scale, progress.trained_s, progress.back_to = salt, scale, trained_s, old.step
     progress.adopt(settings.budget)  # the checkpoint may be older than the budget and the objectives
     progress.turn_to(lesson.objectives)
     reporter.warn(
-        f"Training fell apart at step {broken} (the loss rose sharply or was no number). It goes on from step "
-        f"{progress.step} with {scale:.3g} times the learning rate and other samples."
+        f"Training fell apart at step {broken} ({why}). It goes on from step {progress.step} "
+        f"with {scale:.3g} times the learning rate and other samples."
     )
 
 
@@ -311,10 +354,31 @@ def smoothed(flat: FlatParameters) -> Iterator[None]:
         flat.weights.copy_(own)
 
 
-def draw_preview(run: Run, lesson: Lesson, sampler: Sampler, step: int, reporter: Reporter) -> None:
-    """Write the preview picture of the smoothed weights, and tell of it."""
+def draw_preview(
+    run: Run, lesson: Lesson, sampler: Sampler, progress: Progress, desk: Desk, reporter: Reporter
+) -> None:
+    """Write the preview picture of the smoothed weights, and tell of it.
+
+    Where memory is full, fewer faces are drawn at a time; where it is too full for one, there is no picture.
+    """
+    at_once, step = lesson.thrift.samples or MOST_ROWS, progress.step
     lesson.model.eval()
-    with smoothed(lesson.learner.flat):
-        grid = preview_grid(lesson.model, sampler.src, sampler.dst, lesson.device, lesson.precision)
-    lesson.model.train()
+    try:
+        while True:
+            try:
+                with memory_errors(lesson.device, "draw the preview"), smoothed(lesson.learner.flat):
+                    grid = preview_grid(
+                        lesson.model, sampler.src, sampler.dst, lesson.device, lesson.precision, at_once
+                    )
+                break
+            except OutOfMemoryError as error:
+                if at_once == 1:
+                    reporter.warn(f"Step {step} has no preview. {error}")
+                    desk.failed("preview", str(error))
+                    return
+                at_once = min(at_once, MOST_ROWS) // 2
+            free_memory(lesson.device)
+    finally:
+        lesson.model.train()
     reporter.preview(run.save_preview(step, grid.image, grid.layout))
+    desk.previewed(progress, run.preview_path())

@@ -69,6 +69,7 @@ class Optimizer:
     def __init__(self, parameters: FlatParameters) -> None:
         self._flat = parameters
         self.state = {name: torch.zeros_like(parameters.weights) for name in self.state_names}
+        self._piece = _PIECE if parameters.weights.device.type == "cpu" else parameters.weights.numel()
 
     def step(self, rate: float, count: int, ema_keep: float) -> None:
         """Apply the gradients.
@@ -79,10 +80,9 @@ class Optimizer:
             ema_keep: share of the old smoothed weights that is kept.
         """
         flat = self._flat
-        piece = _PIECE if flat.weights.device.type == "cpu" else flat.weights.numel()
         arrays = [flat.weights, flat.gradients, flat.ema, *self.state.values()]
         with torch.no_grad():
-            for weights, gradients, ema, *state in zip(*(a.split(piece) for a in arrays), strict=True):
+            for weights, gradients, ema, *state in zip(*(a.split(self._piece) for a in arrays), strict=True):
                 self._update(weights, gradients, state, rate, count)
                 ema.lerp_(weights, 1 - ema_keep)
                 gradients.zero_()
@@ -140,10 +140,15 @@ class RMSprop(Optimizer):
 
     state_names = ("square",)
 
+    def __init__(self, parameters: FlatParameters) -> None:
+        super().__init__(parameters)
+        self._root = torch.empty_like(parameters.weights[: self._piece])  # now: no memory is taken amid a step
+
     def _update(self, weights: Tensor, gradients: Tensor, state: list[Tensor], rate: float, count: int) -> None:
         (square,) = state
         square.mul_(0.9).addcmul_(gradients, gradients, value=0.1)
-        weights.addcdiv_(gradients, square.sqrt().add_(1e-6), value=-rate)
+        root = torch.sqrt(square, out=self._root[: square.numel()])
+        weights.addcdiv_(gradients, root.add_(1e-6), value=-rate)
 
 
 class Adam(Optimizer):

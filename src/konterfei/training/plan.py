@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
@@ -18,6 +18,8 @@ ENDS: Final = ("steps", "images", "plateau", "patience", "share")
 
 BETTER: Final = 0.002
 """A held-out score counts as better from this difference on: the next validation may find as much by chance."""
+
+_WORSE: Final = 1.2  # times the loss of the first report, which is one of some noise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +76,7 @@ class Progress:
         salt: number of rollbacks; part of the seed, so that the batch that broke the run does not come again.
         loss: mean of the last report.
         best: lowest such mean so far; 0 = none yet.
+        first: loss of the first report, of a network that had learned nothing yet; 0 = none yet, -1 = not known.
         pending: losses of src and dst of the steps since the last report.
         objectives: what these losses were measured with; empty in runs from before there was a choice.
         phase: number of the plan's phase, from 0.
@@ -81,6 +84,9 @@ class Progress:
         reports: losses reported in it, the newest at most; kept where it ends on a plateau.
         changes: what a person has changed of it while it lasts, as `Phase.changes`, or "rate".
         earlier: steps that another program had done before the weights were imported.
+        back_to: step of the checkpoint that it went back to when it last fell apart; -1 = it never did.
+        drawn: most that was seen of src's and dst's faces in what is drawn (`training.collapse`); empty = not looked.
+        blank: losses at looks that saw no face at all, the newest at most; empty once one was seen.
         validated_s: seconds trained at the last validation.
         top_score: best held-out score of the phase; None = none yet.
         stale: validations since then that were no better.
@@ -96,6 +102,7 @@ class Progress:
     salt: int = 0
     loss: float = 0.0
     best: float = 0.0
+    first: float = 0.0
     pending: list[list[float]] = field(default_factory=list)
     objectives: dict[str, Any] = field(default_factory=dict)
     phase: int = 0
@@ -103,6 +110,9 @@ class Progress:
     reports: list[float] = field(default_factory=list)
     changes: dict[str, Any] = field(default_factory=dict)
     earlier: int = 0
+    back_to: int = -1
+    drawn: list[float] = field(default_factory=list)
+    blank: list[float] = field(default_factory=list)
     validated_s: float = 0.0
     top_score: float | None = None
     stale: int = 0
@@ -113,11 +123,17 @@ class Progress:
         """Steps that the weights have seen, here and before."""
         return self.earlier + self.step
 
+    @property
+    def is_worse_than_untrained(self) -> bool:
+        """Whether its losses are beyond what it began with, and beyond what chance makes of that."""
+        return 0 < _WORSE * self.first < self.loss
+
     def turn_to(self, objectives: Objectives) -> None:
         """Take over objectives; losses measured with others say nothing about those to come."""
         wanted = asdict(objectives)
         if (self.objectives or asdict(Objectives())) != wanted:
-            self.loss, self.best, self.pending = 0.0, 0.0, []
+            self.loss, self.best, self.pending, self.blank = 0.0, 0.0, [], []
+            self.first = -1.0 if self.step else 0.0
         self.objectives = wanted
 
     def adopt(self, budget: Budget) -> None:
@@ -187,6 +203,10 @@ class Phase:
     """It ends when so many validations in a row found no better held-out score than one of this phase before them."""
     share: float | None = None
     """It ends when this share of the whole run is done."""
+
+    def without(self, names: Collection[str]) -> Phase:
+        """The same, but for changes of these settings."""
+        return replace(self, changes={name: value for name, value in self.changes.items() if name not in names})
 
     @property
     def has_end(self) -> bool:

@@ -1,4 +1,7 @@
-"""Presets: complete settings of a training, by what a person wants and has."""
+"""Presets: complete settings of a training, by what a person has (a CPU, a GPU of so much memory) and wants.
+
+That each fits into the memory that it is for is tested with the prediction of `training.memory`.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from konterfei.training.objectives import Objectives
 from konterfei.training.plan import Phase, Plan, Schedule
 
 OptimizerName = Literal["adabelief", "adam", "rmsprop"]
+Intent = Literal["trial", "quick look", "standard", "close-up"]
 
 BYTES_A_PARAMETER = 84
 """Disk that a run takes: three checkpoints of four float32 each and one more while it is written, five snapshots."""
@@ -23,7 +27,11 @@ class Preset:
     """One complete way to train."""
 
     about: str
-    """Whom it is for, in one line."""
+    """Whom it is for and why it is as it is, in one line."""
+    intent: Intent
+    """What the result is for."""
+    memory_gb: int
+    """Memory of the GPU that it is made for, into which it is predicted to fit with a GAN and in fp32; 0 = a CPU."""
     model: str
     """Name in the table of models."""
     dims: Dims
@@ -47,7 +55,7 @@ class Preset:
     objectives: Objectives = field(default_factory=Objectives)
     """Losses, samples and updates."""
     phases: tuple[Phase, ...] = (Phase(),)
-    """Parts of the run in which some of these differ."""
+    """Parts of the run in which some of these differ. What a person chose holds in all of them."""
     patience: int = 8
     """A run for which neither steps nor minutes are given ends when so many validations in a row were no better."""
 
@@ -62,9 +70,19 @@ GENTLE = AugmentSettings(rotation_deg=4.0, scale=0.05, shift=0.02, straight=1 / 
 jitter; in the one comparison made, it needed more than four times the training for the same likeness
 (docs/training.md)."""
 
+_LONG = Schedule(rate=5e-5, warmup=500, hold=0.8)
+_WARPED_THEN_STRAIGHT = (
+    Phase(name="likeness", share=_LONG.hold),
+    Phase(name="sharpen", changes={"random_warp": False}),
+)
+"""What is done by hand in the field: bent samples until nothing more is gained, straight ones, at a falling rate, for
+sharpness at the end. GAN and styles stay a matter of taste and of looking."""
+
 PRESETS: dict[str, Preset] = {
     "quick": Preset(
         about="a recognisable face soonest: 96 px, for a laptop without a GPU and for first looks",
+        intent="quick look",
+        memory_gb=0,
         model="df",
         dims=Dims(resolution=96, ae=128, encoder=32, decoder=24, mask=8, unit=True, double=True),
         face_type=FaceType.FULL,
@@ -78,18 +96,23 @@ PRESETS: dict[str, Preset] = {
     ),
     "standard": Preset(
         about="the field's default: 128 px, liae-ud 256/64/64/22; needs a GPU of 6 GB, or days",
+        intent="standard",
+        memory_gb=6,
         model="liae",
         dims=Dims(resolution=128, ae=256, encoder=64, decoder=64, mask=22, unit=True, double=True),
         face_type=FaceType.FULL,
         batch=8,
         optimizer="adabelief",
-        schedule=Schedule(rate=5e-5, warmup=500, hold=0.8),
+        schedule=_LONG,
+        phases=_WARPED_THEN_STRAIGHT,
         steps=150_000,
         usable_steps=30_000,
         run_bytes=7_200_000_000,
     ),
     "quick96": Preset(
         about="DeepFaceLab's Quick96: 96 px, df-ud 128/64/64/16, no choices; a GPU of 4 GB, or hours",
+        intent="quick look",
+        memory_gb=4,
         model="df",
         dims=Dims(resolution=96, ae=128, encoder=64, decoder=64, mask=16, unit=True, double=True),
         face_type=FaceType.FULL,
@@ -106,6 +129,8 @@ PRESETS: dict[str, Preset] = {
     ),
     "amp": Preset(
         about="a slider from dst to src at merge time: 224 px, amp 256/1024/64/64/22; a GPU of 12 GB, and days",
+        intent="standard",
+        memory_gb=12,
         model="amp",
         dims=Dims(
             resolution=224, ae=256, encoder=64, decoder=64, mask=22, unit=True, double=True, deep=True, inter=1024
@@ -113,13 +138,136 @@ PRESETS: dict[str, Preset] = {
         face_type=FaceType.WHOLE,
         batch=8,
         optimizer="adabelief",
-        schedule=Schedule(rate=5e-5, warmup=500, hold=0.8),
+        schedule=_LONG,
+        phases=_WARPED_THEN_STRAIGHT,
         steps=300_000,
         usable_steps=60_000,
         run_bytes=8_800_000_000,
     ),
+    "cpu": Preset(
+        about="larger faces without a GPU, over nights: 128 px, df-ud at half the usual widths, placed gently",
+        intent="standard",
+        memory_gb=0,
+        model="df",
+        dims=Dims(resolution=128, ae=192, encoder=40, decoder=32, mask=12, unit=True, double=True),
+        face_type=FaceType.FULL,
+        batch=6,
+        optimizer="adam",
+        schedule=Schedule(rate=3e-4, warmup=500),
+        steps=60_000,
+        usable_steps=15_000,
+        run_bytes=1_800_000_000,
+        augment=GENTLE,
+    ),
+    "6gb-closeup": Preset(
+        about="larger faces on 6 GB: 160 px, liae-ud 256/64/64/22, half again as many pixels as standard",
+        intent="close-up",
+        memory_gb=6,
+        model="liae",
+        dims=Dims(resolution=160, ae=256, encoder=64, decoder=64, mask=22, unit=True, double=True),
+        face_type=FaceType.FULL,
+        batch=8,
+        optimizer="adabelief",
+        schedule=_LONG,
+        phases=_WARPED_THEN_STRAIGHT,
+        steps=200_000,
+        usable_steps=40_000,
+        run_bytes=8_300_000_000,
+    ),
+    "8gb": Preset(
+        about="a size between: 192 px, liae-ud 256/64/64/22, whole face, so that foreheads can be cut freely",
+        intent="standard",
+        memory_gb=8,
+        model="liae",
+        dims=Dims(resolution=192, ae=256, encoder=64, decoder=64, mask=22, unit=True, double=True),
+        face_type=FaceType.WHOLE,
+        batch=8,
+        optimizer="adabelief",
+        schedule=_LONG,
+        phases=_WARPED_THEN_STRAIGHT,
+        steps=250_000,
+        usable_steps=50_000,
+        run_bytes=9_500_000_000,
+    ),
+    "8gb-closeup": Preset(
+        about="sharper on 8 GB: 224 px of the full face rather than the whole, df-udt, which holds on to src best",
+        intent="close-up",
+        memory_gb=8,
+        model="df",
+        dims=Dims(resolution=224, ae=256, encoder=64, decoder=64, mask=22, unit=True, double=True, deep=True),
+        face_type=FaceType.FULL,
+        batch=6,
+        optimizer="adabelief",
+        schedule=_LONG,
+        phases=_WARPED_THEN_STRAIGHT,
+        steps=300_000,
+        usable_steps=60_000,
+        run_bytes=8_300_000_000,
+    ),
+    "12gb": Preset(
+        about="the recipe of DeepFaceLive's models: 224 px whole face, liae-udt 512/64/64/32, batch 8",
+        intent="standard",
+        memory_gb=12,
+        model="liae",
+        dims=Dims(resolution=224, ae=512, encoder=64, decoder=64, mask=32, unit=True, double=True, deep=True),
+        face_type=FaceType.WHOLE,
+        batch=8,
+        optimizer="adabelief",
+        schedule=_LONG,
+        phases=_WARPED_THEN_STRAIGHT,
+        steps=500_000,
+        usable_steps=80_000,
+        run_bytes=15_600_000_000,
+    ),
+    "12gb-closeup": Preset(
+        about="256 px whole face on 12 GB: liae-udt 320/72/72/24, wider decoder, shorter code; two DSSIM windows",
+        intent="close-up",
+        memory_gb=12,
+        model="liae",
+        dims=Dims(resolution=256, ae=320, encoder=72, decoder=72, mask=24, unit=True, double=True, deep=True),
+        face_type=FaceType.WHOLE,
+        batch=8,
+        optimizer="adabelief",
+        schedule=_LONG,
+        phases=_WARPED_THEN_STRAIGHT,
+        steps=500_000,
+        usable_steps=80_000,
+        run_bytes=12_200_000_000,
+    ),
+    "24gb": Preset(
+        about="256 px whole face with room: liae-udt 512/80/80/32, and 12 samples a step for calmer gradients",
+        intent="standard",
+        memory_gb=24,
+        model="liae",
+        dims=Dims(resolution=256, ae=512, encoder=80, decoder=80, mask=32, unit=True, double=True, deep=True),
+        face_type=FaceType.WHOLE,
+        batch=12,
+        optimizer="adabelief",
+        schedule=_LONG,
+        phases=_WARPED_THEN_STRAIGHT,
+        steps=500_000,
+        usable_steps=80_000,
+        run_bytes=21_200_000_000,
+    ),
+    "24gb-closeup": Preset(
+        about="for faces that fill the frame: 320 px whole face, liae-udt 512/80/80/32, batch 8",
+        intent="close-up",
+        memory_gb=24,
+        model="liae",
+        dims=Dims(resolution=320, ae=512, encoder=80, decoder=80, mask=32, unit=True, double=True, deep=True),
+        face_type=FaceType.WHOLE,
+        batch=8,
+        optimizer="adabelief",
+        schedule=_LONG,
+        phases=_WARPED_THEN_STRAIGHT,
+        steps=600_000,
+        usable_steps=100_000,
+        run_bytes=26_400_000_000,
+    ),
     "tiny": Preset(
         about="64 px and seconds a hundred steps: to try a command or a clip, not to show",
+        intent="trial",
+        memory_gb=0,
         model="df",
         dims=Dims(resolution=64, ae=32, encoder=8, decoder=8, mask=4, unit=True, double=True),
         face_type=FaceType.FULL,

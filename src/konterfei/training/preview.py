@@ -23,6 +23,9 @@ Array = NDArray[Any]
 
 _SMALLEST, _LARGEST = 128, 256  # side of a face in the picture, px
 _HEIGHT = 800  # of all rows together, px: a window shows them without scrolling
+MOST_ROWS = _HEIGHT // _SMALLEST
+"""Faces of each person in the picture, at most."""
+
 _TOP, _GAP = 24, 12  # height of the names, space between plain and masked columns, px
 
 
@@ -36,31 +39,34 @@ def layout_for(resolution: int) -> PreviewLayout:
 
 
 def preview_grid(
-    model: SwapModel, src: TrainingFaces, dst: TrainingFaces, device: torch.device, precision: str
+    model: SwapModel,
+    src: TrainingFaces,
+    dst: TrainingFaces,
+    device: torch.device,
+    precision: str,
+    at_once: int = MOST_ROWS,
 ) -> Preview:
-    """Faces of both people, their reconstructions and the swap, plain and masked."""
+    """Faces of both people, their reconstructions and the swap, plain and masked.
+
+    Args:
+        model: what has been learned.
+        src, dst: the faces.
+        device, precision: where and in which format the model runs.
+        at_once: faces of each person that it draws at a time, where memory is short.
+    """
     layout, side = layout_for(model.dims.resolution), model.dims.resolution
     count = layout.rows
-    src_faces, src_masks = _spread(src, count, side)
-    dst_faces, dst_masks = _spread(dst, count, side)
-    batch = torch.from_numpy(np.concatenate([src_faces, dst_faces])).to(device).permute(0, 3, 1, 2).float() / 255
-    with torch.inference_mode(), autocast(device, precision):
-        again = model.reconstruct(batch.contiguous(memory_format=torch.channels_last))
-        swapped, dst_mask = model.swap(batch[count:].contiguous(memory_format=torch.channels_last))
-    images = [
-        src_faces,
-        _pixels(again.image[:count]),
-        dst_faces,
-        _pixels(again.image[count:]),
-        _pixels(swapped.image),
+    src_faces, src_masks = spread_faces(src, count, side)
+    dst_faces, dst_masks = spread_faces(dst, count, side)
+    drawn = [
+        _draw(model, src_faces[i : i + at_once], dst_faces[i : i + at_once], device, precision)
+        for i in range(0, count, at_once)
     ]
-    masks = [
-        src_masks,
-        _values(again.mask[:count]),
-        dst_masks,
-        _values(again.mask[count:]),
-        _values(swapped.mask) * _values(dst_mask),  # as a merge has it: neither spills
-    ]
+    src_again, src_mask, dst_again, dst_mask, swapped, swap_mask = (
+        np.concatenate(parts) for parts in zip(*drawn, strict=True)
+    )
+    images = [src_faces, src_again, dst_faces, dst_again, swapped]
+    masks = [src_masks, src_mask, dst_masks, dst_mask, swap_mask]
     images += [np.round(image * mask).astype(np.uint8) for image, mask in zip(images, masks, strict=True)]
     width = layout.columns[-1][1] + layout.cell
     picture = np.full((layout.top + count * layout.cell, width, 3), 32, np.uint8)
@@ -71,7 +77,24 @@ def preview_grid(
     return Preview(picture, layout)
 
 
-def _spread(faces: TrainingFaces, count: int, side: int) -> tuple[Array, Array]:
+def _draw(model: SwapModel, src: Array, dst: Array, device: torch.device, precision: str) -> tuple[Array, ...]:
+    """src again, dst again and the swap, each with its mask."""
+    count = len(src)
+    batch = torch.from_numpy(np.concatenate([src, dst])).to(device).permute(0, 3, 1, 2).float() / 255
+    with torch.inference_mode(), autocast(device, precision):
+        again = model.reconstruct(batch.contiguous(memory_format=torch.channels_last))
+        swapped, dst_mask = model.swap(batch[count:].contiguous(memory_format=torch.channels_last))
+    return (
+        _pixels(again.image[:count]),
+        _values(again.mask[:count]),
+        _pixels(again.image[count:]),
+        _values(again.mask[count:]),
+        _pixels(swapped.image),
+        _values(swapped.mask) * _values(dst_mask),  # as a merge has it: neither spills
+    )
+
+
+def spread_faces(faces: TrainingFaces, count: int, side: int) -> tuple[Array, Array]:
     """`count` faces, evenly spread over the faceset: [N, side, side, 3] uint8, and masks [N, side, side, 1] in [0, 1].
 
     A faceset with fewer faces repeats some.

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from konterfei.errors import ConfigError, OutputError, StoreError
-from konterfei.io.backups import backups, go_back, make_backup, own_bytes
+from konterfei.io.backups import backups, generations, go_back, make_backup, own_bytes
 from konterfei.io.manifest import Manifest
 from konterfei.io.run import Checkpoint, Run
 
@@ -168,3 +168,27 @@ def test_a_full_disk_leaves_no_half_backup(run, monkeypatch):
     make_backup(run)
     assert [path.name for path in (run.folder / "backups").iterdir()] == ["00000010"]
     assert json.loads((run.folder / "backups/00000010/config.json").read_text())["model"] == "df"
+
+
+def test_an_older_state_that_the_run_itself_keeps_can_be_kept_and_gone_back_to(run):
+    for step in range(10, 210, 10):
+        learn(run, step, preview=False)
+    (older,) = generations(run)[:1]
+    assert older < 190 and generations(run) == [older, 190]
+    kept = make_backup(run, step=older)
+    assert (kept.step, kept.path.name) == (older, f"{older:08d}")
+    left = go_back(run, kept)
+    assert left.step == 200
+    assert run.newest_checkpoint().step == older == run.newest_snapshot().info["steps"]
+    with pytest.raises(StoreError, match="nothing to back up"):
+        make_backup(run, step=7)
+
+
+def test_each_checkpoint_has_its_snapshot_and_others_are_older(run):
+    for step in range(1, 120):
+        learn(run, step, preview=False)
+        checkpoints = [int(path.name) for path in run.checkpoint_paths()]
+        snapshots = [int(path.stem) for path in run.snapshot_paths()]
+        assert set(checkpoints) <= set(snapshots)
+        assert (len(checkpoints), len(snapshots)) == (min(step, 3), min(step, 5))
+    assert 0.2 < (119 - snapshots[0]) / 119 < 0.55

@@ -162,7 +162,7 @@ def test_nothing_is_left_behind_when_the_disk_is_full(run, monkeypatch):
     def full(data, *_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(run_files, "pack_tensors", full)
+    monkeypatch.setattr(run_files, "_write_tensors", full)
     with pytest.raises(OutputError, match="no space is left"):
         run.save_checkpoint(checkpoint(2))
     assert names(run) == ["00000001"]

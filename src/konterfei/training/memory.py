@@ -1,0 +1,140 @@
+"""Does a training fit into memory, and how must a step be cut so that it does? Asked before the first step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+
+from konterfei.models.base import SwapModel
+from konterfei.nets.dims import Dims
+from konterfei.training.objectives import Objectives
+from konterfei.training.thrift import WHOLE, Thrift
+
+ROOM = 1.25
+"""Memory taken, by that of the arrays: what kernels need for themselves and what the allocator rounds up. Up to 1.25
+was measured on a CPU (docs/training.md)."""
+
+_FILES = 32  # bytes a weight: a checkpoint as bytes and as arrays, when it is read on a CPU
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """What decides over the memory of a training.
+
+    Attributes:
+        model: which one.
+        dims: its size.
+        objectives: in force in each phase.
+        optimizer: its name.
+        batch: samples of each person in a step.
+        precision: of the networks.
+    """
+
+    model: type[SwapModel]
+    dims: Dims
+    objectives: tuple[Objectives, ...]
+    optimizer: str
+    batch: int
+    precision: str
+
+    @property
+    def weights(self) -> int:
+        """Weights of the model and of the judges of the phase that has most of them."""
+        from konterfei.training.adversaries import parameters_of_judges
+
+        with torch.device("meta"):
+            model = self.model(self.dims)
+        judges = max(parameters_of_judges(model, one) if one.is_judged else 0 for one in self.objectives)
+        return judges + sum(parameter.numel() for parameter in model.parameters())
+
+    def bytes_at_most(self) -> int:
+        """More than it takes by any means: by the networks' widths, at once."""
+        dims = self.dims
+        decoder, mask = (18, 18) if dims.double else (75, 35)  # floats a pixel and width: the test has those counted
+        floats = 6 * dims.encoder + decoder * dims.decoder + mask * dims.mask + 220
+        is_styled = any(one.face_style_power or one.bg_style_power for one in self.objectives)
+        judge = max(24 * one.gan_dims + 60 if one.gan_power else 0 for one in self.objectives)
+        pixels = self.batch * dims.resolution**2
+        return 44 * self.weights + 4 * pixels * (floats * (2 if is_styled else 1) + judge)
+
+    def bytes_with(self, thrift: Thrift) -> int:
+        """What it takes with its steps cut in this way: the arrays of the phase that needs most."""
+        from konterfei.training.footprint import footprint  # it loads much of PyTorch, and most trainings just fit
+
+        return max(
+            footprint(self.model, self.dims, one, self.optimizer, self.batch, self.precision, thrift)  # type: ignore[arg-type]
+            for one in set(self.objectives)
+        )
+
+    def ways(self, first: Thrift) -> Iterator[Thrift]:
+        """Ever smaller ones, from `first` on."""
+        way: Thrift | None = first
+        while way is not None:
+            yield way
+            way = way.further(self.batch)
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """How steps are to be done.
+
+    Attributes:
+        thrift: the way that fits.
+        note: what was chosen and why; "" where everything fits as it is.
+        fits: whether it does.
+    """
+
+    thrift: Thrift
+    note: str = ""
+    fits: bool = True
+
+
+def plan_memory(
+    training: Training,
+    device: torch.device,
+    free: int | None,
+    also: int = 0,
+    first: Thrift = WHOLE,
+) -> MemoryPlan:
+    """The first way to do steps that fits into memory; the smallest where none does.
+
+    Args:
+        training: what is to fit.
+        device: where it runs.
+        free: bytes that it may take there; None = unknown: nothing is planned.
+        also: bytes of that which are taken by other things than networks: faces.
+        first: the way to begin with.
+    """
+    if free is None:
+        return MemoryPlan(first)
+    on_cpu = device.type == "cpu"
+
+    def needed(arrays: int) -> int:
+        return round(ROOM * arrays) + also
+
+    if needed(training.bytes_at_most()) <= free:
+        return MemoryPlan(first)
+    files = 28 * training.weights + _FILES * training.weights if on_cpu else 0  # no way to do steps makes these smaller
+    whole = chosen = first
+    for chosen in training.ways(first):
+        if needed(training.bytes_with(chosen)) <= free:
+            break
+    takes, took = (needed(training.bytes_with(way)) for way in (chosen, whole))
+    fits = max(takes, files + also) <= free
+    if fits and chosen == first:
+        return MemoryPlan(first)
+    has = f"{free / 1e9:.1f} GB of '{device}' are free for it"
+    wants = f"A step would take {took / 1e9:.1f} GB of memory, {has}"
+    if chosen == first:
+        wants = f"A step takes {takes / 1e9:.1f} GB of memory and reading checkpoints {(files + also) / 1e9:.1f}, {has}"
+    note = f"{wants}. It is done {chosen.text(training.batch)}"
+    if fits:
+        return MemoryPlan(chosen, f"{note}, which takes {takes / 1e9:.1f} GB; what is learned is the same.")
+    return MemoryPlan(
+        chosen,
+        f"{note}, which takes {max(takes, files + also) / 1e9:.1f} GB, and may not fit all the same. Close other "
+        "programs, or choose a smaller --resolution or another --preset in another folder.",
+        fits=False,
+    )
