@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import shutil
 import time
 from dataclasses import asdict, dataclass, replace
@@ -183,7 +184,7 @@ class Material:
         model = MODELS.load(chosen.model)(chosen.dims)
         model.load_state_dict(trainer.weights())
         swapper = Swapper(model, FaceType.FULL, {}, "cpu", trainer.precision)
-        with torch.inference_mode():
+        with torch.no_grad():  # not inference mode: what losses keep for later is made here
             terms = measure(model, self.held, Objectives(), trainer.precision)
         held_loss = float(terms.src + terms.dst) / (len(self.held.mask) / 2)
         return {**self.validator.score(swapper).to_json(), "held_loss": held_loss}
@@ -382,8 +383,12 @@ def main() -> None:
     if not args.tell:
         if args.src is None or args.dst is None:
             parser.error("--src and --dst are needed to train")
-        for name in args.names or MAIN:
-            run(name, args)
+        for name in args.names or MAIN:  # a process each: what ours does to the memory would help the plain recipe
+            process = multiprocessing.get_context("spawn").Process(target=run, args=(name, args))
+            process.start()
+            process.join()
+            if process.exitcode:
+                raise SystemExit(f"'{name}' ended early; see above. The same command goes on from its checkpoint.")
     tell(args.out)
 
 
