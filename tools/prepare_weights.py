@@ -7,7 +7,8 @@ from TFLite as told there. Prints size and sha256 of input and output; the table
 
 What changes: fixed input sizes become free ones (both detectors are fully convolutional), shapes that the exporter
 wrote down for the old size are dropped, constants leave the list of graph inputs so that the runtime may fold them,
-and those that no node reads (batch counters of the training) are dropped. No weight is touched.
+and those that no node reads (batch counters of the training) are dropped. No weight is touched, but for MobileNetV2:
+of its blocks the first thirteen are taken, and normalisations are put into the convolutions before them.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import sys
 from pathlib import Path
 
 import onnx
+import torch
+from safetensors.torch import save_file
 
 TARGET = Path(__file__).resolve().parent.parent / "src" / "konterfei" / "weights" / "files"
 
@@ -26,6 +29,7 @@ SOURCES = {
     "mesh478_attention.onnx": "mesh478.onnx",
     "mobilefacenet192.onnx": "mobilefacenet.onnx",
     "selfie_segmentation.onnx": "selfie_segmentation.onnx",
+    "mobilenet_v2_imagenet.pth": "mobilenet.safetensors",
 }
 """Upstream file name -> name in the package."""
 
@@ -59,6 +63,22 @@ def free_size(model: onnx.ModelProto) -> None:
     onnx.checker.check_model(model)
 
 
+def folded(data: Path, blocks: int = 13) -> dict[str, torch.Tensor]:
+    """Convolutions of torchvision's MobileNetV2 in order, up to a block, each with the normalisation behind it."""
+    weights = torch.load(data, weights_only=True, map_location="cpu")
+    chosen = [name for name in weights if name.startswith("features.") and int(name.split(".")[1]) <= blocks]
+    kernels = [name for name in chosen if weights[name].dim() == 4]
+    made = {}
+    for number, (kernel, mean) in enumerate(
+        zip(kernels, [name for name in chosen if name.endswith("running_mean")], strict=True)
+    ):
+        norm = mean.removesuffix("running_mean")
+        gain = weights[norm + "weight"] / torch.sqrt(weights[norm + "running_var"] + 1e-5)
+        made[f"weight_{number:02}"] = (weights[kernel] * gain.view(-1, 1, 1, 1)).contiguous()
+        made[f"bias_{number:02}"] = weights[norm + "bias"] - gain * weights[mean]
+    return made
+
+
 def main(source_dir: Path) -> None:
     """Writes every file of `SOURCES` into the package."""
     TARGET.mkdir(parents=True, exist_ok=True)
@@ -69,6 +89,9 @@ def main(source_dir: Path) -> None:
             model = onnx.load_from_string(data)
             free_size(model)
             data = model.SerializeToString(deterministic=True)
+        if name.endswith(".pth"):
+            save_file(folded(source_dir / name), TARGET / target)
+            data = (TARGET / target).read_bytes()
         (TARGET / target).write_bytes(data)
         print(f"{target}: {len(data)} bytes\n  from {before}\n  is   {hashlib.sha256(data).hexdigest()}")
 

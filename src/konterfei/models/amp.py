@@ -27,6 +27,7 @@ class AMP(SwapModel):
 
     can_morph: ClassVar[bool] = True
     recipe: ClassVar[Recipe] = recipes.AMP
+    offers: ClassVar[frozenset[str]] = frozenset({"identity_power"})
 
     def __init__(self, dims: Dims) -> None:
         dims = replace(dims, unit=True, double=True, deep=True, cosine=False)
@@ -36,12 +37,17 @@ class AMP(SwapModel):
         self.decoder = Decoder(dims, dims.inter_channels)
 
     def reconstruct(self, images: Tensor) -> Images:
-        """See SwapModel. While training, src is drawn from a random mixture; else wholly by its own inter."""
-        src, dst = self.encoder(images).chunk(2)
+        """See SwapModel. While training, src is drawn from a random mixture; else wholly by its own inter.
+
+        The code is what both inters begin with.
+        """
+        features = self.encoder(images)
+        src, dst = features.chunk(2)
         own = self.inter_src(src)
         if self.training:
             own = torch.where(self._random_channels(src), own, self.inter_dst(src))
-        return Images(*self.decoder(torch.cat([own, self.inter_dst(dst)])))
+        image, mask = self.decoder(torch.cat([own, self.inter_dst(dst)]))
+        return Images(image, mask, features)
 
     def swap(self, images: Tensor, morph: float | Tensor = 1.0) -> tuple[Images, Tensor]:
         """See SwapModel. The first int(I morph) channels of the code are inter_src's, the others inter_dst's."""
@@ -52,6 +58,10 @@ class AMP(SwapModel):
         is_src = torch.arange(channels, device=images.device).float() < torch.floor(share * channels)
         mixed = torch.where(is_src.view(1, channels, 1, 1), self.inter_src(features), dst)
         return Images(*self.decoder(mixed)), self.decoder.mask(dst)
+
+    def swap_from(self, code: Tensor) -> Images:
+        """See SwapModel."""
+        return Images(*self.decoder(self.inter_src(code)))
 
     def _random_channels(self, samples: Tensor) -> Tensor:
         """Which channels are src's: int(I `dims.morph`) random ones of each sample. [B, ...] -> [B, I, 1, 1] bool."""

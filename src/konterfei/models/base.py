@@ -20,12 +20,14 @@ class Batch:
         target: what it should give back. [2B, 3, R, R] in [0, 1]
         mask: of the target, 1 = face. [2B, 1, R, R] in [0, 1]
         parts: eyes and mouth of the target; None where nothing asks for them. [2B, 1, R, R] in [0, 1]
+        numbers: of the samples within the whole step, where this is a part of it; on the CPU. [2B]
     """
 
     warped: Tensor
     target: Tensor
     mask: Tensor
     parts: Tensor | None = None
+    numbers: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Images:
     Attributes:
         image: [B, 3, R, R] in (0, 1), float32
         mask: [B, 1, R, R] in (0, 1), float32
-        code: what they were drawn from, where the model shows it. [B, C, r, r]
+        code: what they were drawn from, where the model shows it. [B, ...]
     """
 
     image: Tensor
@@ -84,7 +86,7 @@ class SwapModel(nn.Module):
     def swap_from(self, code: Tensor) -> Images:
         """Faces of dst drawn as src from the code that `reconstruct` gave for them. [B, C, r, r] -> Images.
 
-        Only for models that offer style losses.
+        Only for models that offer style losses or the identity loss.
         """
         raise NotImplementedError
 

@@ -14,7 +14,9 @@ from konterfei.nets.autoencoders import Decoder, Dims, Encoder, Inter
 class DF(SwapModel):
     """code = inter(encoder(x)); src and dst each have a decoder; swap = decoder_src(code of dst)."""
 
-    offers: ClassVar[frozenset[str]] = frozenset({"face_style_power", "bg_style_power", "true_face_power", "pretrain"})
+    offers: ClassVar[frozenset[str]] = frozenset(
+        {"face_style_power", "bg_style_power", "true_face_power", "identity_power", "pretrain"}
+    )
     forgotten: ClassVar[tuple[str, ...]] = ("inter",)
 
     def __init__(self, dims: Dims) -> None:

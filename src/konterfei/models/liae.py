@@ -14,7 +14,7 @@ from konterfei.nets.autoencoders import Decoder, Dims, Encoder, Inter
 class LIAE(SwapModel):
     """src code = [AB, AB]; dst code = [B, AB]; swap = decoder([AB(dst), AB(dst)])."""
 
-    offers: ClassVar[frozenset[str]] = frozenset({"face_style_power", "bg_style_power", "pretrain"})
+    offers: ClassVar[frozenset[str]] = frozenset({"face_style_power", "bg_style_power", "identity_power", "pretrain"})
     forgotten: ClassVar[tuple[str, ...]] = ("inter_AB", "inter_B")
 
     def __init__(self, dims: Dims) -> None:

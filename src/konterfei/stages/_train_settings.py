@@ -89,6 +89,11 @@ class TrainConfig:
     """Draw what surrounds the face towards dst, 0 to 100. It may cost likeness."""
     true_face_power: float | None = None
     """Hold on to src's identity, 0 to 1 (0.01 is usual): pushes codes of src and dst together. df only."""
+    identity_power: float | None = None
+    """Draw swapped faces so that the recognizer sees src in them, 0 to 100 (0.3 is usual): for likeness. Steps take
+    two fifths longer."""
+    perceptual_power: float | None = None
+    """Draw faces so that a network that knows pictures finds them alike, 0 to 100 (3 is usual): for detail."""
     gan_power: float | None = None
     """Push for detail by a second network that judges src's faces, 0 to 5 (0.1 is usual). For the very end."""
     gan_patch_size: int | None = None

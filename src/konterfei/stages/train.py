@@ -131,7 +131,7 @@ def _check_means(config: TrainConfig, chosen: Preset, place: Place) -> None:
 
     choose_precision(config.precision, processor_of(place, config.device))
     for phase in chosen.phases:
-        refuse_unoffered(chosen.model, MODELS.load(chosen.model), chosen.plan.of(phase).in_force())
+        refuse_unoffered(chosen.model, MODELS.load(chosen.model), chosen.plan.of(phase).in_force(), chosen.face_type)
 
 
 def _run_loop(
@@ -170,6 +170,7 @@ def _run_loop(
         precision=precision,
         usable_steps=chosen.usable_steps,
         plan=plan,
+        face_type=chosen.face_type,
         checkpoint_s=config.checkpoint_seconds,
         preview_s=config.preview_seconds,
         validations=validations,
@@ -182,7 +183,7 @@ def _run_loop(
     )
 
     def can_serve(objectives: Objectives) -> None:
-        refuse_unoffered(chosen.model, type(model), objectives.in_force())
+        refuse_unoffered(chosen.model, type(model), objectives.in_force(), chosen.face_type)
         if needs_parts(model, objectives) and sampler.src.parts is None:
             raise ConfigError("The masks of eyes and mouth were not made: start the training again with --eyes-mouth.")
 
@@ -212,6 +213,7 @@ def _follow(config: TrainConfig, place: Place, call: Callable[[], None]) -> Orde
     from konterfei.training.following import follow
     from konterfei.training.lesson import Lesson
     from konterfei.training.team import Together
+    from konterfei.training.witnesses import Sitter
 
     chosen, device = with_imported(resolved(config), config), processor_of(place, config.device)
     facesets = {"src": Faceset.open(config.src), "dst": Faceset.open(config.dst)}
@@ -223,7 +225,16 @@ def _follow(config: TrainConfig, place: Place, call: Callable[[], None]) -> Orde
         means = means_of(config, chosen, facesets, held, device, place, Silent())
         team.agree(means.facts)
         sampler = means.sampler
-        lesson = Lesson(means.model, sampler.objectives, chosen.optimizer, config.seed, device, means.precision, team)
+        lesson = Lesson(
+            means.model,
+            sampler.objectives,
+            chosen.optimizer,
+            config.seed,
+            device,
+            means.precision,
+            team,
+            sitter=Sitter(sampler.src, chosen.face_type),
+        )
         lesson.save_memory(means.thrift)
         return follow(lesson, sampler, team)
 

@@ -20,13 +20,15 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter, tree_map
 
+from konterfei.geometry import FaceType
 from konterfei.models.base import SwapModel
 from konterfei.nets.dims import Dims
-from konterfei.training.data import RawBatch
+from konterfei.training.data import RawBatch, TrainingFaces
 from konterfei.training.lesson import Lesson
 from konterfei.training.losses import needs_parts
 from konterfei.training.objectives import Objectives
 from konterfei.training.thrift import WHOLE, Thrift, blocks
+from konterfei.training.witnesses import Sitter
 
 META = torch.device("meta")
 _DROPOUT = 10  # bytes a weight: what it was, a random number, two verdicts on it (`Learner.step`)
@@ -117,7 +119,8 @@ def footprint(
             for block in blocks(network):
                 vars(block)["forward"] = partial(_low, block.forward)
         # what dropout takes is added below: random numbers are not drawn without contents
-        lesson = Lesson(network, replace(objectives, lr_dropout="no"), optimizer, 0, META, "fp32")
+        sitter = Sitter(TrainingFaces(np.zeros((1, dims.resolution, dims.resolution, 4), np.uint8)), FaceType.FULL)
+        lesson = Lesson(network, replace(objectives, lr_dropout="no"), optimizer, 0, META, "fp32", sitter=sitter)
         lesson.save_memory(thrift)
         side = dims.resolution
         pixels = np.zeros((2 * batch, side, side, 3), np.uint8)

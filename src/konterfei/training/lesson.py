@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from konterfei.errors import ConfigError, UnknownNameError
+from konterfei.geometry import FaceType
 from konterfei.models.base import Batch, SwapModel
 from konterfei.models.devices import free_memory, is_full_memory
 from konterfei.training.adversaries import Adversary, adversaries_for
@@ -21,14 +22,18 @@ from konterfei.training.objectives import Objectives
 from konterfei.training.optimizers import OPTIMIZERS
 from konterfei.training.team import ALONE, Team
 from konterfei.training.thrift import WHOLE, Thrift, joined, pieces, repeat_layers
+from konterfei.training.witnesses import Sitter, Witness, refuse_unsteady, witnesses_for
 
 T = TypeVar("T")
 
-_OFFERED = ("face_style_power", "bg_style_power", "true_face_power", "pretrain")
+_OFFERED = ("face_style_power", "bg_style_power", "true_face_power", "identity_power", "pretrain")
 
 
-def refuse_unoffered(name: str, model: type[SwapModel], objectives: Objectives) -> None:
-    """Raises ConfigError for objectives that a model (by its name in the table) cannot serve."""
+def refuse_unoffered(
+    name: str, model: type[SwapModel], objectives: Objectives, face_type: FaceType = FaceType.FULL
+) -> None:
+    """Raises ConfigError for objectives that a model (by its name in the table) cannot serve with such faces."""
+    refuse_unsteady(face_type, objectives)
     asked = [key for key in _OFFERED if getattr(objectives, key) and key not in model.offers]
     if asked:
         flags = ", ".join(f"--{key.replace('_', '-')}" for key in asked)
@@ -44,11 +49,13 @@ class Lesson:
         model: learns to draw.
         learner: the model's weights and optimiser.
         adversaries: judges, which learn beside it.
+        witnesses: networks that judge too and never learn.
         objectives: those in force.
         device, precision: where and in which format networks run.
         team: the processes that do it together; each is given its part of the batch.
         thrift: how a step is cut to fit into memory; each process has its own.
         tell: hears that memory was full and what was done about it.
+        sitter: whom the witnesses shall know; None = nobody.
     """
 
     def __init__(
@@ -61,15 +68,17 @@ class Lesson:
         precision: str,
         team: Team = ALONE,
         tell: Callable[[str], None] = lambda _: None,
+        sitter: Sitter | None = None,
     ) -> None:
         if optimizer not in OPTIMIZERS:
             raise UnknownNameError("optimizer", optimizer, OPTIMIZERS)
         self.model, self.device, self.precision, self.team = model, device, precision, team
         self.thrift, self.tell = WHOLE, tell
         model.part = (team.rank, team.size)
-        self._optimizer, self._seed = optimizer, seed
+        self._optimizer, self._seed, self._sitter = optimizer, seed, sitter
         self.learner = Learner("", model, optimizer, Restraint())
         self.adversaries: list[Adversary] = []
+        self.witnesses: list[Witness] = []
         self.turn_to(objectives)
 
     def turn_to(self, objectives: Objectives) -> None:
@@ -83,6 +92,8 @@ class Lesson:
         self.adversaries = adversaries_for(
             self.model, chosen, self._optimizer, self._seed, self.device, self.precision, self.adversaries
         )
+        side = self.model.dims.resolution
+        self.witnesses = witnesses_for(chosen, self._sitter, side, self.device, self.precision, self.witnesses)
 
     @property
     def learners(self) -> list[Learner]:
@@ -95,7 +106,7 @@ class Lesson:
         Returns:
             mean losses of src and dst per sample, without what judges add, [2]; a GPU is not waited for.
         """
-        batch = to_batch(raw, self.device)
+        batch = to_batch(raw, self.device, self.team.rank)
         src, dst, scenes = self._retried(lambda: self._find_gradients(batch, count), batch)
         self._apply(self.learner, batch, rate, count, ema_keep)
         if self.adversaries and not self.objectives.pretrain:
@@ -119,6 +130,8 @@ class Lesson:
             total = terms.src + terms.dst
             for adversary in self.adversaries:
                 total = total + adversary.for_model(terms.scene)
+            for witness in self.witnesses:
+                total = total + witness.for_model(terms.scene)
             total.backward()
             losses.append((terms.src.detach(), terms.dst.detach()))
             if self.adversaries:
@@ -175,8 +188,14 @@ class Lesson:
         return all(learner.is_sound() for learner in self.learners)
 
 
-def to_batch(raw: RawBatch, device: torch.device) -> Batch:
-    """Samples as the network takes them: float32 in [0, 1], channels first in meaning, last in memory."""
+def to_batch(raw: RawBatch, device: torch.device, rank: int = 0) -> Batch:
+    """Samples as the network takes them: float32 in [0, 1], channels first in meaning, last in memory.
+
+    Args:
+        raw: the samples.
+        device: where the network is.
+        rank: which part of the step they are, from 0; all parts are of one size.
+    """
 
     def image(pixels: NDArray[Any]) -> torch.Tensor:
         return torch.from_numpy(pixels).to(device, non_blocking=True).permute(0, 3, 1, 2).float() / 255
@@ -185,4 +204,6 @@ def to_batch(raw: RawBatch, device: torch.device) -> Batch:
         return torch.from_numpy(pixels).to(device, non_blocking=True).unsqueeze(1).float() / 255
 
     parts = None if raw.parts is None else mask(raw.parts)
-    return Batch(image(raw.warped), image(raw.target).contiguous(), mask(raw.mask), parts)
+    count = len(raw.mask) // 2
+    numbers = (torch.arange(count) + rank * count).repeat(2)
+    return Batch(image(raw.warped), image(raw.target).contiguous(), mask(raw.mask), parts, numbers)

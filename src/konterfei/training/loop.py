@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from konterfei.errors import CheckpointMismatchError, OutOfMemoryError, TrainingError
+from konterfei.geometry import FaceType
 from konterfei.io.run import Checkpoint, Run
 from konterfei.models.base import SwapModel
 from konterfei.models.devices import free_memory, memory_errors
@@ -28,6 +29,7 @@ from konterfei.training.preview import MOST_ROWS, preview_grid
 from konterfei.training.team import ALONE, Order, Task, Team
 from konterfei.training.thrift import WHOLE, Thrift
 from konterfei.training.validations import Validations
+from konterfei.training.witnesses import Sitter
 
 _EMA_KEEP = 0.999  # half-life of the smoothed weights: 700 steps
 _REPORT_EVERY = 20  # steps between two looks at the losses
@@ -48,6 +50,7 @@ class LoopSettings:
     precision: str
     usable_steps: int
     plan: Plan
+    face_type: FaceType = FaceType.FULL
     checkpoint_s: float = 120.0
     preview_s: float = 60.0
     begins_from: Start | None = None
@@ -99,7 +102,15 @@ def train_loop(
     plan, team, desk = settings.plan, settings.team, desk or Desk(run, reporter, plan=settings.plan)
     objectives, device = plan.of(plan.phases[0]), settings.device
     lesson = Lesson(
-        model, objectives, settings.optimizer, sampler.seed, device, settings.precision, team, reporter.warn
+        model,
+        objectives,
+        settings.optimizer,
+        sampler.seed,
+        device,
+        settings.precision,
+        team,
+        reporter.warn,
+        Sitter(sampler.src, settings.face_type),
     )
     lesson.save_memory(settings.thrift)
     progress = restore(run, lesson, plan, reporter) or _begin(lesson, settings.begins_from, reporter)

@@ -34,7 +34,8 @@ class Scene:
         drawn, real: faces as they are compared, within the soft mask where training is masked. [2B, 3, R, R]
         image, target: the same without mask. [2B, 3, R, R]
         outside: 1 - the soft mask. [2B, 1, R, R]
-        code: what they were drawn from, where the model shows it. [2B, C, r, r]
+        code: what they were drawn from, where the model shows it. [2B, ...]
+        swapped: every second face of dst drawn as src, as a merge shows it; None where nobody asks. [B / 2, 3, R, R]
     """
 
     drawn: Tensor
@@ -43,6 +44,7 @@ class Scene:
     target: Tensor
     outside: Tensor
     code: Tensor | None
+    swapped: Tensor | None = None
 
     def detached(self) -> Scene:
         """The same, through which no gradient goes back into the model."""
@@ -51,6 +53,7 @@ class Scene:
             drawn=self.drawn.detach(),
             image=self.image.detach(),
             code=None if self.code is None else self.code.detach(),
+            swapped=None,
         )
 
     def src_background(self, exact: bool) -> Tensor:
@@ -84,7 +87,8 @@ def measure(model: SwapModel, batch: Batch, objectives: Objectives, precision: s
     with autocast(batch.warped.device, precision):
         out = model.reconstruct(batch.warped)
         styled = _styled(model, out, objectives)
-    scene = _scene(model, batch, out, objectives)
+        swapped = _swapped(model, out, batch) if objectives.identity_power else None
+    scene = replace(_scene(model, batch, out, objectives), swapped=swapped)
     recipe, half = model.recipe, batch.warped.shape[0] // 2
     windows = dssim_windows(batch.target.shape[-1], recipe.two_windows)
     loss = reconstruction(scene.drawn, scene.real, windows) + mask_loss(out.mask, batch.mask)
@@ -127,6 +131,21 @@ def _scene(model: SwapModel, batch: Batch, out: Images, objectives: Objectives) 
     if is_masked(model, objectives):
         drawn, real = drawn * soft, real * soft
     return Scene(drawn, real, out.image, target, 1 - soft, out.code)
+
+
+def _swapped(model: SwapModel, out: Images, batch: Batch) -> Tensor | None:
+    """Every second face of dst drawn as src, within the masks of both, over dst's picture: half cost half the time.
+
+    Which ones does not depend on how a step is cut; None where a piece has none.
+    """
+    assert out.code is not None, "a model that offers the identity loss shows its code"
+    first = 0 if batch.numbers is None else int(batch.numbers[0]) % 2
+    code, dst_mask, plate = (x.chunk(2)[1][first::2] for x in (out.code, out.mask, batch.target))
+    if not len(code):
+        return None
+    swap = model.swap_from(code)
+    mask = (swap.mask * dst_mask).detach()
+    return swap.image * mask + plate * (1 - mask)
 
 
 @dataclass(frozen=True)

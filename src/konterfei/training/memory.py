@@ -54,10 +54,15 @@ class Training:
         dims = self.dims
         decoder, mask = (18, 18) if dims.double else (75, 35)  # floats a pixel and width: the test has those counted
         floats = 6 * dims.encoder + decoder * dims.decoder + mask * dims.mask + 220
-        is_styled = any(one.face_style_power or one.bg_style_power for one in self.objectives)
+        is_styled = any(one.face_style_power or one.bg_style_power or one.identity_power for one in self.objectives)
         judge = max(24 * one.gan_dims + 60 if one.gan_power else 0 for one in self.objectives)
         pixels = self.batch * dims.resolution**2
-        return 44 * self.weights + 4 * pixels * (floats * (2 if is_styled else 1) + judge)
+        witnesses = 0.0
+        if any(one.perceptual_power for one in self.objectives):
+            witnesses += 1e6 + 520 * pixels
+        if any(one.identity_power for one in self.objectives):
+            witnesses += 4e6 * (self.batch + 2)  # its pictures are of one size
+        return 44 * self.weights + 4 * (pixels * (floats * (2 if is_styled else 1) + judge) + int(witnesses))
 
     def bytes_with(self, thrift: Thrift) -> int:
         """What it takes with its steps cut in this way: the arrays of the phase that needs most."""

@@ -22,6 +22,8 @@ _RANGES: Final = {
     "gan_patch_size": (3, 640),
     "gan_dims": (4, 512),
     "hsv_power": (0, 0.3),
+    "identity_power": (0, 100),
+    "perceptual_power": (0, 100),
 }
 
 
@@ -47,6 +49,10 @@ class Objectives:
     """Side of the patches that it judges, px; None = an eighth of the resolution."""
     gan_dims: int = 16
     """Width of that network."""
+    identity_power: float = 0.0
+    """The recognizer is to see src in swapped faces: weight 0 to 100 (not in the original)."""
+    perceptual_power: float = 0.0
+    """A network that knows pictures is to find drawn faces alike: weight 0 to 100 (not in the original)."""
     random_warp: bool = True
     """Samples are bent; without, the network sees what it has to draw (7.10.3)."""
     flip_src: bool = False
@@ -109,6 +115,8 @@ _PRETRAINING: Final[dict[str, Any]] = {
     "hsv_power": 0.0,
     "face_style_power": 0.0,
     "bg_style_power": 0.0,
+    "identity_power": 0.0,
+    "perceptual_power": 0.0,
     "lr_dropout": "no",
     "uniform_yaw": True,
     "color_transfer": "none",

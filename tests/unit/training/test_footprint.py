@@ -10,15 +10,17 @@ import numpy as np
 import pytest
 import torch
 
+from konterfei.geometry import FaceType
 from konterfei.models import MODELS
 from konterfei.nets.dims import Dims
 from konterfei.training import resources
-from konterfei.training.data import RawBatch
+from konterfei.training.data import RawBatch, TrainingFaces
 from konterfei.training.footprint import MemoryWatch, footprint
 from konterfei.training.lesson import Lesson
 from konterfei.training.memory import ROOM, Training, plan_memory
 from konterfei.training.objectives import Objectives
 from konterfei.training.thrift import WHOLE, Thrift
+from konterfei.training.witnesses import Sitter
 
 CPU = torch.device("cpu")
 BENCHMARK = Path(__file__).resolve().parents[3] / "benchmarks" / "memory.py"
@@ -37,7 +39,8 @@ def taken(model, dims, objectives, batch, precision, thrift):
     raw = RawBatch(pixels, pixels, pixels[..., 0], pixels[..., 0])
     with MemoryWatch() as watch:
         network = MODELS.load(model)(dims).to(memory_format=torch.channels_last)
-        lesson = Lesson(network, objectives, "adabelief", 1, CPU, precision)
+        sitter = Sitter(TrainingFaces(np.zeros((1, side, side, 4), np.uint8)), FaceType.FULL)
+        lesson = Lesson(network, objectives, "adabelief", 1, CPU, precision, sitter=sitter)
         lesson.save_memory(thrift)
         lesson.step(raw, 1e-5, 1, 0.9)
     return watch.peak
@@ -54,6 +57,8 @@ def taken(model, dims, objectives, batch, precision, thrift):
         ("df", "ud", EVERYTHING, Thrift(2)),
         ("liae", "ud", {"gan_power": 0.1}, Thrift(1, repeats=True)),
         ("df", "u", {}, Thrift(0, repeats=True)),
+        ("df", "ud", {"identity_power": 0.3}, WHOLE),
+        ("df", "ud", {"perceptual_power": 3.0}, Thrift(3)),
     ],
 )
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
@@ -102,6 +107,13 @@ def test_the_quick_answer_is_never_too_low(letters, objectives):
         allowed = {k: v for k, v in objectives.items() if k in MODELS.load(model).offers or "gan" in k}
         one = training(model, size(letters, **widths), **allowed)
         assert one.bytes_at_most() > one.bytes_with(WHOLE)
+
+
+@pytest.mark.parametrize("objectives", [{"identity_power": 1}, {"perceptual_power": 1}], ids=str)
+@pytest.mark.parametrize("batch", [1, 8])
+def test_the_quick_answer_is_never_too_low_for_witnesses(objectives, batch):
+    one = training("df", batch=batch, **objectives)
+    assert one.bytes_at_most() > one.bytes_with(WHOLE)
 
 
 def test_the_quick_answer_is_never_too_low_for_amp():

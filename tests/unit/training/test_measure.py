@@ -103,7 +103,7 @@ def test_blurring_the_outside_changes_targets_alone(batch):
     torch.testing.assert_close(terms.src, measure(model, by_hand, Objectives(masked_training=False)).src)
 
 
-@pytest.mark.parametrize("name", ["df", "liae"])
+@pytest.mark.parametrize("name", list(MODELS))
 def test_a_swap_from_the_code_is_the_swap(name, batch):
     model = build(name)
     with torch.no_grad():

@@ -20,6 +20,7 @@ GIVEN = {"src": "a", "dst": "b", "output": "c"}
         ({"hsv_power": 0.5}, "--hsv-power is 0.5; allowed: 0 to 0.3"),
         ({"true_face_power": float("nan")}, "--true-face-power is nan"),
         ({"face_style_power": -1}, "--face-style-power is -1"),
+        ({"identity_power": 101}, "--identity-power is 101; allowed: 0 to 100"),
     ],
 )
 def test_nonsense_is_refused_by_name(setting, said):
@@ -63,7 +64,15 @@ def test_every_objective_has_a_flag_that_reaches_it():
 def test_pretraining_fixes_what_the_original_fixes():
     """7.11."""
     wished = Objectives(
-        pretrain=True, gan_power=1, hsv_power=0.1, face_style_power=5, lr_dropout="yes", eyes_mouth=True, clip_grad=True
+        pretrain=True,
+        gan_power=1,
+        hsv_power=0.1,
+        face_style_power=5,
+        identity_power=1,
+        perceptual_power=1,
+        lr_dropout="yes",
+        eyes_mouth=True,
+        clip_grad=True,
     )
     real = wished.in_force()
     assert real == Objectives(

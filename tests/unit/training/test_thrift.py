@@ -3,20 +3,23 @@
 import itertools
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
+from konterfei.geometry import FaceType
 from konterfei.models import MODELS
 from konterfei.nets.dims import Dims
 from konterfei.training import lesson as lesson_module
-from konterfei.training.data import RawBatch
+from konterfei.training.data import RawBatch, TrainingFaces
 from konterfei.training.learner import Learner, Restraint
 from konterfei.training.lesson import Lesson, to_batch
 from konterfei.training.objectives import Objectives
 from konterfei.training.optimizers import OPTIMIZERS
 from konterfei.training.thrift import WHOLE, Thrift, joined, pieces, repeat_layers
+from konterfei.training.witnesses import Sitter
 
 CPU = torch.device("cpu")
 SIDE, COUNT = 64, 5
@@ -33,6 +36,7 @@ CASES = {
     "df unmasked": ("df", {**JUDGED, "masked_training": False}),
     "liae with styles": ("liae", {**EVERYTHING, "face_style_power": 10.0, "bg_style_power": 10.0}),
     "liae pretrained": ("liae", {"pretrain": True}),
+    "df with witnesses": ("df", {"identity_power": 3.0, "perceptual_power": 3.0}),
     "amp": ("amp", {}),
     "amp with everything": ("amp", EVERYTHING),
     "amp as the original": ("amp", {**EVERYTHING, "dfl_exact": True}),
@@ -52,7 +56,9 @@ def raw():
 
 def lesson(name="df", optimizer="adabelief", precision="fp32", **objectives):
     torch.manual_seed(1)
-    return Lesson(MODELS.load(name)(SIZE), Objectives(**objectives), optimizer, 3, CPU, precision)
+    faces = TrainingFaces(np.full((1, SIDE, SIDE, 4), 99, np.uint8))
+    sitter = Sitter(faces, FaceType.FULL)
+    return Lesson(MODELS.load(name)(SIZE), Objectives(**objectives), optimizer, 3, CPU, precision, sitter=sitter)
 
 
 def gradients(one, thrift):
