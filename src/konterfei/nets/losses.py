@@ -23,6 +23,7 @@ def _gaussian(size: int, sigma: float, centre: float) -> Tensor:
 
 
 @lru_cache(maxsize=64)
+@torch.inference_mode(False)  # made once, for trainings too, whoever asks first
 def _valid_band(side: int, window: int, device: str) -> Tensor:
     """Matrix [side - window + 1, side] that slides the DSSIM window without padding."""
     kernel = _gaussian(window, DSSIM_SIGMA, (window - 1) / 2)
@@ -33,6 +34,7 @@ def _valid_band(side: int, window: int, device: str) -> Tensor:
 
 
 @lru_cache(maxsize=64)
+@torch.inference_mode(False)
 def _same_band(side: int, sigma: float, device: str) -> Tensor:
     """Matrix [side, side] of the zero-padded Gaussian blur of dfl-spec 7.7."""
     size = max(3, int(4 * sigma))

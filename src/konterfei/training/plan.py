@@ -42,7 +42,7 @@ class Schedule:
         """Learning rate of the step with this number (from 0) in a run of `total` steps."""
         rise = min(1.0, (step + 1) / max(1, self.warmup))
         share = min(1.0, step / max(1, total))
-        fall = 1.0 if share < self.hold else max(self.floor, (1.0 - share) / (1.0 - self.hold))
+        fall = 1.0 if share < self.hold or self.hold >= 1 else max(self.floor, (1.0 - share) / (1.0 - self.hold))
         return self.rate * min(rise, fall)
 
     def part_at(self, step: int, total: int) -> str:

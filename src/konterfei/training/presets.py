@@ -70,13 +70,18 @@ GENTLE = AugmentSettings(rotation_deg=4.0, scale=0.05, shift=0.02, straight=1 / 
 jitter; in the one comparison made, it needed more than four times the training for the same likeness
 (docs/training.md)."""
 
+
+def _straight_at_the_end(schedule: Schedule) -> tuple[Phase, ...]:
+    """What is done by hand in the field: bent samples for likeness, and straight ones, while the rate falls, for
+    sharpness. With `quick` that made faces a fifth sharper (docs/benchmarks.md). GAN and styles stay a matter of taste
+    and of looking.
+    """
+    return (Phase(name="likeness", share=schedule.hold), Phase(name="sharpen", changes={"random_warp": False}))
+
+
 _LONG = Schedule(rate=5e-5, warmup=500, hold=0.8)
-_WARPED_THEN_STRAIGHT = (
-    Phase(name="likeness", share=_LONG.hold),
-    Phase(name="sharpen", changes={"random_warp": False}),
-)
-"""What is done by hand in the field: bent samples until nothing more is gained, straight ones, at a falling rate, for
-sharpness at the end. GAN and styles stay a matter of taste and of looking."""
+_QUICK = Schedule(rate=1e-3)
+_CPU = Schedule(rate=3e-4, warmup=500)
 
 PRESETS: dict[str, Preset] = {
     "quick": Preset(
@@ -88,7 +93,8 @@ PRESETS: dict[str, Preset] = {
         face_type=FaceType.FULL,
         batch=4,
         optimizer="adam",
-        schedule=Schedule(rate=1e-3),
+        schedule=_QUICK,
+        phases=_straight_at_the_end(_QUICK),
         steps=12_000,
         usable_steps=8_000,
         run_bytes=1_000_000_000,
@@ -104,7 +110,7 @@ PRESETS: dict[str, Preset] = {
         batch=8,
         optimizer="adabelief",
         schedule=_LONG,
-        phases=_WARPED_THEN_STRAIGHT,
+        phases=_straight_at_the_end(_LONG),
         steps=150_000,
         usable_steps=30_000,
         run_bytes=7_200_000_000,
@@ -139,7 +145,7 @@ PRESETS: dict[str, Preset] = {
         batch=8,
         optimizer="adabelief",
         schedule=_LONG,
-        phases=_WARPED_THEN_STRAIGHT,
+        phases=_straight_at_the_end(_LONG),
         steps=300_000,
         usable_steps=60_000,
         run_bytes=8_800_000_000,
@@ -153,7 +159,8 @@ PRESETS: dict[str, Preset] = {
         face_type=FaceType.FULL,
         batch=6,
         optimizer="adam",
-        schedule=Schedule(rate=3e-4, warmup=500),
+        schedule=_CPU,
+        phases=_straight_at_the_end(_CPU),
         steps=60_000,
         usable_steps=15_000,
         run_bytes=1_800_000_000,
@@ -169,7 +176,7 @@ PRESETS: dict[str, Preset] = {
         batch=8,
         optimizer="adabelief",
         schedule=_LONG,
-        phases=_WARPED_THEN_STRAIGHT,
+        phases=_straight_at_the_end(_LONG),
         steps=200_000,
         usable_steps=40_000,
         run_bytes=8_300_000_000,
@@ -184,7 +191,7 @@ PRESETS: dict[str, Preset] = {
         batch=8,
         optimizer="adabelief",
         schedule=_LONG,
-        phases=_WARPED_THEN_STRAIGHT,
+        phases=_straight_at_the_end(_LONG),
         steps=250_000,
         usable_steps=50_000,
         run_bytes=9_500_000_000,
@@ -199,7 +206,7 @@ PRESETS: dict[str, Preset] = {
         batch=6,
         optimizer="adabelief",
         schedule=_LONG,
-        phases=_WARPED_THEN_STRAIGHT,
+        phases=_straight_at_the_end(_LONG),
         steps=300_000,
         usable_steps=60_000,
         run_bytes=8_300_000_000,
@@ -214,7 +221,7 @@ PRESETS: dict[str, Preset] = {
         batch=8,
         optimizer="adabelief",
         schedule=_LONG,
-        phases=_WARPED_THEN_STRAIGHT,
+        phases=_straight_at_the_end(_LONG),
         steps=500_000,
         usable_steps=80_000,
         run_bytes=15_600_000_000,
@@ -229,7 +236,7 @@ PRESETS: dict[str, Preset] = {
         batch=8,
         optimizer="adabelief",
         schedule=_LONG,
-        phases=_WARPED_THEN_STRAIGHT,
+        phases=_straight_at_the_end(_LONG),
         steps=500_000,
         usable_steps=80_000,
         run_bytes=12_200_000_000,
@@ -244,7 +251,7 @@ PRESETS: dict[str, Preset] = {
         batch=12,
         optimizer="adabelief",
         schedule=_LONG,
-        phases=_WARPED_THEN_STRAIGHT,
+        phases=_straight_at_the_end(_LONG),
         steps=500_000,
         usable_steps=80_000,
         run_bytes=21_200_000_000,
@@ -259,7 +266,7 @@ PRESETS: dict[str, Preset] = {
         batch=8,
         optimizer="adabelief",
         schedule=_LONG,
-        phases=_WARPED_THEN_STRAIGHT,
+        phases=_straight_at_the_end(_LONG),
         steps=600_000,
         usable_steps=100_000,
         run_bytes=26_400_000_000,

@@ -226,3 +226,12 @@ def test_verdicts_are_cross_entropies_per_sample():
     logits = torch.tensor([0.0, 2.0]).view(2, 1, 1, 1).expand(2, 1, 3, 3)
     torch.testing.assert_close(judged(logits, True), torch.log1p(torch.exp(-torch.tensor([0.0, 2.0]))))
     torch.testing.assert_close(judged(logits, False), torch.log1p(torch.exp(torch.tensor([0.0, 2.0]))))
+
+
+def test_who_measures_first_leaves_nothing_that_cannot_be_trained_with():
+    """Bands are kept: made while somebody only looks, they must do for a training as well."""
+    with torch.inference_mode():
+        dssim(torch.zeros(1, 3, 37, 37), torch.ones(1, 3, 37, 37), 9)
+    faces = torch.full((1, 3, 37, 37), 0.5, requires_grad=True)
+    dssim(faces, torch.ones(1, 3, 37, 37), 9).sum().backward()
+    assert torch.isfinite(faces.grad).all()

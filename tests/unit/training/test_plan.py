@@ -140,3 +140,8 @@ def test_what_is_left_of_a_run_is_not_made_longer_by_ending_it():
     progress.step = 990
     progress.end_early(PLAN.hold)
     assert progress.total == 1000
+
+
+def test_a_rate_that_never_falls():
+    plan = Schedule(rate=1e-3, warmup=1, hold=1.0)
+    assert {plan.at(step, 100) for step in (0, 50, 99, 100, 500)} == {1e-3}
