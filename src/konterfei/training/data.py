@@ -60,7 +60,7 @@ class TrainingFaces:
     def bytes_in_memory(self) -> int:
         """What they take there; what lies in a file does not count, the system drops it when it needs the room."""
         arrays = [array for array in (self.pixels, self.parts) if array is not None]
-        return sum(array.nbytes for array in arrays if array.flags.owndata)
+        return sum(array.nbytes for array in arrays if not isinstance(array, np.memmap))
 
     def look(self, index: int) -> Look:
         """A face as it is kept."""
@@ -103,8 +103,12 @@ def load_faces(
     records = [record for record in faceset.records() if record.name not in left_out]
     most = max(1, memory // bytes_of(1, side, with_parts))
     file = None if store is None else store / f"{name}.faces"
-    is_filed = len(records) > most and file is not None and fits_on_disk(file, len(records), side, with_parts)
+    key: dict[str, Any] = {}
+    is_filed = False
     if len(records) > most:
+        if file is not None:
+            key = _key(faceset, face_type, side, with_parts, left_out)
+            is_filed = fits_on_disk(file, len(records), side, with_parts, key)
         said = f"{name}: {len(records)} faces do not fit into memory at {resolution} px"
         if is_filed:
             size = size_text(bytes_of(len(records), side, with_parts))
@@ -115,17 +119,28 @@ def load_faces(
     if not records:
         raise FacesetError(f"'{faceset.folder}' holds no face that can be read. Extract it again.")
 
-    def fill(room: Room) -> None:
-        _fill(room, faceset, records, face_type, reporter, name)
+    def fill(room: Room) -> list[str]:
+        lost = _fill(room, faceset, records, face_type, reporter, name)
+        if len(lost) == len(records):
+            raise FacesetError(f"'{faceset.folder}' holds no face that can be read. Extract it again.")
+        for reason in list(lost.values())[:5]:
+            reporter.warn(f"A face of {name} is not used: {reason}.")
+        if len(lost) > 5:
+            reporter.warn(f"... and {len(lost) - 5} more of {name}.")
+        return list(lost)
 
     if is_filed and file is not None:
-        key = _key(faceset, face_type, side, with_parts, left_out)
-        room = on_disk(file, len(records), side, with_parts, key, fill)
+        room, lost, is_old = on_disk(file, len(records), side, with_parts, key, fill)
+        if lost and is_old:
+            reporter.warn(
+                f"{len(lost)} faces of {name} are not used: they could not be read when '{file}' was made. "
+                "Delete it to have them read again."
+            )
     else:
         room = in_memory(len(records), side, with_parts)
-        records = _fill(room, faceset, records, face_type, reporter, name, forgives=True)
-    if not records:
-        raise FacesetError(f"'{faceset.folder}' holds no face that can be read. Extract it again.")
+        lost = fill(room)
+    is_lost = set(lost)
+    records = [record for record in records if record.name not in is_lost]
     count = len(records)
     parts = None if room.parts is None else room.parts[:count]
     return TrainingFaces(room.pixels[:count], parts, np.array([record.pose[1] for record in records]))
@@ -152,27 +167,23 @@ def _fill(
     face_type: FaceType,
     reporter: Reporter,
     name: str,
-    forgives: bool = False,
-) -> list[FaceRecord]:
-    """Cut the faces of all records into their places, and give these records.
+) -> dict[str, str]:
+    """Cut the faces of all records into the room, one after the other.
 
-    Those that somebody deletes or ruins meanwhile are an error, or with `forgives` left out with a warning.
+    Returns:
+        names of those that somebody deleted or ruined meanwhile, and why; they take no place.
     """
     side = room.pixels.shape[1]
     reporter.start(f"reading {name} faces", len(records), "faces")
-    there: list[FaceRecord] = []
-    lost: list[str] = []
-    for record in records:
+    lost: dict[str, str] = {}
+    for done, record in enumerate(records):
         check(reporter)
         try:
             image = faceset.image(record.name)
         except StoreError as error:
-            if not forgives:
-                raise
-            lost.append(str(error).split(". ")[0])
+            lost[record.name] = str(error).split(". ")[0]
             continue
-        i = len(there)
-        there.append(record)
+        i = done - len(lost)
         landmarks = record.crop.crop_from_frame @ record.face.landmarks
         crop = Crop.fit(landmarks, face_type, side)
         room.pixels[i, ..., :3] = crop.cut(image)
@@ -180,13 +191,9 @@ def _fill(
         room.pixels[i, ..., 3] = hull_mask(points, (side, side)) * 255
         if room.parts is not None:
             room.parts[i] = _eyes_mouth(points, room.pixels[i, ..., 3])
-        reporter.advance(i + 1 + len(lost))
+        reporter.advance(done + 1)
     reporter.finish()
-    for reason in lost[:5]:
-        reporter.warn(f"A face of {name} is not used: {reason}.")
-    if len(lost) > 5:
-        reporter.warn(f"... and {len(lost) - 5} more of {name}.")
-    return there
+    return lost
 
 
 def _eyes_mouth(points: Array, mask: Array) -> Array:

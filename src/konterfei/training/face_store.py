@@ -5,9 +5,11 @@ The file holds them as memory would, so that any one is there at once; the syste
 
 from __future__ import annotations
 
+import errno
 import json
 import mmap
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from konterfei.io.atomic import atomic_path, free_space, make_folder, write_json
+from konterfei.io.atomic import atomic_path, free_space, make_folder, translated, write_json
 
 Array = NDArray[Any]
 
@@ -47,37 +49,61 @@ def bytes_of(count: int, side: int, with_parts: bool) -> int:
     return count * side * side * (5 if with_parts else 4)
 
 
-def fits_on_disk(path: Path, count: int, side: int, with_parts: bool) -> bool:
-    """Whether a file of that many faces is there already, or the disk has room for it."""
+def fits_on_disk(path: Path, count: int, side: int, with_parts: bool, key: Mapping[str, Any]) -> bool:
+    """Whether these very faces are there already, or the disk has room for them in place of what is there.
+
+    Arguments as of `on_disk`.
+    """
     needed = bytes_of(count, side, with_parts)
-    there = path.stat().st_size if path.is_file() else 0
-    return there == needed or free_space(path) >= needed + ROOM
+    if _lost(path, needed, key) is not None:
+        return True
+    return free_space(path) + _taken(path) >= needed + ROOM
 
 
 def on_disk(
-    path: Path, count: int, side: int, with_parts: bool, key: Mapping[str, Any], fill: Callable[[Room], None]
-) -> Room:
+    path: Path, count: int, side: int, with_parts: bool, key: Mapping[str, Any], fill: Callable[[Room], Sequence[str]]
+) -> tuple[Room, list[str], bool]:
     """Faces in a file; the same key finds them there next time.
 
     Args:
-        path: of the file; what it holds is told by one beside it, .json. Both can be deleted while nobody trains.
+        path: of the file; what it holds is told by one beside it, .json. Both can be deleted while nobody trains, and
+            are, before others take their place.
         count, side, with_parts: as of `in_memory`.
         key: what the pixels follow from; plain JSON values.
-        fill: puts them into their room, where they are not there yet.
+        fill: puts them into their room, where they are not there yet, and gives the names of those that it left out;
+            their places at the end stay empty.
+
+    Returns:
+        the room, the names of those that are not in it, and whether it was there already.
 
     Raises:
         OutputError: it cannot be written.
     """
     about, size = path.with_suffix(".json"), bytes_of(count, side, with_parts)
-    if _told(about) != key or not path.is_file() or path.stat().st_size != size:
-        make_folder(path.parent)
+    lost = _lost(path, size, key)
+    if lost is not None:
+        return _mapped(path, count, side, with_parts, "r"), lost, True
+    make_folder(path.parent)
+    with translated(path, about):
         about.unlink(missing_ok=True)
-        with atomic_path(path) as temporary:
-            with temporary.open("wb") as file:
-                file.truncate(size)
-            fill(_mapped(temporary, count, side, with_parts, "r+"))
-        write_json(about, key)
-    return _mapped(path, count, side, with_parts, "r")
+        path.unlink(missing_ok=True)
+    with atomic_path(path) as temporary:
+        _reserve(temporary, size)
+        lost = list(fill(_mapped(temporary, count, side, with_parts, "r+")))
+    write_json(about, {"key": key, "lost": lost})
+    return _mapped(path, count, side, with_parts, "r"), lost, False
+
+
+def _reserve(path: Path, size: int) -> None:
+    """Make a file of `size` bytes that the disk has room for: writing to a map of one that it has not kills us."""
+    with path.open("wb") as file:
+        if hasattr(os, "posix_fallocate"):
+            try:
+                os.posix_fallocate(file.fileno(), 0, size)
+            except OSError as error:
+                if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):  # file systems that cannot
+                    raise
+        file.truncate(size)
 
 
 def _mapped(path: Path, count: int, side: int, with_parts: bool, mode: Any) -> Room:
@@ -90,8 +116,20 @@ def _mapped(path: Path, count: int, side: int, with_parts: bool, mode: Any) -> R
     return Room(pixels, parts)
 
 
-def _told(about: Path) -> Any:
+def _lost(path: Path, size: int, key: Mapping[str, Any]) -> list[str] | None:
+    """The names of the faces that are not in a file of this size and key; None where there is no such file."""
     try:
-        return json.loads(about.read_text("utf-8"))
-    except (OSError, ValueError):
-        return None
+        told = json.loads(path.with_suffix(".json").read_text("utf-8"))
+        if path.stat().st_size == size and told["key"] == key:
+            return list(told["lost"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    return None
+
+
+def _taken(path: Path) -> int:
+    """Bytes of the disk that a file takes; 0 where there is none."""
+    if not path.is_file():
+        return 0
+    stat = path.stat()
+    return min(stat.st_size, 512 * getattr(stat, "st_blocks", stat.st_size))

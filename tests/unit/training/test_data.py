@@ -1,5 +1,8 @@
 """What a step sees follows from (seed, step) alone; every face gets its turn; masks stay with their pictures."""
 
+import errno
+import json
+import os
 import threading
 from dataclasses import replace
 
@@ -8,7 +11,7 @@ import numpy as np
 import pytest
 
 from drawn_faces import ANNA, faceset
-from konterfei.errors import Cancelled, FacesetError
+from konterfei.errors import Cancelled, FacesetError, OutputError
 from konterfei.geometry import FaceType
 from konterfei.io.faceset import Faceset
 from konterfei.reporting import Recorder
@@ -226,6 +229,91 @@ def test_a_file_of_faces_that_was_not_finished_is_not_used(tmp_path):
     with pytest.raises(Cancelled):
         load_faces(opened, FaceType.FULL, 64, 1, stopped, "src", store=store)
     assert list(store.iterdir()) == []
+
+
+def test_what_is_in_memory_counts_and_what_is_in_a_file_does_not(tmp_path):
+    opened = Faceset.open(faceset(tmp_path / "anna", ANNA, 4))
+    kept = load_faces(opened, FaceType.FULL, 64, 1 << 30, Recorder(), "src", with_parts=True)
+    assert kept.bytes_in_memory == 4 * 96 * 96 * 5
+    filed = load_faces(opened, FaceType.FULL, 64, 1, Recorder(), "src", with_parts=True, store=tmp_path / "faces")
+    assert filed.bytes_in_memory == 0
+
+
+def test_a_face_that_cannot_be_read_is_left_out_of_the_file_too(tmp_path):
+    folder = faceset(tmp_path / "anna", ANNA, 9)
+    opened, store, reporter = Faceset.open(folder), tmp_path / "faces", Recorder()
+    names = opened.names()
+    (folder / names[2]).write_bytes(b"no picture")
+    (folder / names[5]).unlink()
+
+    def load(memory=1):
+        return load_faces(opened, FaceType.FULL, 64, memory, reporter, "src", with_parts=True, store=store)
+
+    filed, warned = load(), list(reporter.warnings)
+    assert len(filed) == 7 and len(warned) == 2 and all("A face of src is not used" in line for line in warned)
+    again = load()
+    assert (
+        f"2 faces of src are not used: they could not be read when '{store / 'src.faces'}' was made."
+        in (reporter.warnings[-1])
+    )
+    whole = load(1 << 30)
+    for name in ("pixels", "parts", "yaws"):
+        np.testing.assert_array_equal(getattr(filed, name), getattr(whole, name))
+        np.testing.assert_array_equal(getattr(again, name), getattr(whole, name))
+    for crop in folder.glob("*.jpg"):
+        crop.unlink()
+    (store / "src.json").unlink()
+    with pytest.raises(FacesetError, match="holds no face"):
+        load()
+    assert list(store.iterdir()) == [], "that no face could be read is not remembered"
+
+
+def filled(room):
+    room.pixels[:] = 7
+    return []
+
+
+def test_other_faces_take_the_place_of_those_in_the_file(tmp_path, monkeypatch):
+    path, needed = tmp_path / "src.faces", face_store.bytes_of(3, 64, False)
+    face_store.on_disk(path, 3, 64, False, {"key": 1}, filled)
+    free = face_store.ROOM + needed // 2
+    monkeypatch.setattr(face_store, "free_space", lambda _: free)
+    assert face_store.fits_on_disk(path, 3, 64, False, {"key": 1})
+    assert face_store.fits_on_disk(path, 3, 64, False, {"key": 2}), "in place of the old ones"
+    assert not face_store.fits_on_disk(path, 6, 64, False, {"key": 2})
+    free = face_store.ROOM - needed
+    assert face_store.fits_on_disk(path, 3, 64, False, {"key": 1}), "they are there"
+    assert not face_store.fits_on_disk(path, 3, 64, False, {"key": 2}), "of the same size, but others"
+
+    def beside(room):
+        assert not path.exists() and not path.with_suffix(".json").exists()
+        return filled(room)
+
+    room, lost, is_old = face_store.on_disk(path, 3, 64, False, {"key": 2}, beside)
+    assert room.pixels.min() == 7 and lost == [] and not is_old
+    assert json.loads(path.with_suffix(".json").read_text())["key"] == {"key": 2}
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="this system cannot reserve room")
+def test_a_disk_that_is_full_is_noticed_before_anything_is_written(tmp_path, monkeypatch):
+    path = tmp_path / "src.faces"
+
+    def refuse(number):
+        def fallocate(*_):
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(os, "posix_fallocate", fallocate)
+
+    refuse(errno.ENOSPC)
+    with pytest.raises(OutputError, match="no space is left"):
+        face_store.on_disk(path, 3, 64, False, {}, lambda room: pytest.fail("filled"))
+    assert list(tmp_path.iterdir()) == []
+    refuse(errno.EOPNOTSUPP)
+    assert face_store.on_disk(path, 3, 64, False, {}, filled)[0].pixels.min() == 7
+    monkeypatch.undo()
+    other = tmp_path / "dst.faces"
+    face_store.on_disk(other, 3, 64, False, {}, lambda room: [])  # nothing is written into it
+    assert other.stat().st_blocks * 512 >= face_store.bytes_of(3, 64, False)
 
 
 def test_reading_can_be_stopped_and_needs_a_face(tmp_path):
