@@ -7,11 +7,13 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from konterfei.models.base import Images
 from konterfei.models.devices import autocast
 from konterfei.training.data import Sampler
 from konterfei.training.lesson import Lesson
 from konterfei.training.plan import Progress
 from konterfei.training.preview import spread_faces
+from konterfei.training.thrift import pieces
 
 LOOK_EVERY: Final = 200
 """Steps between two looks: a two-hundredth of their time."""
@@ -45,14 +47,18 @@ def detail(lesson: Lesson, sampler: Sampler) -> list[float]:
     real, mask = tensor(faces) / 255, tensor(masks)
     lesson.model.eval()
     with torch.inference_mode(), autocast(lesson.device, lesson.precision):
-        drawn = lesson.model.reconstruct(real.contiguous(memory_format=torch.channels_last)).image.float()
+        drawn = [
+            lesson.model.reconstruct(piece.image.contiguous(memory_format=torch.channels_last)).image.float().chunk(2)
+            for piece in pieces(Images(real, mask), lesson.thrift.samples)
+        ]
     lesson.model.train()
 
     def varied(images: Tensor) -> Tensor:
         mean = (images * mask).sum((2, 3), keepdim=True) / mask.sum((2, 3), keepdim=True).clamp(min=1e-6)
         return (images - mean) * mask
 
-    ours, theirs = varied(drawn), varied(real)
+    src, dst = zip(*drawn, strict=True)
+    ours, theirs = varied(torch.cat([*src, *dst])), varied(real)
     pairs = zip((ours * theirs).chunk(2), (theirs * theirs).chunk(2), strict=True)
     return [float(both.sum() / own.sum().clamp(min=1e-6)) for both, own in pairs]
 

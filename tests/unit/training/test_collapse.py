@@ -12,6 +12,7 @@ from konterfei.training.augment import AugmentSettings
 from konterfei.training.collapse import detail, is_blank, went_blank
 from konterfei.training.data import Sampler, TrainingFaces
 from konterfei.training.plan import Progress
+from konterfei.training.thrift import Thrift
 
 
 class Drawer(SwapModel):
@@ -31,8 +32,8 @@ class Pupil:
 
     device, precision = torch.device("cpu"), "fp32"
 
-    def __init__(self, how):
-        self.model = Drawer(how)
+    def __init__(self, how, samples=0):
+        self.model, self.thrift = Drawer(how), Thrift(samples)
 
 
 @pytest.fixture
@@ -76,6 +77,20 @@ def test_each_person_is_looked_at(sampler):
         return torch.cat([src, torch.full_like(dst, 0.5)])
 
     assert detail(Pupil(src_alone), sampler) == pytest.approx([1, 0], abs=1e-6)
+
+
+def test_a_lesson_that_is_cut_to_save_memory_looks_at_no_more_at_a_time(sampler):
+    counts = []
+
+    def src_alone(images):
+        counts.append(len(images))
+        src, dst = images.chunk(2)
+        return torch.cat([src, torch.full_like(dst, 0.5)])
+
+    assert detail(Pupil(src_alone, samples=3), sampler) == pytest.approx([1, 0], abs=1e-6)
+    assert counts == [6, 2]
+    detail(Pupil(src_alone, samples=64), sampler)
+    assert counts[2:] == [8]
 
 
 def test_looking_changes_nothing_of_the_training(sampler):
