@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from konterfei.errors import DamagedFileError, FacesetError
 from konterfei.geometry import Crop, Face, FaceType
 from konterfei.io.faceset import Faceset
 from konterfei.metrics import METRICS
@@ -25,6 +26,8 @@ from konterfei.nets.losses import dssim
 
 Array = NDArray[Any]
 
+_AT_ONCE = 8  # faces of each person that are drawn together
+_FEWEST = 3  # faces of dst that figures can be made of
 _WINDOW = 11  # px, of SSIM; the usual one (Wang et al. 2004)
 _WORST_DISTANCE = 15.0  # % of eye distance at which a swap scores nothing for its landmarks
 
@@ -47,9 +50,10 @@ class Scores:
     """What a validation found. NaN = not measurable on these frames.
 
     Attributes:
+        seen: share of the swapped faces in which a face is found; the next five are of those.
         identity: cosine of the swapped faces with src.
         leftover: cosine of the swapped faces with dst.
-        expression: correlation of eyes, mouth and brows with dst's.
+        expression: correlation of eyes, mouth and brows with dst's; 0 where too few faces are found to tell.
         distance: of the landmarks from dst's, % of eye distance.
         sharpness: detail of the swapped face by that of dst's.
         ssim_src, ssim_dst: structural similarity of the reconstructions inside the face, 1 = equal.
@@ -63,6 +67,7 @@ class Scores:
     sharpness: float
     ssim_src: float
     ssim_dst: float
+    seen: float = 1.0
     total: float = float("nan")
 
     def to_json(self) -> dict[str, float | None]:
@@ -74,7 +79,8 @@ class Scores:
         if not np.isfinite(self.total):
             return "the drawn faces show nothing that could be measured yet"
         words = (("identity", self.identity), ("left of dst", self.leftover), ("expression", self.expression))
-        parts = [f"{name} {value:.2f}" for name, value in words if np.isfinite(value)]
+        parts = [f"a face in {100 * self.seen:.0f} %"] if self.seen < 1 else []
+        parts += [f"{name} {value:.2f}" for name, value in words if np.isfinite(value)]
         parts += [f"landmarks {self.distance:.1f} % off"] if np.isfinite(self.distance) else []
         return f"score {self.total:.3f} ({', '.join([*parts, f'likeness to dst itself {self.ssim_dst:.2f}'])})"
 
@@ -83,14 +89,19 @@ def total_of(scores: Scores) -> float:
     """The mean of what is to be high: identity less what is left of dst, expression, place of the landmarks (1 = none
     moved, 0 = 15 % of the eye distance), similarity of dst's reconstruction (how well expressions are understood).
 
+    A swapped face in which none is found counts 0 for the first three, and what is below 0 is not made better by it.
+    What cannot be measured is left out; where no swapped face is found at all, there is no total (NaN).
+
     It compares snapshots of one run; between pairs of people it means nothing.
     """
-    parts = [
+    if not scores.seen > 0:
+        return float("nan")
+    of_seen = (
         scores.identity - max(0.0, scores.leftover),
         scores.expression,
-        1.0 - min(1.0, scores.distance / _WORST_DISTANCE),
-        scores.ssim_dst,
-    ]
+        1.0 - float(np.minimum(1.0, scores.distance / _WORST_DISTANCE)),  # unknown stays unknown
+    )
+    parts = [*(min(part, part * scores.seen) for part in of_seen), scores.ssim_dst]
     known = [part for part in parts if np.isfinite(part)]
     return float(np.mean(known)) if known else float("nan")
 
@@ -100,8 +111,12 @@ class Validator:
 
     Args:
         src, dst: the facesets.
-        held_src, held_dst: names of the faces to measure; of dst at least three.
+        held_src, held_dst: names of the faces to measure; of dst at least three. Those that were deleted or damaged
+            meanwhile do without.
         eyes: the networks that look at the result.
+
+    Raises:
+        FacesetError: fewer than three of dst can be read.
     """
 
     def __init__(
@@ -111,21 +126,28 @@ class Validator:
         self._people = People(src=src.identity(), dst=dst.identity())
         self._src = _faces(src, held_src)
         self._dst = _faces(dst, held_dst)
+        if len(self._dst) < _FEWEST:
+            raise FacesetError(
+                f"Of the faces of '{dst.folder}' that were held out, {len(self._dst)} can still be read. "
+                f"{_FEWEST} are needed. Put crops back to have the swap measured."
+            )
 
     def score(self, drawer: Drawer) -> Scores:
         """What `drawer` is worth now."""
         plate, result = self._series(drawer)
         measured = {name: METRICS.load(name)(plate, result, self._people) for name in _USED} if plate else {}
         value = {name: measured[name].value if name in measured else float("nan") for name in _USED}
+        seen = float(np.isfinite(result.landmarks).all(axis=(1, 2)).mean()) if result else float("nan")
         ssim_src, ssim_dst = self._similarity(drawer)
         scores = Scores(
             identity=value["identity"],
             leftover=measured["identity"].parts["to_dst"] if measured else float("nan"),
-            expression=value["expression"],
+            expression=expression_of(plate, result, self._people) if plate and result else float("nan"),
             distance=value["landmark_distance"],
             sharpness=value["sharpness"],
             ssim_src=ssim_src,
             ssim_dst=ssim_dst,
+            seen=seen,
         )
         return Scores(**{**asdict(scores), "total": total_of(scores)})
 
@@ -139,15 +161,26 @@ class Validator:
         count = min(len(self._src), len(self._dst))
         if not count:
             return float("nan"), float("nan")
-        crops, masks = zip(
-            *(_cut([people[i] for i in _spread(len(people), count)], drawer) for people in (self._src, self._dst)),
-            strict=True,
-        )
-        rebuilt = drawer.rebuild(*crops)
-        return tuple(_ssim(*pair) for pair in zip(crops, rebuilt, masks, strict=True))  # type: ignore[return-value]
+        people = [[faces[i] for i in _spread(len(faces), count)] for faces in (self._src, self._dst)]
+        found: tuple[list[float], list[float]] = ([], [])
+        for first in range(0, count, _AT_ONCE):
+            cuts = [_cut(faces[first : first + _AT_ONCE], drawer) for faces in people]
+            rebuilt = drawer.rebuild(*(crops for crops, _ in cuts))
+            for values, (crops, masks), drawn in zip(found, cuts, rebuilt, strict=True):
+                values += _ssim(crops, drawn, masks)
+        return float(np.mean(found[0])), float(np.mean(found[1]))
 
 
-_USED = ("identity", "expression", "landmark_distance", "sharpness")
+_USED = ("identity", "landmark_distance", "sharpness")
+
+
+def expression_of(plate: Series, result: Series, people: People) -> float:
+    """The metric of that name; 0 where the plate's face moves but too few faces of the result are found to tell."""
+    measure = METRICS.load("expression")
+    found = measure(plate, result, people).value
+    if np.isnan(found) and np.isfinite(result.landmarks).any():
+        return 0.0 if np.isfinite(measure(plate, plate, people).value) else found
+    return found
 
 
 def _spread(total: int, count: int) -> list[int]:
@@ -155,13 +188,17 @@ def _spread(total: int, count: int) -> list[int]:
 
 
 def _faces(faceset: Faceset, names: Sequence[str]) -> list[tuple[Array, Face]]:
-    """The crops of these names and the face in each, in the crop's pixels."""
+    """The crops of these names that can be read, and the face in each, in the crop's pixels."""
     wanted, found = set(names), []
     for record in faceset.records():
         if record.name in wanted:
+            try:
+                image = faceset.image(record.name)
+            except (FacesetError, DamagedFileError):
+                continue
             points = record.crop.crop_from_frame @ record.face.landmarks
             box = np.array([*points.min(axis=0), *points.max(axis=0)])
-            found.append((faceset.image(record.name), Face(box=box, landmarks=points)))
+            found.append((image, Face(box=box, landmarks=points)))
     return found
 
 
@@ -178,14 +215,14 @@ def _cut(faces: Sequence[tuple[Array, Face]], drawer: Drawer) -> tuple[Array, Ar
     return images, np.stack(hulls).astype(np.float32)
 
 
-def _ssim(truth: Array, drawn: Array, masks: Array) -> float:
-    """Mean SSIM of faces, everything outside the hull grey in both."""
+def _ssim(truth: Array, drawn: Array, masks: Array) -> list[float]:
+    """SSIM of each face, everything outside the hull grey in both."""
     hull = torch.from_numpy(masks).unsqueeze(1)
     a, b = (
         torch.from_numpy(np.ascontiguousarray(x, np.float32)).permute(0, 3, 1, 2) * hull + 0.5 * (1 - hull)
         for x in (truth.astype(np.float32) / 255, drawn)
     )
-    return float(1 - 2 * dssim(a, b, _WINDOW).mean())
+    return (1 - 2 * dssim(a, b, _WINDOW)).tolist()  # type: ignore[no-any-return]
 
 
 def swapped(image: Array, face: Face, drawer: Drawer) -> Array:

@@ -9,11 +9,13 @@ import pytest
 
 from drawn_faces import ANNA, BERT
 from drawn_vision import DrawnDetector, DrawnLandmarker, DrawnRecognizer, scene
-from konterfei.geometry import Crop, Face, FaceType
+from konterfei.errors import FacesetError
+from konterfei.geometry import ALIGNED, TEMPLATE, Crop, Face, FaceType
 from konterfei.io.faceset import FaceRecord, Faceset, FacesetHeader
 from konterfei.metrics.observation import Eyes
+from konterfei.metrics.series import People, Series
 from konterfei.training.held_out import STRETCH, hold_out
-from konterfei.training.validation import Scores, Validator, total_of
+from konterfei.training.validation import Scores, Validator, expression_of, total_of
 
 FRAMES = 24
 EYES = Eyes(DrawnDetector(), DrawnLandmarker(), DrawnRecognizer())
@@ -91,16 +93,96 @@ def test_who_gives_back_what_it_sees_is_perfect_at_rebuilding(validator):
 
 def test_a_face_that_is_not_there_any_more_is_no_score_and_no_error(validator):
     found = validator.score(Paints(lambda image: np.full_like(image, 60)))
-    assert np.isnan(found.identity) and np.isfinite(found.total)
-    assert found.total < validator.score(Paints(recoloured)).total
-    assert found.to_json()["identity"] is None
+    assert np.isnan(found.identity) and found.seen == 0
+    assert np.isnan(found.total), "how well dst is given back is no score of a swap"
+    assert found.to_json()["identity"] is None and found.to_json()["total"] is None
+    assert found.text() == "the drawn faces show nothing that could be measured yet"
+
+
+def test_frames_without_a_face_do_not_raise_the_score(validator):
+    """Of a network that draws only some faces, those say nothing of the others."""
+
+    class Now(Paints):
+        def __init__(self, every):
+            super().__init__(recoloured)
+            self.every, self.drawn = every, 0
+
+        def swap(self, images):
+            self.drawn += 1
+            grey = self.drawn % self.every
+            return Paints((lambda image: np.full_like(image, 60)) if grey else recoloured).swap(images)
+
+    whole, half, few = (validator.score(Now(every)) for every in (1, 2, 6))
+    assert (whole.seen, half.seen) == (1, 0.5) and few.seen == pytest.approx(1 / 6)
+    assert half.identity == pytest.approx(whole.identity, abs=0.05), "of those that are seen"
+    assert whole.total > half.total + 0.2 and half.total > few.total + 0.1
+    assert "a face in 50 %" in half.text() and "a face in" not in whole.text()
+
+
+def test_an_expression_that_too_few_faces_show_is_none():
+    def series(seen, motion):
+        points = np.zeros((8, 68, 2), np.float32)
+        points[:, ALIGNED] = TEMPLATE
+        points[:, 61:64, 1] = 0.1 * motion * (2 + np.sin(np.arange(8)))[:, None]  # the mouth opens
+        points[seen:] = np.nan
+        blank = np.zeros((8, 4, 4, 3), np.uint8)
+        return Series(indices=np.arange(8), landmarks=points, embeddings=np.zeros((8, 2), np.float32), crops=blank,
+                      masks=np.ones((8, 4, 4), np.float32))  # fmt: skip
+
+    people = People(src=np.zeros(2), dst=np.zeros(2))
+    moving, still = series(8, 1), series(8, 0)
+    assert expression_of(moving, moving, people) == pytest.approx(1)
+    assert expression_of(moving, series(2, 1), people) == 0
+    assert np.isnan(expression_of(moving, series(0, 1), people)), "no face at all"
+    assert np.isnan(expression_of(still, series(2, 0), people)), "there is none to be shown"
+
+
+def test_faces_are_rebuilt_a_few_at_a_time(people):
+    src, dst = people
+    shown = []
+
+    class Counts(Paints):
+        def rebuild(self, src, dst):
+            shown.append((len(src), len(dst)))
+            return super().rebuild(src, dst)
+
+    found = Validator(src, dst, src.names(), dst.names()[:19], EYES).score(Counts(lambda image: image // 2))
+    assert shown == [(8, 8), (8, 8), (3, 3)]
+    one = Validator(src, dst, src.names(), dst.names()[:19], EYES)
+    one._src, one._dst = one._src[:1], one._dst[:1]
+    assert 0 < found.ssim_dst < 1 and found.ssim_dst == pytest.approx(
+        one._similarity(Paints(lambda i: i // 2))[1], abs=0.1
+    )
+
+
+def test_held_out_faces_that_are_deleted_or_damaged_do_without(tmp_path):
+    dst = faceset(tmp_path / "bert", BERT, 5)
+    first, second, third, *rest = dst.names()
+    (tmp_path / "bert" / first).unlink()
+    (tmp_path / "bert" / second).write_bytes(b"no picture")
+    names = [first, second, third, *rest]
+    assert Validator(dst, dst, names, names, EYES).score(Paints()).ssim_dst == pytest.approx(1, abs=1e-5)
+    (tmp_path / "bert" / third).unlink()
+    with pytest.raises(FacesetError, match="2 can still be read"):
+        Validator(dst, dst, names, names, EYES)
 
 
 def test_the_total_leaves_out_what_cannot_be_measured():
     scores = Scores(identity=0.8, leftover=0.2, expression=0.6, distance=3.0, sharpness=0.1, ssim_src=0.9, ssim_dst=0.7)
     assert total_of(scores) == pytest.approx((0.6 + 0.6 + 0.8 + 0.7) / 4)
     assert total_of(dataclasses.replace(scores, expression=float("nan"))) == pytest.approx((0.6 + 0.8 + 0.7) / 3)
+    unknown = dataclasses.replace(scores, distance=float("nan"))
+    assert total_of(unknown) == pytest.approx((0.6 + 0.6 + 0.7) / 3), "not as if it were 15 % and more"
     assert total_of(dataclasses.replace(scores, leftover=-0.3)) == pytest.approx((0.8 + 0.6 + 0.8 + 0.7) / 4)
+
+
+def test_the_total_counts_frames_without_a_face_as_nothing():
+    scores = Scores(identity=0.8, leftover=0.2, expression=0.6, distance=3.0, sharpness=0.1, ssim_src=0.9, ssim_dst=0.7)
+    assert total_of(dataclasses.replace(scores, seen=0.5)) == pytest.approx((0.3 + 0.3 + 0.4 + 0.7) / 4)
+    unlike = dataclasses.replace(scores, identity=0.1, leftover=0.7, seen=0.5)
+    assert total_of(unlike) == pytest.approx((-0.6 + 0.3 + 0.4 + 0.7) / 4), "to hide a bad face makes nothing better"
+    assert np.isnan(total_of(dataclasses.replace(scores, seen=0.0)))
+    assert np.isnan(total_of(dataclasses.replace(scores, seen=float("nan"))))
 
 
 def test_stretches_are_held_out_evenly(people):
