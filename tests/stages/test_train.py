@@ -31,7 +31,7 @@ from konterfei.models.swapper import load_swapper
 from konterfei.reporting import Recorder
 from konterfei.stages._train_settings import bytes_needed, resolved
 from konterfei.stages.train import TrainConfig, train
-from konterfei.training import lesson, loop
+from konterfei.training import lesson, loop, recovery
 from konterfei.training.plan import Progress
 from konterfei.training.presets import BYTES_A_PARAMETER, PRESETS, parse_architecture
 
@@ -248,14 +248,14 @@ def test_a_run_that_falls_apart_again_and_again_gives_up(again, poison, tmp_path
 
 def test_a_loss_that_rises_sharply_is_a_collapse():
     progress = Progress(step=100)
-    assert not loop._fell_apart(progress, 5.0)
-    assert not loop._fell_apart(progress, 50.0)  # early losses may jump
-    assert loop._fell_apart(progress, math.nan)
-    assert loop._fell_apart(progress, math.inf)
+    assert not recovery.fell_apart(progress, 5.0)
+    assert not recovery.fell_apart(progress, 50.0)  # early losses may jump
+    assert recovery.fell_apart(progress, math.nan)
+    assert recovery.fell_apart(progress, math.inf)
     progress = Progress(step=1000)
     for loss in (1.0, 0.9, 1.3, 0.8, 1.1):  # noise
-        assert not loop._fell_apart(progress, loss)
-    verdicts = [loop._fell_apart(progress, 4.0) for _ in range(3)]
+        assert not recovery.fell_apart(progress, loss)
+    verdicts = [recovery.fell_apart(progress, 4.0) for _ in range(3)]
     assert verdicts == [False, True, True]
 
 
@@ -265,7 +265,7 @@ def test_a_full_disk_keeps_the_last_checkpoint(again, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(run_files, "pack_tensors", full)
+    monkeypatch.setattr(run_files, "_write_tensors", full)
     with pytest.raises(OutputError, match="no space is left"):
         again()
     monkeypatch.undo()

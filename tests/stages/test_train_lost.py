@@ -14,7 +14,7 @@ from konterfei.io.manifest import Manifest
 from konterfei.io.run import Run
 from konterfei.reporting import Recorder
 from konterfei.stages.restore import RestoreConfig, restore
-from konterfei.training import checkpoints, collapse, loop
+from konterfei.training import checkpoints, collapse, loop, recovery
 
 # --- one colour
 
@@ -23,7 +23,7 @@ from konterfei.training import checkpoints, collapse, loop
 def hasty(monkeypatch):
     """Looks come every 20 steps, and less is enough: what takes thousands of steps takes a hundred."""
     monkeypatch.setattr(loop, "LOOK_EVERY", 20)
-    monkeypatch.setattr(loop, "_SETTLING", 40)
+    monkeypatch.setattr(recovery, "_SETTLING", 40)
     monkeypatch.setattr(collapse, "PATIENCE", 6)
     monkeypatch.setattr(collapse, "_DRAWS", 0.03)
     monkeypatch.setattr(collapse, "_NOTHING", 0.03)
@@ -96,7 +96,7 @@ def test_what_leads_to_the_same_end_again_is_left_for_an_older_state(again, monk
     """A checkpoint that was gone back to, and fell apart again: the generation before it."""
     again(StopAt(10))
     again(StopAt(10))
-    monkeypatch.setattr(loop, "_SETTLING", 10)
+    monkeypatch.setattr(recovery, "_SETTLING", 10)
     real, left = loop.train_step, [2]
 
     def poisoned(lesson, raw, rate, step):

@@ -181,3 +181,65 @@ def test_small_facesets_keep_all_their_faces(tmp_path):
     train(TrainConfig(**small, **SMALL, output=tmp_path / "run", steps=2), told)
     assert any(f"{LEAST - 1} src and {COUNT} dst faces" in note for note in told.notes)
     assert any("No faces are held out" in note for note in told.notes)
+
+
+def test_a_phase_that_was_begun_early_lasts_through_a_stop_and_a_longer_run_goes_back(faces, tmp_path, monkeypatch):
+    monkeypatch.setattr(desk, "LOOK_EVERY_S", 0.0)
+    plan = tmp_path / "plan.toml"
+    plan.write_text('[[phase]]\nname = "warped"\nshare = 0.5\n[[phase]]\nname = "straight"\nrandom_warp = false\n')
+    config = {**faces, **SMALL, "output": tmp_path / "run", "plan": plan}
+
+    class Asks(StopAt):
+        def take_stop(self):
+            if self.left == 4:
+                self.wishes.append("phase")
+            return super().take_stop()
+
+    train(TrainConfig(**config, steps=STEPS), Asks(8))
+    told = Recorder()
+    train(TrainConfig(**config, steps=STEPS), told)
+    assert not any("begins, phase" in note for note in told.notes), "it is in the phase that was asked for"
+    told = Recorder()
+    train(TrainConfig(**config, steps=4 * STEPS), told)
+    assert any(note.startswith("Step 44: 'warped' begins") for note in told.notes)
+
+
+def test_what_ended_early_goes_on_without_patience(again, monkeypatch):
+    scored(monkeypatch, [0.5])
+    first, _ = again(validate_steps=20, patience=2, steps=200)
+    assert first.steps < 100
+    result, _ = again(validate_steps=20, patience=0, steps=200)
+    assert result.steps == 200, "the very same budget"
+
+
+def test_patience_leaves_phases_to_come_their_time(again, tmp_path, monkeypatch):
+    scored(monkeypatch, [0.5])
+    plan = tmp_path / "plan.toml"
+    plan.write_text("[[phase]]\nsteps = 60\n[[phase]]\nrandom_warp = false\n")
+    result, told = again(plan=plan, validate_steps=10, patience=2, steps=300)
+    assert any(note.startswith("Step 60: 'phase 2' begins") for note in told.notes)
+    assert result.steps > 100 and any("validations in a row" in note for note in told.notes)
+
+
+def test_validations_that_a_person_asks_for_try_nobody_s_patience(faces, tmp_path, monkeypatch):
+    monkeypatch.setattr(desk, "LOOK_EVERY_S", 0.0)
+    scored(monkeypatch, [0.5])
+
+    class Asks(Recorder):
+        def take_stop(self):
+            self.wishes.append("validate")
+            return False
+
+    config = {**faces, **SMALL, "output": tmp_path / "run", "patience": 3}
+    assert train(TrainConfig(**config, steps=STEPS), Asks()).steps == STEPS
+    assert len(Run.open(tmp_path / "run").metrics(VALIDATION)) > 20
+
+
+def test_a_plan_that_waits_for_scores_which_never_come_is_refused(again, tmp_path):
+    plan = tmp_path / "plan.toml"
+    plan.write_text("[[phase]]\npatience = 2\n[[phase]]\n")
+    with pytest.raises(ConfigError, match="ends by its patience alone"):
+        again(plan=plan, held_out=0.0)
+    plan.write_text("[[phase]]\npatience = 2\nsteps = 5\n[[phase]]\n")
+    _, told = again(plan=plan, held_out=0.0, patience=4)
+    assert any("--patience has no effect" in note for note in told.notes)

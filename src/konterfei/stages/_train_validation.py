@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from konterfei.detectors import DETECTORS
-from konterfei.errors import FacesetError
+from konterfei.errors import ConfigError, FacesetError
 from konterfei.io.faceset import Faceset
 from konterfei.io.run import Run
 from konterfei.landmarkers import LANDMARKERS
 from konterfei.metrics.observation import Eyes
 from konterfei.recognizers import RECOGNIZERS
 from konterfei.reporting import Reporter
+from konterfei.training.plan import Plan
 from konterfei.training.presets import Preset
 
 if TYPE_CHECKING:
@@ -65,3 +66,14 @@ def patience_of(config: Any, chosen: Preset) -> int:
     if config.patience is not None:
         return int(config.patience)
     return 0 if config.minutes is not None or config.steps is not None else chosen.patience
+
+
+def refuse_patience(config: Any, plan: Plan, reporter: Reporter) -> None:
+    """Raise ConfigError for phases that could never end where nothing is measured; say so of --patience."""
+    if plan.waits_for_scores:
+        raise ConfigError(
+            "A phase of the plan ends by its patience alone, but in this run no faces are held out to measure (see "
+            "--held-out; a run that has begun stays as it is). Give the phase steps, images, a plateau or a share too."
+        )
+    if config.patience:
+        reporter.note("--patience has no effect: in this run no faces are held out to measure the swap by.")

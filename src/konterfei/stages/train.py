@@ -23,7 +23,7 @@ from konterfei.stages._train_run import Origin, has_begun, open_run, origin_of, 
 from konterfei.stages._train_settings import TrainConfig as TrainConfig
 from konterfei.stages._train_settings import bytes_needed, resolved
 from konterfei.stages._train_team import Company, Place, check_place, meet, part, place_of, processor_of, signals
-from konterfei.stages._train_validation import patience_of, validations_of
+from konterfei.stages._train_validation import patience_of, refuse_patience, validations_of
 from konterfei.training.objectives import Objectives
 from konterfei.training.presets import Preset
 
@@ -98,7 +98,7 @@ def train(config: TrainConfig, reporter: Reporter) -> TrainResult:
     if result.was_done and progress.is_ending:
         reporter.note(
             f"'{run.folder}' is already trained: {progress.step} steps in {minutes:.1f} minutes; then its held-out "
-            "score had stopped to rise. To go on, give it a budget: --steps or --minutes."
+            "score had stopped to rise. To go on, give it --patience 0, or more --steps or --minutes."
         )
     elif result.was_done:
         more = f"--minutes {config.minutes:g}" if config.minutes else f"--steps {progress.total}"
@@ -160,6 +160,8 @@ def _run_loop(
     team.agree(means.facts)
     model, sampler, precision = means.model, means.sampler, means.precision
     validations = validations_of(config, chosen, run, src, dst, reporter)
+    if validations is None:
+        refuse_patience(config, plan, reporter)
     for name in sampler.unturned():
         reporter.warn(f"--uniform-yaw: by their records all faces of {name} look the same way; no effect there.")
     settings = LoopSettings(

@@ -160,7 +160,10 @@ class Desk:
             if wish.name == "set":
                 now = self._plan.now(progress)
                 wish.changes = read_change(wish.value, now)
-                self._can_serve(replace(now, **{k: v for k, v in wish.changes.items() if k != "rate"}))
+                then = replace(now, **{k: v for k, v in wish.changes.items() if k != "rate"})
+                if "rate" not in wish.changes and then.in_force() == now.in_force():
+                    raise ConfigError(f"'{wish.value}' changes nothing here: it is so, or another setting decides it.")
+                self._can_serve(then)
         except KonterfeiError as error:
             self._answer(wish, False, str(error))
             return
@@ -168,7 +171,7 @@ class Desk:
 
     def _done(self, name: str, text: str) -> None:
         """Answer every wish for the command `name`."""
-        for wish in [wish for wish in self._wishes if wish.name == name]:
+        for wish in [wish for wish in self._wishes if wish.name == name and wish.changes is None]:
             self._wishes.remove(wish)
             self._answer(wish, True, text)
 

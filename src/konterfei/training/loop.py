@@ -3,40 +3,37 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 
-import numpy as np
 import torch
 
-from konterfei.errors import CheckpointMismatchError, OutOfMemoryError, TrainingError
+from konterfei.errors import CheckpointMismatchError, ConfigError, FacesetError, OutOfMemoryError
 from konterfei.geometry import FaceType
 from konterfei.io.run import Checkpoint, Run
 from konterfei.models.base import SwapModel
 from konterfei.models.devices import free_memory, memory_errors
 from konterfei.reporting import Reporter
-from konterfei.training.checkpoints import restore, save, set_aside, snapshot_of
-from konterfei.training.collapse import LOOK_EVERY, detail, is_blank, is_dead, went_blank
+from konterfei.training.checkpoints import restore, save, snapshot_of
+from konterfei.training.collapse import LOOK_EVERY, detail, is_blank, went_blank
 from konterfei.training.data import RawBatch, Sampler, batches
 from konterfei.training.desk import Desk
 from konterfei.training.lesson import Lesson
+from konterfei.training.losses import needs_parts
 from konterfei.training.optimizers import FlatParameters
 from konterfei.training.plan import Budget, Plan, Progress, Schedule
 from konterfei.training.preview import MOST_ROWS, preview_grid
+from konterfei.training.recovery import REPORT_EVERY, fell_apart, is_sound, roll_back
 from konterfei.training.team import ALONE, Order, Task, Team
 from konterfei.training.thrift import WHOLE, Thrift
 from konterfei.training.validations import Validations
 from konterfei.training.witnesses import Sitter
 
 _EMA_KEEP = 0.999  # half-life of the smoothed weights: 700 steps
-_REPORT_EVERY = 20  # steps between two looks at the losses
-_COLLAPSE = 2.0  # a report this many times worse than the best one is a run that fell apart
-_SETTLING = 200  # steps in which losses may still jump
-_MAX_ROLLBACKS = 5
 _FIRST_CHECKPOINT_S = 30.0
+_STRETCH_S = 60.0  # of training, before its speed has a say in how long the run will be
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,8 +114,9 @@ def train_loop(
     )
     lesson.save_memory(settings.thrift)
     progress = restore(run, lesson, plan, reporter) or _begin(lesson, settings.begins_from, reporter)
-    progress.adopt(settings.budget)
-    if plan.rewind(progress):
+    if not settings.patience:
+        progress.go_on()
+    if progress.adopt(settings.budget) and plan.rewind(progress):
         _turn(lesson, plan, progress, reporter)
     progress.turn_to(lesson.objectives)
     if progress.is_done and run.has_snapshot(progress.step):
@@ -141,24 +139,34 @@ def train_loop(
                 losses.append(train_step(lesson, next(source), rate, progress.step))
                 progress.step += 1
                 progress.trained_s = before + time.monotonic() - started
-                if progress.step % _REPORT_EVERY == 0:
+                if progress.step % REPORT_EVERY == 0:
                     src, dst = torch.stack(losses).mean(dim=0).tolist()
                     losses.clear()
-                    if _fell_apart(progress, src + dst):
-                        _roll_back(run, lesson, progress, settings, reporter)
+                    if fell_apart(progress, src + dst):
+                        roll_back(run, lesson, progress, plan, settings.budget, reporter)
                         break
                     if progress.step % LOOK_EVERY == 0 and went_blank(progress, detail(lesson, sampler)):
-                        _roll_back(run, lesson, progress, settings, reporter, "it draws one colour in place of a face")
+                        roll_back(
+                            run,
+                            lesson,
+                            progress,
+                            plan,
+                            settings.budget,
+                            reporter,
+                            "it draws one colour in place of a face",
+                        )
                         break
                     speed = (progress.step - first) / (progress.trained_s - before)
-                    progress.estimate(speed, settings.schedule.hold)
+                    if not before or progress.trained_s - before > _STRETCH_S:
+                        progress.estimate(speed, settings.schedule.hold)
                     part = settings.schedule.part_at(progress.step, progress.total)
                     cut = lesson.thrift.figures(sampler.batch)
                     desk.report(progress, {"src": src, "dst": dst}, rate, part, speed, cut)
                     plan.note(progress, src + dst)
                 asked = desk.look(progress)
-                if settings.validations is not None and ("validate" in asked or settings.validations.is_due(progress)):
-                    validate(lesson, progress, settings, settings.validations, desk, reporter)
+                is_due = settings.validations is not None and settings.validations.is_due(progress)
+                if settings.validations is not None and (is_due or "validate" in asked):
+                    validate(lesson, progress, settings, settings.validations, desk, reporter, counts=is_due)
                 if turns := plan.turns(progress, sampler.batch) or desk.turns(progress):
                     _turn(lesson, plan, progress, reporter)
                     losses.clear()
@@ -167,11 +175,19 @@ def train_loop(
                 is_calm = not progress.best or progress.loss <= 1.5 * progress.best
                 if is_last or "save" in asked or (progress.trained_s >= next_save and is_calm):
                     progress.pending = torch.stack(losses).tolist() if losses else []
-                    if not _is_sound(progress, lesson):  # between two reports
-                        _roll_back(run, lesson, progress, settings, reporter)
+                    if not is_sound(progress, lesson):  # between two reports
+                        roll_back(run, lesson, progress, plan, settings.budget, reporter)
                         break
                     if progress.drawn and is_blank(progress, detail(lesson, sampler)):
-                        _roll_back(run, lesson, progress, settings, reporter, "it draws one colour in place of a face")
+                        roll_back(
+                            run,
+                            lesson,
+                            progress,
+                            plan,
+                            settings.budget,
+                            reporter,
+                            "it draws one colour in place of a face",
+                        )
                         break
                     if not is_last:
                         save(run, lesson, progress, settings.usable_steps)
@@ -197,9 +213,18 @@ def train_step(lesson: Lesson, raw: RawBatch, rate: float, step: int) -> torch.T
 
 
 def validate(
-    lesson: Lesson, progress: Progress, settings: LoopSettings, validations: Validations, desk: Desk, reporter: Reporter
+    lesson: Lesson,
+    progress: Progress,
+    settings: LoopSettings,
+    validations: Validations,
+    desk: Desk,
+    reporter: Reporter,
+    counts: bool = True,
 ) -> None:
-    """Measure the smoothed weights; end the run early where they have stopped to get better."""
+    """Measure the smoothed weights; end the run early where they have stopped to get better.
+
+    `counts`: whether it is one of those that patience is counted in, not one that a person asked for.
+    """
     lesson.model.eval()
     try:
         with memory_errors(lesson.device, "measure the swap"), smoothed(lesson.learner.flat):
@@ -209,8 +234,9 @@ def validate(
                 lesson.device,
                 lesson.precision,
                 lambda: snapshot_of(lesson, progress, settings.usable_steps),
+                counts,
             )
-    except OutOfMemoryError as error:
+    except (OutOfMemoryError, FacesetError) as error:  # a held-out face may be gone by now
         progress.validated_s = progress.trained_s
         reporter.warn(f"Step {progress.step} is not validated. {error}")
         desk.failed("validate", str(error))
@@ -218,10 +244,10 @@ def validate(
     finally:
         lesson.model.train()
     desk.validated(progress, scores, validations.best)
-    has_turned = settings.plan.phase(progress).patience is not None  # then this is a matter of the phase
-    is_over = has_turned or progress.is_ending or progress.is_done
-    if settings.patience and progress.stale >= settings.patience and not is_over:
-        progress.end_early(settings.schedule.hold)
+    plan, hold = settings.plan, settings.schedule.hold
+    is_falling = progress.is_done or progress.step >= hold * progress.total
+    if settings.patience and progress.stale >= settings.patience and plan.may_end(progress) and not is_falling:
+        progress.end_early(hold)
         reporter.note(
             f"Step {progress.step}: {progress.stale} validations in a row found nothing better than "
             f"{progress.top_score:.3f}. The rate falls from now on, and the training ends at step {progress.total}. "
@@ -260,84 +286,13 @@ def _begin(lesson: Lesson, start: Start | None, reporter: Reporter) -> Progress:
     return Progress()
 
 
-# --- going back
-
-
-def _is_sound(progress: Progress, lesson: Lesson) -> bool:
-    """Whether weights and losses are numbers: what is saved can be gone back to. All processes must have the same."""
-    is_sound = lesson.is_sound() and bool(np.isfinite(progress.pending).all())
-    if is_sound:
-        lesson.team.lead(Order(Task.COMPARE))
-        lesson.team.compare(lesson.learners)
-    return is_sound
-
-
-def _fell_apart(progress: Progress, loss: float) -> bool:
-    """Whether the mean loss of a report is not a number, or far worse than it has been or than it began.
-
-    Notes it otherwise.
-    """
-    if not math.isfinite(loss):
-        return True
-    # one report is noisy: it is averaged with those before
-    progress.loss = loss if not progress.loss else 0.8 * progress.loss + 0.2 * loss
-    if progress.step <= _REPORT_EVERY and not progress.first:
-        # styles cost nothing while everything is grey, and much once faces differ
-        has_styles = any(progress.objectives.get(f"{name}_style_power") for name in ("face", "bg"))
-        progress.first = -1.0 if has_styles else loss
-    if progress.step <= _SETTLING:
-        return False
-    progress.best = min(progress.best or progress.loss, progress.loss)
-    return progress.loss > _COLLAPSE * progress.best or progress.is_worse_than_untrained
-
-
-def _leads_nowhere(run: Run, old: Progress, back_to: int) -> bool:
-    """Whether a checkpoint that was gone back to has led to a collapse before, and there is an older one."""
-    return back_to <= old.step < back_to + _SETTLING and (back_to == 0 or run.has_checkpoint_before(back_to))
-
-
-def _roll_back(
-    run: Run,
-    lesson: Lesson,
-    progress: Progress,
-    settings: LoopSettings,
-    reporter: Reporter,
-    why: str = "the loss rose sharply or was no number",
-) -> None:
-    """Back to the last checkpoint (or to the start), with half the learning rate and other batches."""
-    broken, salt, scale = progress.step, progress.salt + 1, progress.rate_scale / 2
-    if salt > _MAX_ROLLBACKS:
-        raise TrainingError(
-            f"Training of '{run.folder}' fell apart {salt} times, last at step {broken} ({why}). Look at its preview "
-            "and the facesets (wrong faces? black pictures?), or choose another preset."
-        )
-    old = restore(run, lesson, settings.plan, reporter)
-    is_barren = old is not None and (old.is_worse_than_untrained or is_dead(progress))
-    if old is not None and (is_barren or _leads_nowhere(run, old, progress.back_to)):
-        set_aside(run, 0 if is_barren else progress.back_to, reporter)
-        old = restore(run, lesson, settings.plan, reporter)
-    if old is None:
-        lesson.turn_to(settings.plan.of(settings.plan.phases[0]))
-        for learner in lesson.learners:
-            learner.begin_anew()
-        old = Progress(total=progress.total, budget=progress.budget)
-    trained_s = progress.trained_s
-    for name, value in asdict(old).items():
-        setattr(progress, name, value)
-    progress.salt, progress.rate_scale, progress.trained_s, progress.back_to = salt, scale, trained_s, old.step
-    progress.adopt(settings.budget)  # the checkpoint may be older than the budget and the objectives
-    progress.turn_to(lesson.objectives)
-    reporter.warn(
-        f"Training fell apart at step {broken} ({why}). It goes on from step {progress.step} "
-        f"with {scale:.3g} times the learning rate and other samples."
-    )
-
-
 # --- telling
 
 
 def _start(model: SwapModel, sampler: Sampler, settings: LoopSettings, progress: Progress, reporter: Reporter) -> None:
     """Say what is trained, and start the bar: it counts what the budget counts, steps or seconds."""
+    if needs_parts(model, settings.plan.now(progress)) and sampler.src.parts is None:
+        raise ConfigError("Eyes and mouth have priority since it was asked for while it trained: add --eyes-mouth.")
     device = settings.device
     where = f"{device}, {torch.get_num_threads()} threads" if device.type == "cpu" else str(device)
     where = f"{where} in each of {settings.team.size} processes" if settings.team.size > 1 else where

@@ -87,7 +87,8 @@ def _check_kinds(changes: Mapping[str, Any], where: str, also: Sequence[str]) ->
     for name, value in changes.items():
         if name not in known:
             raise ConfigError(f"{where}: '{name}' is not known. Known are {', '.join(sorted([*known, *also]))}.")
-        kind = bool if isinstance(known[name], bool) else str if isinstance(known[name], str) else (int, float)
+        default = known[name]
+        kind = type(default) if isinstance(default, bool | str | int) else int if default is None else (int, float)
         if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
             raise ConfigError(f"{where}: {name} = {value!r} is of the wrong kind.")
 

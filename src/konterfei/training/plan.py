@@ -131,21 +131,31 @@ class Progress:
     def turn_to(self, objectives: Objectives) -> None:
         """Take over objectives; losses measured with others say nothing about those to come."""
         wanted = asdict(objectives)
-        if (self.objectives or asdict(Objectives())) != wanted:
+        if {**asdict(Objectives()), **self.objectives} != wanted:  # of what is newer than the run it has the defaults
             self.loss, self.best, self.pending, self.blank = 0.0, 0.0, [], []
-            self.first = -1.0 if self.step else 0.0
+            self.first = -1.0 if self.step or self.first < 0 else 0.0
         self.objectives = wanted
 
-    def adopt(self, budget: Budget) -> None:
-        """Take over a budget; one that differs from the last makes the run longer or shorter."""
-        wanted = (budget.steps, budget.minutes)
+    def adopt(self, budget: Budget) -> bool:
+        """Take over a budget; one that differs from the last makes the run longer or shorter.
+
+        Returns:
+            whether it is longer now.
+        """
+        wanted, before = (budget.steps, budget.minutes), self.total
         if tuple(self.budget) == wanted:
-            return
+            return False
         self.budget, self.is_settled, self.is_ending = wanted, False, False
         self.top_score, self.stale = None, 0
         self.total = budget.steps
         if budget.minutes is not None and self.step and self.trained_s:
             self.total = self._estimate(self.step / self.trained_s)
+        return self.total > before
+
+    def go_on(self) -> None:
+        """Take back that the run ends early: it has its whole budget again."""
+        if self.is_ending:
+            self.is_ending, self.budget = False, (0, None)  # `adopt` finds another one, and all else follows
 
     def estimate(self, steps_per_s: float, hold: float) -> None:
         """Fit `total` to the speed seen, as long as the learning rate has not begun to fall."""
@@ -159,13 +169,16 @@ class Progress:
         assert minutes is not None
         return self.step + max(0, round((60 * minutes - self.trained_s) * steps_per_s))
 
-    def score(self, value: float) -> None:
-        """Take down the held-out score of a validation; one that is no number says nothing."""
+    def score(self, value: float, counts: bool = True) -> None:
+        """Take down the held-out score of a validation; one that is no number says nothing.
+
+        `counts`: whether one that is no better makes the score stale.
+        """
         if not math.isfinite(value):
             return
         if self.top_score is None or value > self.top_score + BETTER:
             self.top_score, self.stale = value, 0
-        else:
+        elif counts:
             self.stale += 1
 
     def end_early(self, hold: float) -> None:
@@ -291,6 +304,19 @@ class Plan:
         self.begin(progress, number)
         return True
 
+    def may_end(self, progress: Progress) -> bool:
+        """Whether the run may be brought to its end in this phase: not before phases that have an end of their own."""
+        phase = self.phase(progress)
+        return phase.patience is None and (not phase.has_end or phase.share is not None)
+
+    @property
+    def waits_for_scores(self) -> bool:
+        """Whether a phase has no other end than its patience with held-out scores."""
+        others = [name for name in ENDS if name != "patience"]
+        return any(
+            phase.patience is not None and all(getattr(phase, name) is None for name in others) for phase in self.phases
+        )
+
     def change(self, progress: Progress, changes: Mapping[str, Any]) -> None:
         """Change the phase that a run is in, for as long as it lasts."""
         progress.changes = {**progress.changes, **changes}
@@ -299,7 +325,7 @@ class Plan:
     def number_of(self, name: str, progress: Progress) -> int:
         """The phase of that name, from 0; "" = the next one. Raises ConfigError where there is none."""
         if len(self.phases) == 1:
-            raise ConfigError("This run has no phases: it was started without --plan.")
+            raise ConfigError("This run has no phases to choose from: see --plan of konterfei train.")
         if name:
             names = [phase.name for phase in self.phases]
             if name not in names:

@@ -51,7 +51,13 @@ class Validations:
         return progress.trained_s >= progress.validated_s + self._every_s
 
     def validate(
-        self, model: SwapModel, progress: Progress, device: torch.device, precision: str, snapshot: Callable[[], Any]
+        self,
+        model: SwapModel,
+        progress: Progress,
+        device: torch.device,
+        precision: str,
+        snapshot: Callable[[], Any],
+        counts: bool = True,
     ) -> Scores:
         """Measure the model as it stands; note it in `progress`, in the run, and keep its weights if they are the best.
 
@@ -59,13 +65,14 @@ class Validations:
             model: with the weights that would be used, ready to draw.
             progress: where the run stands.
             device, precision: see `models.devices`.
+            counts: see `Progress.score`.
             snapshot: gives tensors and description of these weights, as `Run.save_best` takes them.
         """
         if self._validator is None:
             self._validator = self._make()
         scores = self._validator.score(Drawing(model, self._face_type, device, precision))
         progress.validated_s = progress.trained_s
-        progress.score(scores.total)
+        progress.score(scores.total, counts)
         told = {"step": progress.step, "trained_s": round(progress.trained_s, 1)}
         self._run.log({**told, **scores.to_json()}, VALIDATION)
         if np.isfinite(scores.total) and (self.best is None or scores.total > self.best[0] + BETTER):

@@ -7,7 +7,7 @@ from torch import nn
 
 from konterfei.models.base import Images, SwapModel
 from konterfei.nets.dims import Dims
-from konterfei.training import collapse, loop
+from konterfei.training import collapse, recovery
 from konterfei.training.augment import AugmentSettings
 from konterfei.training.collapse import detail, is_blank, went_blank
 from konterfei.training.data import Sampler, TrainingFaces
@@ -125,22 +125,22 @@ def test_a_face_that_is_seen_at_last_ends_the_count():
 
 def test_a_loss_beyond_that_of_the_untrained_network_is_a_collapse():
     progress = Progress(step=20)
-    assert not loop._fell_apart(progress, 8.0)
+    assert not recovery.fell_apart(progress, 8.0)
     progress.step = 100
-    assert not loop._fell_apart(progress, 20.0)  # early losses may jump
+    assert not recovery.fell_apart(progress, 20.0)  # early losses may jump
     progress = Progress(step=220, first=8.0)
-    assert not loop._fell_apart(progress, 9.5)
+    assert not recovery.fell_apart(progress, 9.5)
     assert not progress.is_worse_than_untrained
     progress = Progress(step=220, first=8.0)
-    assert loop._fell_apart(progress, 9.7)
+    assert recovery.fell_apart(progress, 9.7)
     assert progress.is_worse_than_untrained
     progress = Progress(step=220, first=-1.0)  # begun with the weights of another run
-    assert not loop._fell_apart(progress, 9.7)
+    assert not recovery.fell_apart(progress, 9.7)
 
 
 def test_where_losses_may_rise_the_first_one_says_nothing():
     progress = Progress(step=20, objectives={"face_style_power": 10.0})
-    assert not loop._fell_apart(progress, 8.0)
+    assert not recovery.fell_apart(progress, 8.0)
     assert progress.first == -1.0
 
 

@@ -340,3 +340,13 @@ def test_a_change_is_made_at_once_saved_and_answered(run, made):
         assert not desk.turns(progress) and box.take_answer(asked[0]) is None
         desk.saved(progress)
         assert box.take_answer(asked[0]).done
+
+
+def test_a_change_that_changes_nothing_is_refused(run, made):
+    desk, _, clock = made()
+    box = Mailbox(run.folder / MAILBOX)
+    with desk:
+        asked = box.post("set", "random_warp=true")
+        clock[0] = 1.0
+        assert desk.look(at(5)) == set()
+        assert "changes nothing here" in box.take_answer(asked).text

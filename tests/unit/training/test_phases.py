@@ -172,6 +172,8 @@ def test_changes_as_people_write_them(text, change):
         ("gan_power=9", "--gan-power is 9; allowed: 0 to 5"),
         ("gan_power=much", "gan_power = 'much' is of the wrong kind"),
         ("random_warp=1", "random_warp = 1 is of the wrong kind"),
+        ("gan_dims=20.5", "gan_dims = 20.5 is of the wrong kind"),
+        ("gan_patch_size=8.5", "gan_patch_size = 8.5 is of the wrong kind"),
         ("rate=0", "rate = 0: must be a number above 0"),
         ("color_transfer=rtc", "rct"),
     ],

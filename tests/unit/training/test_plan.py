@@ -5,6 +5,7 @@ from dataclasses import asdict
 
 import pytest
 
+from konterfei.training.objectives import Objectives
 from konterfei.training.plan import BETTER, Budget, Progress, Schedule
 
 PLAN = Schedule(rate=1e-3, warmup=10, hold=0.7, floor=0.03)
@@ -145,3 +146,16 @@ def test_what_is_left_of_a_run_is_not_made_longer_by_ending_it():
 def test_a_rate_that_never_falls():
     plan = Schedule(rate=1e-3, warmup=1, hold=1.0)
     assert {plan.at(step, 100) for step in (0, 50, 99, 100, 500)} == {1e-3}
+
+
+def test_what_is_newer_than_a_run_is_no_other_objective():
+    before = {name: value for name, value in asdict(Objectives(eyes_mouth=True)).items() if name != "identity_power"}
+    progress = Progress(step=50, loss=0.5, best=0.4, first=3.0, objectives=before)
+    progress.turn_to(Objectives(eyes_mouth=True))
+    assert (progress.loss, progress.best, progress.first) == (0.5, 0.4, 3.0)
+
+
+def test_who_did_not_begin_untrained_never_did():
+    progress = Progress(first=-1.0)
+    progress.turn_to(Objectives(eyes_mouth=True))
+    assert progress.first == -1.0
