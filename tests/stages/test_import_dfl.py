@@ -21,6 +21,7 @@ from konterfei.reporting import Recorder
 from konterfei.stages.import_dfl import ImportDflConfig, import_dfl
 from konterfei.stages.merge import merge
 from konterfei.stages.train import TrainConfig, train
+from konterfei.training import loop
 from konterfei.training.presets import PRESETS
 
 LETTERS = ["".join(chosen) for count in range(5) for chosen in combinations("udtc", count)]
@@ -288,6 +289,31 @@ def test_a_new_run_starts_from_imported_weights_and_leaves_the_import_as_it_is(a
     assert (started["steps"], started["sha256"]) == (1234, Run.open(other).newest_snapshot().sha256)
     assert train(TrainConfig(**config, output=tmp_path / "run", steps=4), Recorder()).steps == 4
     assert Run.open(other).is_only_imported
+    assert run.config["sizes_from"] == str(other)
+    config.pop("start_from")  # the run knows that its sizes are not the preset's
+    assert train(TrainConfig(**config, output=tmp_path / "run", steps=5), Recorder()).steps == 5
+    with pytest.raises(CheckpointMismatchError, match="made with other settings"):
+        train(TrainConfig(**config, output=tmp_path / "run", steps=6, ae_dims=24), Recorder())
+
+
+def test_imported_weights_survive_every_collapse(faces, tmp_path, monkeypatch):
+    """Before the first checkpoint there is nothing else to go back to, and nothing to back up."""
+    write_model(tmp_path / "model", "df")
+    run = imported(tmp_path / "model", tmp_path / "run")[0].run
+    config = {**faces, "output": run, "preset": "standard", "batch": 1, "device": "cpu", "precision": "fp32"}
+    real, broken = loop.train_step, iter([1, 1])
+
+    def step(*args):
+        losses = real(*args)
+        return losses * float("nan") if next(broken, None) else losses
+
+    monkeypatch.setattr(loop, "train_step", step)
+    reporter = Recorder()
+    assert train(TrainConfig(**config, steps=2, checkpoint_seconds=0.001), reporter).steps == 2
+    assert sum("fell apart" in warning for warning in reporter.warnings) == 2
+    assert sum("from the imported weights" in note for note in reporter.notes) >= 3
+    assert Run.open(run).has_snapshot(0)
+    assert Run.open(run).newest_checkpoint().state["progress"]["first"] == -1.0
 
 
 def test_nothing_to_start_from_is_said(faces, tmp_path):

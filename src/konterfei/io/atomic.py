@@ -99,7 +99,7 @@ def replace_folder(new: Path, place: Path) -> None:
     old = place.with_name(f".{place.name[:100]}{_MARK}{uuid.uuid4().hex[:8]}")
     with translated(place, new, old):
         for file in new.iterdir():
-            sync(file)
+            sync_folder(file) if file.is_dir() else sync(file)
         sync_folder(new)
         if place.exists():
             place.rename(old)
@@ -120,7 +120,7 @@ def remove_folder(folder: Path) -> None:
 
 def sync(path: Path) -> None:
     """Wait until the content of `path` is on the disk."""
-    handle = os.open(path, os.O_RDONLY)
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)  # Windows syncs no file opened for reading
     try:
         os.fsync(handle)
     finally:

@@ -1,7 +1,7 @@
 """Backups of a run: states to go back to, each a run by itself.
 
     run/backups/00012000/            config.json, manifest.json, metrics.jsonl up to then,
-                                     checkpoints/, snapshots/, previews/ with one of each
+                                     checkpoints/, snapshots/, previews/ with one of each, best/ if there is one
 
 Checkpoint and snapshot are never changed once they are written, so a backup shares them with the run (hard links) and
 costs disk only when the run has thrown its own away. A backup can be merged with as it lies there; to train it by
@@ -87,6 +87,8 @@ def make_backup(run: Run, name: str = "", keep: int = KEPT, step: int | None = N
         target = make_folder(new / "checkpoints" / checkpoints[-1].name)
         _share(checkpoints[-1].iterdir(), target)
         _share(snapshots[-1:], make_folder(new / "snapshots"))
+        if best := [path for path in run.best_paths() if step is None or _step(path) <= step]:
+            _share(best[-1:], make_folder(new / "best"))
         for name_of in ("config.json", "manifest.json", "metrics.jsonl", "validation.jsonl"):
             if (file := run.folder / name_of).is_file():
                 shutil.copyfile(file, new / file.name)
@@ -115,7 +117,7 @@ def own_bytes(run: Run) -> int:
     """Disk that only the backups of a run take: what they share with the run is not counted."""
     seen: set[tuple[int, int]] = set()
     total = 0
-    theirs = {_identity(p) for part in ("checkpoints", "snapshots") for p in (run.folder / part).rglob("*")}
+    theirs = {_identity(p) for part in ("checkpoints", "snapshots", "best") for p in (run.folder / part).rglob("*")}
     for path in (run.folder / "backups").rglob("*"):
         with suppress(FileNotFoundError):
             if path.is_file() and (key := _identity(path)) not in seen | theirs:
@@ -144,7 +146,8 @@ def go_back(run: Run, backup: Backup) -> Backup | None:
     checkpoint, snapshot = kept.checkpoint_paths()[-1], kept.snapshot_paths()[-1]
     same = [path for path in run.checkpoint_paths() if _step(path) == backup.step]
     is_there = bool(same) and _state(same[-1]) == _state(checkpoint)
-    newer = [path for path in (*run.checkpoint_paths(), *run.snapshot_paths()) if _step(path) > backup.step]
+    there = (*run.checkpoint_paths(), *run.snapshot_paths(), *run.best_paths())
+    newer = [path for path in there if _step(path) > backup.step]
     has_other = run.checkpoint_paths() and run.snapshot_paths() and (newer or not is_there)
     left = make_backup(run, f"until-back-to-{backup.step}") if has_other else None
     with translated(run.folder):
@@ -154,12 +157,12 @@ def go_back(run: Run, backup: Backup) -> Backup | None:
             temporary = make_folder(target.with_name(f"{_TEMPORARY}{target.name}"))
             _share(checkpoint.iterdir(), temporary)
             temporary.replace(target)
-        temporary = make_folder(run.folder / "snapshots" / f"{_TEMPORARY}{backup.step}")
-        _share([snapshot], temporary)
-        (temporary / snapshot.name).replace(run.folder / "snapshots" / snapshot.name)
-        shutil.rmtree(temporary)
+        _bring(snapshot, run.folder / "snapshots")
         for path in newer:
             remove_folder(path) if path.is_dir() else path.unlink()
+        best = [path for path in kept.best_paths() if _step(path) <= backup.step]
+        if best and not run.best_paths():
+            _bring(best[-1], make_folder(run.folder / "best"))
         for step, path in run.preview_history():
             if step > backup.step and left is not None:
                 path.replace(left.path / "previews" / path.name)
@@ -191,6 +194,15 @@ def _share(files: Iterable[Path], folder: Path) -> None:
         except OSError:
             shutil.copyfile(file, folder / file.name)
             sync(folder / file.name)
+
+
+def _bring(file: Path, folder: Path) -> None:
+    """Let a file be in `folder`, too, in place of what has its name there."""
+    temporary = folder / f"{_TEMPORARY}{file.name}"
+    shutil.rmtree(temporary, ignore_errors=True)  # of a process that was killed
+    _share([file], make_folder(temporary))
+    (temporary / file.name).replace(folder / file.name)
+    shutil.rmtree(temporary)
 
 
 def _read(path: Path) -> Backup:

@@ -110,7 +110,8 @@ class Run:
             raise DamagedFileError(
                 f"'{path}' cannot be read ({error}). Copy that of a backup over it, if there is one (in "
                 f"'{folder / 'backups'}'), or delete it and give the same konterfei train again: it writes it anew and "
-                "goes on from the checkpoints."
+                "goes on from the checkpoints, but may hold out other faces than before. If its weights were imported, "
+                "import them again, into another folder: that they were is not known without it."
             ) from error
         if version != RUN_VERSION:
             raise CheckpointMismatchError(
@@ -193,9 +194,14 @@ class Run:
         return None
 
     def forget(self, step: int = 0) -> None:
-        """Remove the checkpoints and snapshots from `step` on: the one before is the newest then."""
-        for path in (*self.snapshot_paths(), *reversed(self._checkpoint_folders())):
-            if _order(path)[0] >= step:
+        """Remove the checkpoints and snapshots from `step` on, and best weights beyond the one that is the newest then.
+
+        Imported weights stay.
+        """
+        kept = [number for folder in self._checkpoint_folders() if (number := _order(folder)[0]) < step]
+        later = [path for path in self.best_paths() if _order(path)[0] > max(kept, default=0)]
+        for path in (*later, *self.snapshot_paths(), *reversed(self._checkpoint_folders())):
+            if path in later or (_order(path)[0] >= step and not self._is_import(path)):
                 remove_folder(path) if path.is_dir() else path.unlink()
 
     def has_checkpoint_before(self, step: int) -> bool:
@@ -219,6 +225,7 @@ class Run:
         write_snapshot(target, step, tensors, info)
         whole = {_order(folder)[0] for folder in self._checkpoint_folders()}
         others = [path for path in self.snapshot_paths() if path != target and _order(path)[0] not in whole]
+        others = [path for path in others if not self._is_import(path)]
         left = keep - (len(self.snapshot_paths()) - len(others)) + 1
         for old in _surplus(others, target, max(1, left), newest=1):
             old.unlink(missing_ok=True)
@@ -227,6 +234,10 @@ class Run:
     def snapshot_paths(self) -> list[Path]:
         """All snapshots, oldest first."""
         return sorted((self.folder / "snapshots").glob("[0-9]*.safetensors"), key=_order)
+
+    def _is_import(self, path: Path) -> bool:
+        """Whether a file holds the weights that another program made: nothing here could make them again."""
+        return "imported" in self.config and path.is_file() and _order(path)[0] == 0
 
     def has_snapshot(self, step: int) -> bool:
         """Whether weights of that step lie ready for use."""
@@ -243,16 +254,17 @@ class Run:
         """Keep weights as the best so far, in place of those before."""
         target = make_folder(self.folder / "best") / f"{step:08d}.safetensors"
         write_snapshot(target, step, tensors, info)
-        for old in self._best_paths():
+        for old in self.best_paths():
             if old != target:
                 old.unlink(missing_ok=True)
         return target
 
     def best_snapshot(self) -> Snapshot | None:
         """The weights kept as the best; None when there are none. Damaged ones are listed in `passed_over`."""
-        return self._newest_of(self._best_paths())
+        return self._newest_of(self.best_paths())
 
-    def _best_paths(self) -> list[Path]:
+    def best_paths(self) -> list[Path]:
+        """Files of the best weights: one, or two when a writer was killed between them."""
         return sorted((self.folder / "best").glob("[0-9]*.safetensors"), key=_order)
 
     def snapshot(self, which: str = "newest") -> Snapshot:
@@ -272,7 +284,7 @@ class Run:
                     "--held-out). Use the newest."
                 )
             return found
-        kept = [*self.snapshot_paths(), *self._best_paths()]
+        kept = [*self.snapshot_paths(), *self.best_paths()]
         same = [path for path in kept if which.isdecimal() and _order(path)[0] == int(which)]
         if not same:
             steps = ", ".join(str(step) for step in sorted({_order(path)[0] for path in kept})) or "none"

@@ -79,19 +79,30 @@ def has_begun(output: Path) -> bool:
 
 def with_imported(chosen: Preset, config: Any) -> Preset:
     """The preset with the network of the run in place of its own, where that run's weights were imported, or those of
-    the run that it starts from.
+    the run that it starts from, or where it has begun with a network taken over so.
 
     Settings of the network that `config` gives nevertheless are kept; that they fit is checked with those of any run.
     """
     folders = [folder for folder in (config.output, config.start_from) if folder is not None and Run.exists(folder)]
-    imported = [(folder, there) for folder in folders if "imported" in (there := Run.open(folder).config)]
+    runs = [(folder, Run.open(folder)) for folder in folders]
+    imported = [
+        (folder, run.config)
+        for folder, run in runs
+        if "imported" in run.config or ("sizes_from" in run.config and not run.is_untrained)
+    ]
     given = (getattr(config, name) for name in ("architecture", "face_type", *SIZES))
     if not imported or any(value is not None for value in given):
         return chosen
     folder, there = imported[0]
     if there["model"] not in MODELS:
         raise ConfigError(f"'{folder}' holds an imported {there['model']}, which cannot be trained here.")
-    return replace(chosen, model=there["model"], dims=Dims(**there["dims"]), face_type=FaceType(there["face_type"]))
+    return replace(
+        chosen,
+        model=there["model"],
+        dims=Dims(**there["dims"]),
+        face_type=FaceType(there["face_type"]),
+        sizes_from=there.get("sizes_from", "") if folder == config.output else str(folder.absolute()),
+    )
 
 
 def _held_out(src: Faceset, dst: Faceset, share: float, reporter: Reporter) -> dict[str, list[str]]:
@@ -134,6 +145,8 @@ def open_run(
         for person, faceset in (("src", src), ("dst", dst))
     }
     settings = {**fixed, "preset": name, **people}
+    if chosen.sizes_from:
+        settings["sizes_from"] = chosen.sizes_from
     if not has_begun(output):
         settings["held_out"] = _held_out(src, dst, 0.0 if chosen.objectives.pretrain else held_out, reporter)
     if not Run.exists(output):

@@ -77,10 +77,13 @@ def restore(run: Run, lesson: Lesson, plan: Plan, reporter: Reporter) -> Progres
 
 
 def set_aside(run: Run, step: int, reporter: Reporter) -> None:
-    """Keep the newest state as a backup and remove those from `step` on, so that the run goes on from what is older."""
-    backup = make_backup(run, "fell-apart")
+    """Keep the newest state as a backup, where there is one, and remove those from `step` on, so that the run goes on
+    from what is older.
+    """
+    backup = make_backup(run, "fell-apart") if run.checkpoint_paths() and run.snapshot_paths() else None
     run.forget(step)
-    reporter.note(f"What led there is kept as the backup '{backup.path.name}'; an older state is gone back to.")
+    if backup is not None:
+        reporter.note(f"What led there is kept as the backup '{backup.path.name}'; an older state is gone back to.")
 
 
 def _salvage(run: Run, lesson: Lesson, reporter: Reporter) -> Progress | None:
@@ -107,7 +110,7 @@ def _salvage(run: Run, lesson: Lesson, reporter: Reporter) -> Progress | None:
         flat.ema.copy_(flat.weights)
         flat.send()
     step, steps = int(snapshot.info["step"]), int(snapshot.info["steps"])
-    progress = Progress(step=step, earlier=steps - step, trained_s=60.0 * snapshot.info["minutes"])
+    progress = Progress(step=step, earlier=steps - step, trained_s=60.0 * snapshot.info["minutes"], first=-1.0)
     if run.is_only_imported:
         reporter.note(f"Training goes on from the imported weights ({steps} steps); the optimiser begins anew.")
     else:

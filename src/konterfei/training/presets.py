@@ -18,8 +18,9 @@ from konterfei.training.plan import Phase, Plan, Schedule
 OptimizerName = Literal["adabelief", "adam", "rmsprop"]
 Intent = Literal["trial", "quick look", "standard", "close-up"]
 
-BYTES_A_PARAMETER = 84
-"""Disk that a run takes: three checkpoints of four float32 each and one more while it is written, five snapshots."""
+BYTES_A_PARAMETER = 92
+"""Disk that a run takes: three checkpoints of four float32 each and one more while it is written, five snapshots, the
+best weights and others while they are written. Faces that do not fit into memory ask for theirs by themselves."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +60,9 @@ class Preset:
     patience: int = 8
     """A run for which neither steps nor minutes are given ends when so many validations in a row were no better."""
 
+    sizes_from: str = ""
+    """Run that model, dims and face type were taken over from; "" = they are the preset's, or were asked for."""
+
     @property
     def plan(self) -> Plan:
         """Objectives and phases."""
@@ -97,7 +101,7 @@ PRESETS: dict[str, Preset] = {
         phases=_straight_at_the_end(_QUICK),
         steps=12_000,
         usable_steps=8_000,
-        run_bytes=1_000_000_000,
+        run_bytes=1_100_000_000,
         augment=GENTLE,
     ),
     "standard": Preset(
@@ -113,7 +117,7 @@ PRESETS: dict[str, Preset] = {
         phases=_straight_at_the_end(_LONG),
         steps=150_000,
         usable_steps=30_000,
-        run_bytes=7_200_000_000,
+        run_bytes=7_900_000_000,
     ),
     "quick96": Preset(
         about="DeepFaceLab's Quick96: 96 px, df-ud 128/64/64/16, no choices; a GPU of 4 GB, or hours",
@@ -129,7 +133,7 @@ PRESETS: dict[str, Preset] = {
         schedule=Schedule(rate=0.3 * 2e-4, warmup=500),
         steps=100_000,
         usable_steps=20_000,
-        run_bytes=3_400_000_000,
+        run_bytes=3_800_000_000,
         # "Every third step the last batch without its warp" (dfl-spec 7.4) is a third of the samples, here.
         augment=AugmentSettings(scale=0.05, flip=0.0, straight=1 / 3),
     ),
@@ -148,7 +152,7 @@ PRESETS: dict[str, Preset] = {
         phases=_straight_at_the_end(_LONG),
         steps=300_000,
         usable_steps=60_000,
-        run_bytes=8_800_000_000,
+        run_bytes=9_700_000_000,
     ),
     "cpu": Preset(
         about="larger faces without a GPU, over nights: 128 px, df-ud at half the usual widths, placed gently",
@@ -163,7 +167,7 @@ PRESETS: dict[str, Preset] = {
         phases=_straight_at_the_end(_CPU),
         steps=60_000,
         usable_steps=15_000,
-        run_bytes=1_800_000_000,
+        run_bytes=2_000_000_000,
         augment=GENTLE,
     ),
     "6gb-closeup": Preset(
@@ -179,7 +183,7 @@ PRESETS: dict[str, Preset] = {
         phases=_straight_at_the_end(_LONG),
         steps=200_000,
         usable_steps=40_000,
-        run_bytes=8_300_000_000,
+        run_bytes=9_100_000_000,
     ),
     "8gb": Preset(
         about="a size between: 192 px, liae-ud 256/64/64/22, whole face, so that foreheads can be cut freely",
@@ -194,7 +198,7 @@ PRESETS: dict[str, Preset] = {
         phases=_straight_at_the_end(_LONG),
         steps=250_000,
         usable_steps=50_000,
-        run_bytes=9_500_000_000,
+        run_bytes=10_400_000_000,
     ),
     "8gb-closeup": Preset(
         about="sharper on 8 GB: 224 px of the full face rather than the whole, df-udt, which holds on to src best",
@@ -209,7 +213,7 @@ PRESETS: dict[str, Preset] = {
         phases=_straight_at_the_end(_LONG),
         steps=300_000,
         usable_steps=60_000,
-        run_bytes=8_300_000_000,
+        run_bytes=9_100_000_000,
     ),
     "12gb": Preset(
         about="the recipe of DeepFaceLive's models: 224 px whole face, liae-udt 512/64/64/32, batch 8",
@@ -224,7 +228,7 @@ PRESETS: dict[str, Preset] = {
         phases=_straight_at_the_end(_LONG),
         steps=500_000,
         usable_steps=80_000,
-        run_bytes=15_600_000_000,
+        run_bytes=17_100_000_000,
     ),
     "12gb-closeup": Preset(
         about="256 px whole face on 12 GB: liae-udt 320/72/72/24, wider decoder, shorter code; two DSSIM windows",
@@ -239,7 +243,7 @@ PRESETS: dict[str, Preset] = {
         phases=_straight_at_the_end(_LONG),
         steps=500_000,
         usable_steps=80_000,
-        run_bytes=12_200_000_000,
+        run_bytes=13_400_000_000,
     ),
     "24gb": Preset(
         about="256 px whole face with room: liae-udt 512/80/80/32, and 12 samples a step for calmer gradients",
@@ -254,7 +258,7 @@ PRESETS: dict[str, Preset] = {
         phases=_straight_at_the_end(_LONG),
         steps=500_000,
         usable_steps=80_000,
-        run_bytes=21_200_000_000,
+        run_bytes=23_200_000_000,
     ),
     "24gb-closeup": Preset(
         about="for faces that fill the frame: 320 px whole face, liae-udt 512/80/80/32, batch 8",
@@ -269,7 +273,7 @@ PRESETS: dict[str, Preset] = {
         phases=_straight_at_the_end(_LONG),
         steps=600_000,
         usable_steps=100_000,
-        run_bytes=26_400_000_000,
+        run_bytes=28_900_000_000,
     ),
     "tiny": Preset(
         about="64 px and seconds a hundred steps: to try a command or a clip, not to show",

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import resource
 import signal
+import stat
 
 import pytest
 
@@ -114,3 +116,21 @@ def test_leftovers_of_a_killed_process_are_removed_and_nothing_else(tmp_path):
     (tmp_path / ".hidden").write_text("mine")
     assert atomic.remove_leftovers(tmp_path) == [left.name]
     assert names(tmp_path) == [".hidden", "film.mp4"]
+
+
+def test_what_is_synced_was_opened_for_writing(tmp_path, monkeypatch):
+    """Windows refuses to sync a file that was opened for reading only."""
+    modes = []
+
+    def fsync(handle):
+        is_folder = stat.S_ISDIR(os.fstat(handle).st_mode)
+        modes.append((is_folder, fcntl.fcntl(handle, fcntl.F_GETFL) & os.O_ACCMODE))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    new = tmp_path / "new"
+    (new / "part").mkdir(parents=True)
+    (new / "a.txt").write_text("a")
+    atomic.replace_folder(new, tmp_path / "place")
+    atomic.write_text(tmp_path / "b.txt", "b")
+    assert {mode for is_folder, mode in modes if not is_folder} == {os.O_RDWR}
+    assert sum(not is_folder for is_folder, _ in modes) == 2

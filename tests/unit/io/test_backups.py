@@ -192,3 +192,60 @@ def test_each_checkpoint_has_its_snapshot_and_others_are_older(run):
         assert set(checkpoints) <= set(snapshots)
         assert (len(checkpoints), len(snapshots)) == (min(step, 3), min(step, 5))
     assert 0.2 < (119 - snapshots[0]) / 119 < 0.55
+
+
+def best(run):
+    found = run.best_snapshot()
+    return None if found is None else found.info["step"]
+
+
+def keep_best(run, step):
+    run.save_best(step, {"a": np.full(5000, step, np.float32)}, {"steps": step, "score": 0.5})
+
+
+def test_best_weights_of_steps_that_are_left_behind_go_with_them(run):
+    learn(run, 10)
+    keep_best(run, 8)
+    made = make_backup(run)
+    assert Run.open(made.path).snapshot("best").info["step"] == 8
+    learn(run, 20)
+    keep_best(run, 18)
+    left = go_back(run, made)
+    assert best(run) == 8  # that of the backup is back
+    assert best(Run.open(left.path)) == 18
+    assert best(Run.open(made.path)) == 8
+    assert sorted(path.name for path in (run.folder / "best").iterdir()) == ["00000008.safetensors"]
+
+
+def test_best_weights_before_the_backup_stay(run):
+    learn(run, 10)
+    made = make_backup(run)
+    keep_best(run, 10)
+    learn(run, 20)
+    go_back(run, made)
+    assert best(run) == 10
+
+
+def test_best_weights_after_the_newest_checkpoint_are_left_behind_too(run):
+    learn(run, 10)
+    made = make_backup(run)
+    keep_best(run, 15)
+    left = go_back(run, made)
+    assert best(run) is None and best(Run.open(left.path)) == 15
+    assert go_back(run, made) is None
+
+
+def test_an_older_state_has_no_best_weights_of_later_steps(run):
+    for step in (10, 20):
+        learn(run, step)
+    keep_best(run, 20)
+    assert best(Run.open(make_backup(run, step=10).path)) is None
+
+
+def test_best_weights_in_a_backup_take_no_disk_while_the_run_has_them(run):
+    learn(run, 10)
+    keep_best(run, 10)
+    make_backup(run)
+    shared = own_bytes(run)
+    keep_best(run, 11)
+    assert own_bytes(run) - shared > 5000 * 4

@@ -355,3 +355,30 @@ def test_sixty_previews_are_kept_by_default(run, no_waiting):
     for step in range(70):
         run.save_preview(step, np.zeros((8, 8, 3), np.uint8))
     assert len(list((run.folder / "previews").glob("preview_*"))) == 60
+
+
+# --- forgetting
+
+
+def test_what_is_forgotten_takes_the_best_weights_of_its_steps_with_it(run):
+    for step in (10, 20):
+        run.save_checkpoint(checkpoint(step))
+        snapshot(run, step)
+    run.save_best(15, {"w": np.ones(4, np.float32)}, {"score": 0.5})
+    run.forget(21)
+    assert run.best_snapshot().info["step"] == 15
+    run.forget(18)
+    assert run.newest_checkpoint().step == 10
+    assert run.best_snapshot() is None
+
+
+def test_imported_weights_are_neither_forgotten_nor_outgrown(tmp_path):
+    run = Run.create(tmp_path / "imported", {"model": "df", "imported": {"steps": 1000}})
+    snapshot(run, 0)
+    for step in range(10, 200, 10):
+        run.save_checkpoint(checkpoint(step))
+        snapshot(run, step)
+    assert run.has_snapshot(0) and len(run.snapshot_paths()) == 5
+    run.forget()
+    assert run.is_only_imported and [path.name for path in run.snapshot_paths()] == ["00000000.safetensors"]
+    assert run.newest_snapshot().info["step"] == 0

@@ -194,7 +194,9 @@ def test_a_damaged_snapshot_is_passed_over(run, damage):
 @pytest.mark.parametrize("damage", [zeroed, cut_short, emptied, other_json])
 def test_a_damaged_config_says_where_and_what_to_do(run, damage):
     damage(run.folder / "config.json")
-    with pytest.raises(DamagedFileError, match=r"config.json' cannot be read .*backups.*same konterfei train"):
+    with pytest.raises(
+        DamagedFileError, match=r"config.json' cannot be read .*backups.*same konterfei train.*other faces.*imported"
+    ):
         Run.open(run.folder)
 
 
