@@ -146,6 +146,8 @@ class Run:
         with exclusive(self.folder / ".writer.lock", busy):
             for part in ("checkpoints", "snapshots", "previews", "best"):
                 remove_leftovers(make_folder(self.folder / part))
+            if (self.folder / "faces").is_dir():  # there only where faces do not fit into memory
+                remove_leftovers(self.folder / "faces")
             for unfinished in (self.folder / "checkpoints").glob(f"{_TEMPORARY}*"):
                 shutil.rmtree(unfinished, ignore_errors=True)
             yield

@@ -41,8 +41,11 @@ class Validations:
         self._run, self._make, self._face_type = run, make, face_type
         self._every_s, self._every_steps = every_s, every_steps
         self._validator: Validator | None = None
-        kept = run.best_snapshot()
-        self.best = None if kept is None else (float(kept.info["score"]), int(kept.info["step"]))
+        self.best = self._kept()
+
+    def _kept(self) -> tuple[float, int] | None:
+        kept = self._run.best_snapshot()
+        return None if kept is None else (float(kept.info["score"]), int(kept.info["step"]))
 
     def is_due(self, progress: Progress) -> bool:
         """Whether it is time for one."""
@@ -70,6 +73,8 @@ class Validations:
         """
         if self._validator is None:
             self._validator = self._make()
+        if self.best is not None and self.best[1] > progress.step:  # the training went back, perhaps to before it
+            self.best = self._kept()
         scores = self._validator.score(Drawing(model, self._face_type, device, precision))
         progress.validated_s = progress.trained_s
         progress.score(scores.total, counts)
