@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import simplejpeg
 from faceset_fixtures import header, picture, record
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from konterfei.io.embedded import EmbeddedError, embed, extract
@@ -132,6 +132,7 @@ def test_a_file_cut_short_anywhere_is_never_whole(cut):
 
 
 @given(where=st.floats(0, 1, exclude_max=True), flip=st.integers(1, 255))
+@example(where=0.004688990185526931, flip=1)  # JFIF's revision number: the decoder refuses it
 @settings(max_examples=150, deadline=None)
 def test_a_flipped_byte_is_found_or_harmless(where, flip):
     text = b'{"k": 1}' * 100
@@ -142,7 +143,11 @@ def test_a_flipped_byte_is_found_or_harmless(where, flip):
     except EmbeddedError:
         return
     assert found.text == text  # the flip hit JFIF's own fields, which nobody needs
-    assert np.array_equal(simplejpeg.decode_jpeg(bytes(data)), simplejpeg.decode_jpeg(jpeg()))
+    try:
+        pixels = simplejpeg.decode_jpeg(bytes(data))
+    except ValueError:  # what `Faceset.image` makes an error of that names the file
+        return
+    assert np.array_equal(pixels, simplejpeg.decode_jpeg(jpeg()))
 
 
 def test_another_layout_version_is_named():
