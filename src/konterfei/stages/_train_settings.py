@@ -90,8 +90,8 @@ class TrainConfig:
     true_face_power: float | None = None
     """Hold on to src's identity, 0 to 1 (0.01 is usual): pushes codes of src and dst together. df only."""
     identity_power: float | None = None
-    """Draw swapped faces so that the recognizer sees src in them, 0 to 100 (0.3 is usual): for likeness. Steps take
-    two fifths longer."""
+    """Draw swapped faces so that the recognizer sees src in them, 0 to 100 (0.1): for likeness. An experiment: from
+    scratch it ruins faces within half an hour; a minute at the end of a finished run, with a backup."""
     perceptual_power: float | None = None
     """Draw faces so that a network that knows pictures finds them alike, 0 to 100 (3 is usual): for detail."""
     gan_power: float | None = None

@@ -29,6 +29,7 @@ Array = NDArray[Any]
 _AT_ONCE = 8  # faces of each person that are drawn together
 _FEWEST = 3  # faces of dst that figures can be made of
 _WINDOW = 11  # px, of SSIM; the usual one (Wang et al. 2004)
+_SHARPEST = 1.3  # sharpness by dst's: soft plates are outdone a little by an honest swap
 _WORST_DISTANCE = 15.0  # % of eye distance at which a swap scores nothing for its landmarks
 
 
@@ -90,7 +91,8 @@ def total_of(scores: Scores) -> float:
     moved, 0 = 15 % of the eye distance), similarity of dst's reconstruction (how well expressions are understood).
 
     A swapped face in which none is found counts 0 for the first three, and what is below 0 is not made better by it.
-    What cannot be measured is left out; where no swapped face is found at all, there is no total (NaN).
+    What cannot be measured is left out; where no swapped face is found at all, there is no total (NaN). Detail beyond
+    that of dst's own face is no detail but blots, and divides the total.
 
     It compares snapshots of one run; between pairs of people it means nothing.
     """
@@ -103,7 +105,10 @@ def total_of(scores: Scores) -> float:
     )
     parts = [*(min(part, part * scores.seen) for part in of_seen), scores.ssim_dst]
     known = [part for part in parts if np.isfinite(part)]
-    return float(np.mean(known)) if known else float("nan")
+    if not known:
+        return float("nan")
+    blots = scores.sharpness / _SHARPEST if np.isfinite(scores.sharpness) else 1.0
+    return float(np.mean(known) / max(1.0, blots))
 
 
 class Validator:

@@ -218,3 +218,13 @@ def test_what_only_a_few_frames_show_is_not_held_out(people):
     for rare in (0, 40, 76, 100, 156):
         held = hold_out(records(rare))
         assert len(held) == 16 and not {f"{k:03d}" for k in range(rare, rare + 4)} & set(held)
+
+
+def test_blots_are_no_detail():
+    """What a loss that pleased the recognizer drew after half an hour: glaring patterns, twice as sharp as dst."""
+    fine = Scores(
+        identity=0.88, leftover=0.0, expression=0.58, distance=8.7, sharpness=0.7, ssim_src=0.9, ssim_dst=0.92
+    )
+    assert total_of(dataclasses.replace(fine, sharpness=1.25)) == total_of(fine)
+    assert total_of(dataclasses.replace(fine, sharpness=2.6)) == pytest.approx(total_of(fine) / 2)
+    assert np.isfinite(total_of(dataclasses.replace(fine, sharpness=float("nan"))))
