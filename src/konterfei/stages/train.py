@@ -82,8 +82,8 @@ def train(config: TrainConfig, reporter: Reporter) -> TrainResult:
         reporter.warn(f"Without effect beside the other settings: {', '.join(idle)}.")
     if any(chosen.plan.of(phase).in_force().identity_power for phase in chosen.phases):
         reporter.warn(
-            "--identity-power is an experiment: over thousands of steps faces turn into blots that please the recognizer"
-            " and nobody else. Use it for minutes, late, with a backup, and look at the previews."
+            "--identity-power is an experiment: over thousands of steps faces turn into blots that please the "
+            "recognizer and nobody else. Use it for minutes, late, with a backup, and look at the previews."
         )
     _check_means(config, chosen, place)
     start = origin_of(config.start_from, config.output)
