@@ -25,7 +25,7 @@ from konterfei.training.losses import needs_parts
 from konterfei.training.optimizers import FlatParameters
 from konterfei.training.plan import Budget, Plan, Progress, Schedule
 from konterfei.training.preview import MOST_ROWS, preview_grid
-from konterfei.training.recovery import REPORT_EVERY, fell_apart, is_sound, roll_back
+from konterfei.training.recovery import BLANK, REPORT_EVERY, fell_apart, is_sound, roll_back
 from konterfei.training.team import ALONE, Order, Task, Team
 from konterfei.training.thrift import WHOLE, Thrift
 from konterfei.training.validations import Validations
@@ -146,15 +146,7 @@ def train_loop(
                         roll_back(run, lesson, progress, plan, settings.budget, reporter)
                         break
                     if progress.step % LOOK_EVERY == 0 and went_blank(progress, detail(lesson, sampler)):
-                        roll_back(
-                            run,
-                            lesson,
-                            progress,
-                            plan,
-                            settings.budget,
-                            reporter,
-                            "it draws one colour in place of a face",
-                        )
+                        roll_back(run, lesson, progress, plan, settings.budget, reporter, BLANK)
                         break
                     speed = (progress.step - first) / (progress.trained_s - before)
                     if not before or progress.trained_s - before > _STRETCH_S:
@@ -179,15 +171,7 @@ def train_loop(
                         roll_back(run, lesson, progress, plan, settings.budget, reporter)
                         break
                     if progress.drawn and is_blank(progress, detail(lesson, sampler)):
-                        roll_back(
-                            run,
-                            lesson,
-                            progress,
-                            plan,
-                            settings.budget,
-                            reporter,
-                            "it draws one colour in place of a face",
-                        )
+                        roll_back(run, lesson, progress, plan, settings.budget, reporter, BLANK)
                         break
                     if not is_last:
                         save(run, lesson, progress, settings.usable_steps)
