@@ -82,7 +82,46 @@ def prepare(face: Face, swapped: Swapped, settings: MergeSettings, time_s: float
     return replace(swapped, alpha=alpha, colors=colors)
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Layer:
+    """One face as it was laid into its frame.
+
+    Attributes:
+        face: in the frame.
+        swapped: prepared, with the colours that were used.
+        region: rows and columns of the frame; outside of them nothing of this face is seen.
+        alpha: how much of the face is seen over `region`. [h, w] float32 in [0, 1]
+        image: the face as pasted, in the plate's colours. RGB [S, S, 3] float32 in [0, 1]
+        placed: where `image` lies in the frame.
+    """
+
+    face: Face
+    swapped: Swapped
+    region: Region
+    alpha: Array
+    image: Array
+    placed: Crop
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Merged:
+    """A frame with swapped faces, and what it was made of.
+
+    Attributes:
+        image: the frame. [H, W, 3] of the plate's kind
+        layers: the faces that are seen in it, the lowest first.
+    """
+
+    image: Array
+    layers: tuple[Layer, ...]
+
+
 def merge_frame(frame: Array, faces: Sequence[Face], swapped: Sequence[Swapped], settings: MergeSettings) -> Array:
+    """The frame with swapped faces in it: the image of `merge_layers`."""
+    return merge_layers(frame, faces, swapped, settings).image
+
+
+def merge_layers(frame: Array, faces: Sequence[Face], swapped: Sequence[Swapped], settings: MergeSettings) -> Merged:
     """The frame with swapped faces in it. Pixels that no mask covers are bit-identical.
 
     Every face is cut from the frame as it came; where they overlap, the larger one lies on top.
@@ -94,11 +133,12 @@ def merge_frame(frame: Array, faces: Sequence[Face], swapped: Sequence[Swapped],
         settings: mask, colour and size.
 
     Returns:
-        a new array of the frame's shape and kind
+        a new array of the frame's shape and kind, and the faces in it
     """
     if len(faces) != len(swapped):
         raise ValueError(f"{len(faces)} faces, but {len(swapped)} swapped ones")
     merged = frame.copy()
+    layers = []
     for face, item in sorted(zip(faces, swapped, strict=True), key=lambda pair: pair[0].size):
         if item.alpha is None or item.colors is None:
             item = prepare(face, item, settings)
@@ -106,8 +146,8 @@ def merge_frame(frame: Array, faces: Sequence[Face], swapped: Sequence[Swapped],
             item = replace(item, colors=smooth_colors(item.colors, (), 0.0))
         region = touched(item, frame.shape, settings)
         if region is not None:
-            _lay(item, merged, region, settings)
-    return merged
+            layers.append(_lay(face, item, merged, region, settings))
+    return Merged(image=merged, layers=tuple(layers))
 
 
 def touched(swapped: Swapped, frame_shape: tuple[int, ...], settings: MergeSettings) -> Region | None:
@@ -131,7 +171,7 @@ def touched(swapped: Swapped, frame_shape: tuple[int, ...], settings: MergeSetti
     return slice(int(top), int(bottom)), slice(int(left), int(right))
 
 
-def _lay(swapped: Swapped, merged: Array, region: Region, settings: MergeSettings) -> None:
+def _lay(face: Face, swapped: Swapped, merged: Array, region: Region, settings: MergeSettings) -> Layer:
     """Blend one prepared face into `merged`, in place, within `region`."""
     assert swapped.alpha is not None and swapped.colors is not None
     transfer: ColorTransfer = COLOR_TRANSFERS.load(settings.color)
@@ -147,6 +187,8 @@ def _lay(swapped: Swapped, merged: Array, region: Region, settings: MergeSetting
         gain = np.minimum(1.0 / np.maximum(alpha, _FAINT), _STEEPEST)
         cv2.accumulateProduct(cv2.addWeighted(spread, 2.0, spread, 0.0, -1.0), cv2.merge([gain, gain, gain]), over)
     merged[region] = alpha_blend(merged[region], over, alpha)
+    placed = _placed(swapped.crop, image.shape[0], settings.face_scale)
+    return Layer(face=face, swapped=swapped, region=region, alpha=alpha, image=image, placed=placed)
 
 
 def _light(image: Array, swapped: Swapped) -> Array:

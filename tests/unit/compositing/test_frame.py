@@ -4,8 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from konterfei.compositing import MergeSettings, Swapped, merge_frame, prepare, touched
+from konterfei.compositing import MergeSettings, Swapped, merge_frame, merge_layers, prepare, touched
 from konterfei.geometry import Crop, FaceType, smooth_hull_mask
+from konterfei.imaging import alpha_blend
 
 PLAIN = MergeSettings(color="none", blend="alpha")
 
@@ -222,3 +223,21 @@ def test_multiband_evens_out_light_at_the_edge(frame, face_at, swap):
         at_edge[blend], within[blend] = np.abs(change[ring]).mean(), np.abs(change[inside]).mean()
     assert at_edge["multiband"] < 0.7 * at_edge["alpha"]
     assert within["multiband"] == pytest.approx(within["alpha"], rel=0.1)  # the face itself stays the swapped one
+
+
+def test_layers_rebuild_the_picture(frame, face_at, swap):
+    """What other programs composite from the layers is the merged frame."""
+    far, near = face_at(230, 240, 0.6), face_at(320, 250, 1.2)
+    items = [swap(frame, near), swap(frame, far, change=lambda image: image * 0 + np.float32([0, 0, 1]))]
+    merged = merge_layers(frame, [near, far], items, PLAIN)
+    assert [layer.face for layer in merged.layers] == [far, near]  # the lowest first
+    rebuilt = frame.copy()
+    for layer in merged.layers:
+        over = layer.placed.project(layer.image, layer.region)
+        rebuilt[layer.region] = alpha_blend(rebuilt[layer.region], over, layer.alpha)
+    assert (rebuilt == merged.image).all() and (merged.image != frame).any()
+
+
+def test_a_face_that_is_not_seen_makes_no_layer(frame, face_at, swap):
+    gone = face_at(-400, 240)
+    assert merge_layers(frame, [gone], [swap(frame, gone)], PLAIN).layers == ()
