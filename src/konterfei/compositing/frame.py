@@ -56,7 +56,7 @@ class Swapped:
         crop: what the model was shown, at its own resolution S.
         image: RGB. [S, S, 3] float32 in [0, 1]
         mask: the model's own mask of the face that it drew. [S, S] float32 in [0, 1]
-        plate_mask: its mask of the face that it was shown, likewise; None = the model tells none but `mask`.
+        plate_mask: its mask of the face that it was shown, likewise; None = `mask` is of both.
         aligned: what the model was shown. [S, S, 3] uint8 RGB
         seg_mask: a segmenter's mask of the drawn face, from `segment`. [Q, Q] float32 in [0, 1]
         seg_plate_mask: and of the plate's face.
@@ -77,8 +77,8 @@ class Swapped:
     colors: FaceColors | None = None
 
     @property
-    def both_masks(self) -> Array:
-        """Where the drawn face and the plate's are: the product of the model's masks. [S, S] float32 in [0, 1]"""
+    def both(self) -> Array:
+        """Where both faces are face, so that neither spills: what is pasted by default. [S, S] float32 in [0, 1]"""
         return self.mask if self.plate_mask is None else self.mask * self.plate_mask
 
 
@@ -104,7 +104,7 @@ def prepare(face: Face, swapped: Swapped, settings: MergeSettings, time_s: float
         time_s: when the frame is shown; goes into the colours, for smoothing them over time.
     """
     alpha = _alpha(face, swapped, settings)
-    weights = skin_weights(swapped.both_masks, swapped.crop.crop_from_frame @ face.landmarks)
+    weights = skin_weights(swapped.both, swapped.crop.crop_from_frame @ face.landmarks)
     transfer: ColorTransfer = COLOR_TRANSFERS.load(settings.color)
     colors = FaceColors(
         transfer.statistics(swapped.image, weights),
@@ -317,7 +317,7 @@ def _alpha(face: Face, swapped: Swapped, settings: MergeSettings) -> Array:
         )
     known = {
         "drawn": swapped.mask,
-        "plate": np.ones_like(swapped.mask) if swapped.plate_mask is None else swapped.plate_mask,
+        "plate": (swapped.mask > 0).astype(np.float32) if swapped.plate_mask is None else swapped.plate_mask,
         "seg_drawn": swapped.seg_mask,
         "seg_plate": swapped.seg_plate_mask,
     }
