@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from konterfei.compositing import Segmenter
 from konterfei.io.faceset import FaceRecord
 from konterfei.reporting import Reporter
-from konterfei.stages._merge_checks import open_swapper
+from konterfei.stages._merge_checks import open_segmenter, open_swapper
 from konterfei.stages._merge_stream import FaceSwapper
 
 
@@ -16,10 +17,11 @@ class Cast:
 
     Args:
         swapper: that model.
+        segmenter: tells what of a face is covered; None = there is none.
     """
 
-    def __init__(self, swapper: FaceSwapper) -> None:
-        self.swapper = swapper
+    def __init__(self, swapper: FaceSwapper, segmenter: Segmenter | None = None) -> None:
+        self.swapper, self.segmenter = swapper, segmenter
 
     def swapper_for(self, record: FaceRecord) -> FaceSwapper | None:
         """The model that draws this face; None = it stays as it is."""
@@ -32,6 +34,7 @@ class CastOpener:
 
     Attributes:
         model, device, threads, morph, snapshot: as in `_merge_checks.open_swapper`.
+        segmenter: run or folder of an XSeg model; None = none.
         swapper: a model to use instead.
     """
 
@@ -40,10 +43,12 @@ class CastOpener:
     threads: int = 0
     morph: float = 1.0
     snapshot: str = "newest"
+    segmenter: Path | None = None
     swapper: FaceSwapper | None = None
 
     def __call__(self, reporter: Reporter) -> Cast:
         """The models, ready to draw."""
-        if self.swapper is not None:
-            return Cast(self.swapper)
-        return Cast(open_swapper(self.model, self.device, self.threads, reporter, self.morph, self.snapshot))
+        swapper = self.swapper or open_swapper(
+            self.model, self.device, self.threads, reporter, self.morph, self.snapshot
+        )
+        return Cast(swapper, None if self.segmenter is None else open_segmenter(self.segmenter, self.device, reporter))

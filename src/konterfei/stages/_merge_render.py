@@ -238,7 +238,7 @@ def render_run(
                 if index not in inside:
                     continue
                 with clock("composite"):
-                    image, reason, faces, at_edge = composite(item)
+                    image, reason, faces, at_edge = composite(item, (job.info.width, job.info.height))
                     image = draw_label(image, job.claim.label, rendering.label_text)
                 with clock("wait for encoder"):
                     pts = item.frame.pts - rendering.origin

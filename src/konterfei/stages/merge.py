@@ -63,6 +63,9 @@ class MergeConfig(MergeSettings):
     """What the video is for, as the consent record's scope names it. Not needed where the scope is "any"."""
     fps: str | None = None
     """Frames per second of a plate that is pictures. Default: those that its faces were extracted with, mostly 25."""
+    segmenter: Path | None = None
+    """XSeg model for masks with xseg in their name: a run that konterfei import-dfl made of one, or its folder in
+    DeepFaceLab."""
     snapshot: str = "newest"
     """Which of the run's weights: newest, best (by the held-out score, see konterfei train), or those of a step."""
     morph: float = 1.0
@@ -101,6 +104,12 @@ class MergeConfig(MergeSettings):
         super().__post_init__()
         LABELS[self.label]
         parse_range(self.range)
+        if self.needs_segmenter and self.segmenter is None:
+            raise ConfigError(
+                f"{'This mask_mode' if self.dfl else '--mask ' + self.mask} needs a segmenter. Give --segmenter the "
+                "folder of an XSeg model of DeepFaceLab (or what konterfei import-dfl made of it), or choose a mask "
+                "without xseg in its name."
+            )
         if self.fps is not None:
             frame_rate(self.fps)
         allow("--morph", self.morph, 0 <= self.morph <= 1, "0 (dst) to 1 (src)")
@@ -156,12 +165,18 @@ def merge(config: MergeConfig, reporter: Reporter, swapper: FaceSwapper | None =
     info = checks.plate_info(config.video, config.fps, faceset.header.settings, reporter)
     start, stop = parse_range(config.range)
     checks.refuse_without_faces(faceset, start, stop)
-    opener = CastOpener(config.model, config.device, config.threads, config.morph, config.snapshot, swapper)
+    opener = CastOpener(
+        config.model, config.device, config.threads, config.morph, config.snapshot, config.segmenter, swapper
+    )
     cast = opener(reporter)
     swapper = cast.swapper
+    if config.is_square:
+        info = replace(info, width=swapper.resolution, height=swapper.resolution)
 
     job = _job(config, info, plate, swapper, consent, identity)
     work = _manifest(config, job, plate, faceset, swapper)
+    if config.segmenter is not None:
+        work.inputs["segmenter"] = checks.segmenter_record(config.segmenter, cast.segmenter)
     whole = _signed(config, job, work)
     output = output_for(config.output)
     if output.signs_parts:
