@@ -124,7 +124,7 @@ def make_faces(folder, plate, frames=range(FRAMES), vfr=False, more=(), size=(WI
             record = FaceRecord(
                 source=plate.name,
                 frame_index=index,
-                pts=times(index + 1, vfr)[-1],
+                pts=times(index + 1, vfr)[-1] if vfr else Fraction(index, 25),
                 face=one,
                 face_type=FaceType.WHOLE,
                 size=32,
