@@ -165,7 +165,8 @@ class Keys:
         for shot in self.shots:
             lines += [f"frames {shot.start} to {shot.stop}, without the last:", *(f"  {x}" for x in _told_of(shot))]
         for entry in self.faces:
-            with_what = f"swapped with '{entry.model}'" if entry.model else "swapped" if entry.swap else "left as it is"
+            with_what = f"swapped with '{entry.model}'" if entry.model else "swapped"
+            with_what = "left as it is" if entry.swap is False else with_what
             lines += [f"{entry.who}: {with_what}", *(f"  {line}" for line in _told_of(entry.layer))]
         return lines or ["Nothing is set: every frame is merged as the command line says."]
 

@@ -123,7 +123,7 @@ class _File:
         for name in ("snapshot", "consent", "use"):
             if name in given and "model" not in given:
                 self._fail(place, name, f"'{name}' belongs to a model. Add a line: model = \"models/anna\"")
-        if not given.get("swap", True) and len(given) > 2:
+        if given.get("swap") is False and len(given) > 2:
             self._fail(place, "swap", "a face that is not swapped takes no other fields. Remove them, or swap = false.")
         if not 0 <= given.get("morph", 1.0) <= 1:
             self._fail(place, "morph", f"morph is {given['morph']:g}; it goes from 0 (dst) to 1 (src).")

@@ -64,7 +64,7 @@ class FaceEntry:
     Attributes:
         track: number of its track in the faceset; None = all of `person`.
         person: number in the faceset, or OTHERS; None = only `track` says who it is.
-        swap: False = the face is left as it is.
+        swap: False = the face is left as it is; None = nothing is said.
         model: folder of the run to draw it with; None = that of the command line.
         snapshot, morph: as on the command line; None = as there.
         consent: record of that model's src person; needed with `model`.
@@ -74,7 +74,7 @@ class FaceEntry:
 
     track: int | None = None
     person: int | str | None = None
-    swap: bool = True
+    swap: bool | None = None
     model: Path | None = None
     snapshot: str | None = None
     morph: float | None = None

@@ -83,7 +83,7 @@ def test_an_artists_file():
 def test_models_lie_beside_the_file_and_others_are_those_not_named():
     keys = keys_of(TEXT)
     ((three,), (other,)) = keys.entries((3, 0)), keys.entries((2, 0))
-    assert (three.model, three.consent, three.swap) == (Path("film/models/anna"), Path("film/anna.toml"), True)
+    assert (three.model, three.consent, three.swap) == (Path("film/models/anna"), Path("film/anna.toml"), None)
     assert other.swap is False
 
 
