@@ -116,9 +116,7 @@ class Keys:
     def fingerprint(
         self, frames: Iterable[int], base: MergeSettings, faces_at: Callable[[int], Iterable[Who]] | None = None
     ) -> str:
-        """A hash of the settings of some frames: of their values, so that no other text of the file changes it.
-
-        What faces are swapped with is not part of it.
+        """A hash of what is said of some frames: of values, so that no other text of the file changes it.
 
         Args:
             frames: whose settings.
@@ -130,25 +128,25 @@ class Keys:
         for frame in frames:
             now = tuple(self._told(frame, base, faces_at))
             if now != before:
-                plain = [[name, _pure_values(settings)] for name, settings in now]
+                plain = [[*told, _pure_values(settings)] for *told, settings in now]
                 digest.update(f"{frame} {json.dumps(plain)}\n".encode())
             before = now
         return digest.hexdigest()
 
     def _told(
         self, frame: int, base: MergeSettings, faces_at: Callable[[int], Iterable[Who]] | None
-    ) -> Iterator[tuple[str, MergeSettings]]:
+    ) -> Iterator[tuple[Any, ...]]:
         """What counts for the fingerprint of one frame."""
-        if faces_at is not None:
-            for who in faces_at(frame):
-                yield "face", self.at(frame, base, *who)
-            return
         general = self.at(frame, base)
         yield "all", general
+        if faces_at is not None:
+            for who in faces_at(frame):
+                yield "face", *(part for entry in self.entries(who) for part in entry.role), self.at(frame, base, *who)
+            return
         for entry in sorted(self.faces, key=lambda entry: entry.who):
             own = _one(general, entry.layer.values(frame))
-            if own is not general:
-                yield entry.who, own
+            if own is not general or any(part is not None for part in entry.role):
+                yield entry.who, *entry.role, own
 
     def largest(self, control: str, base: MergeSettings) -> float:
         """The largest value that a number has in any frame and face; not less than that of `base`."""

@@ -113,7 +113,7 @@ class _File:
             given["person"] = self._person(place, table["person"])
         for name in ("model", "consent"):
             if name in given:
-                given[name] = self._path.parent / str(given[name])
+                given[name] = (self._path.parent / str(given[name])).absolute()
         if "model" in given and "consent" not in given:
             self._fail(
                 place, "model", "a face with a model of its own needs the consent of the person it was trained on. "

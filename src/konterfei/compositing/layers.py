@@ -83,6 +83,11 @@ class FaceEntry:
     layer: Layer = field(default_factory=Layer)
 
     @property
+    def role(self) -> tuple[bool | str | float | None, ...]:
+        """What the face is drawn with, in plain values."""
+        return self.swap, None if self.model is None else str(self.model), self.snapshot, self.morph
+
+    @property
     def who(self) -> str:
         """In words, as the file has it: "track 3"."""
         if self.track is not None:

@@ -76,14 +76,18 @@ def test_an_artists_file():
     assert keys.at(315, BASE, track=3).erode == 0.3  # a face counts for more than a shot
     assert keys.at(315, BASE, track=3).mask == "full"
     assert keys.at(315, BASE, track=2) == keys.at(315, BASE)
-    assert keys.at(0, BASE).blend == BASE.blend
-    assert keys.at(0, MergeSettings(blend="alpha")).blend == "alpha"
+    assert keys.at(0, BASE).sharpen == BASE.sharpen
+    assert keys.at(0, MergeSettings(sharpen=0.5)).sharpen == 0.5
 
 
 def test_models_lie_beside_the_file_and_others_are_those_not_named():
     keys = keys_of(TEXT)
     ((three,), (other,)) = keys.entries((3, 0)), keys.entries((2, 0))
-    assert (three.model, three.consent, three.swap) == (Path("film/models/anna"), Path("film/anna.toml"), None)
+    assert (three.model, three.consent, three.swap) == (
+        FILE.parent.absolute() / "models/anna",
+        FILE.parent.absolute() / "anna.toml",
+        None,
+    )
     assert other.swap is False
 
 
