@@ -54,4 +54,6 @@ if __name__ == "__main__":
     weigher = Weigher()
     config = config_for(folder, folder / "plate.mp4", folder / "faces", part_frames=250)
     result = merge(config, weigher, Painter())
-    print(json.dumps({"frames": result.frames, "swapped": result.swapped, "early": weigher.early, "most": weigher.most}))
+    print(
+        json.dumps({"frames": result.frames, "swapped": result.swapped, "early": weigher.early, "most": weigher.most})
+    )

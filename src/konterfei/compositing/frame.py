@@ -63,6 +63,7 @@ class Swapped:
         motion: how the face moves in the frame, (x, y) pixels per frame; None = not known, no motion blur.
         alpha: the mask to blend with, from `prepare`; None = `merge_layers` makes it. [W, W] float32 in [0, 1]
         colors: measured by `prepare`, perhaps smoothed over time since; None = `merge_layers` measures them.
+        settings: of this face, where they are not those of the frame.
     """
 
     crop: Crop
@@ -75,6 +76,7 @@ class Swapped:
     motion: tuple[float, float] | None = None
     alpha: Array | None = None
     colors: FaceColors | None = None
+    settings: MergeSettings | None = None
 
     @property
     def both(self) -> Array:
@@ -182,13 +184,14 @@ def merge_layers(frame: Array, faces: Sequence[Face], swapped: Sequence[Swapped]
     merged = frame.copy()
     layers = []
     for face, item in sorted(zip(faces, swapped, strict=True), key=lambda pair: pair[0].size):
+        own = item.settings or settings
         if item.alpha is None or item.colors is None:
-            item = prepare(face, item, settings)
+            item = prepare(face, item, own)
             assert item.colors is not None
             item = replace(item, colors=smooth_colors(item.colors, (), 0.0))
-        region = touched(item, frame.shape, settings)
+        region = touched(item, frame.shape, own)
         if region is not None:
-            layers.append(_lay(face, item, frame, merged, region, settings))
+            layers.append(_lay(face, item, frame, merged, region, own))
         if mode.cover == "picture":
             merged = to_kind(item.image, frame.dtype)
     return Merged(image=merged, layers=tuple(layers))
