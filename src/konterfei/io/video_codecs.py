@@ -276,7 +276,9 @@ def pixel_format(
     if asked == "rgb" and not codec.is_lossless:
         asked = "420" if not codec.is_intra else "444"  # pictures become a video for everyday players, or a master
         depth = min(depth, 10)
-    best = min(codec.formats, key=lambda each: _loss(sampling(each), asked, depth, wanted.has_alpha, codec, width, height))
+    best = min(
+        codec.formats, key=lambda each: _loss(sampling(each), asked, depth, wanted.has_alpha, codec, width, height)
+    )
     got, notes = sampling(best), []
     odd = (width % 2 or height % 2) and asked in ("420", "422") and got.chroma == "444"
     if odd:
@@ -298,7 +300,7 @@ def _loss(
     got: Sampling, chroma: str, depth: int, has_alpha: bool, codec: VideoCodec, width: int, height: int
 ) -> tuple[bool, bool, int, int, int, int]:
     """What would be lost, the worst first; then what would be carried for nothing."""
-    halved = (got.chroma in ("420", "422") and width % 2) or (got.chroma == "420" and height % 2)
+    halved = got.chroma in ("420", "422") and (width % 2 or height % 2)
     finer = _FINENESS[got.chroma] - _FINENESS[chroma]
     return (
         bool(halved) and not codec.holds_odd_sides,

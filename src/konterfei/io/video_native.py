@@ -63,9 +63,7 @@ class Native:
             top, left = max(rows.start - _GRID, 0) // _GRID * _GRID, max(columns.start - _GRID, 0) // _GRID * _GRID
             bottom, right = _rounded(rows.stop + _GRID, height), _rounded(columns.stop + _GRID, width)
             piece = rgb_from_frame(_cropped(self.frame, left, top, right - left, bottom - top), matrix, self.deep)
-            image[rows, columns] = piece[
-                rows.start - top : rows.stop - top, columns.start - left : columns.stop - left
-            ]
+            image[rows, columns] = piece[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
         return image
 
 
