@@ -7,18 +7,21 @@ frame.py      one frame: cut, mask, colour, mode
 placing.py    crops at other sizes, and as they lie in the frame
 motion.py     how a face moves
 colors.py     colour statistics along a track, without flicker
+keys.py       settings that change over frames, and from face to face (a merge.toml: keys_file.py, layers.py)
 """
 
 from konterfei.compositing.colors import FaceColors, reach_frames, smooth_colors
 from konterfei.compositing.dfl_settings import DflSettings
 from konterfei.compositing.faces import Layer, Merged, Segmenter, Swapped, cut_face, segment
 from konterfei.compositing.frame import merge_frame, merge_layers, prepare, touched, untouched
+from konterfei.compositing.keys import Keys
 from konterfei.compositing.motion import motion_of
 from konterfei.compositing.settings import MergeSettings
 
 __all__ = [
     "DflSettings",
     "FaceColors",
+    "Keys",
     "Layer",
     "MergeSettings",
     "Merged",

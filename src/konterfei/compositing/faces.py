@@ -38,6 +38,7 @@ class Swapped:
         motion: how the face moves in the frame, (x, y) pixels per frame; None = not known, no motion blur.
         alpha: the mask to blend with, from `prepare`; None = `merge_layers` makes it. [W, W] float32 in [0, 1]
         colors: measured by `prepare`, perhaps smoothed over time since; None = `merge_layers` measures them.
+        settings: of this face, where they are not those of the frame.
     """
 
     crop: Crop
@@ -50,6 +51,7 @@ class Swapped:
     motion: tuple[float, float] | None = None
     alpha: Array | None = None
     colors: FaceColors | None = None
+    settings: MergeSettings | None = None
 
     @property
     def mask_of_plate(self) -> Array:

@@ -88,10 +88,17 @@ def merge_layers(frame: Array, faces: Sequence[Face], swapped: Sequence[Swapped]
         a new array of the frame's shape and kind, and the faces in it; in raw-predict, the drawn face itself, [S, S, 3]
 
     Raises:
-        ConfigError: several faces in raw-predict, or a mask that needs a segmenter and no masks of one.
+        ConfigError: several faces in raw-predict; a mask that needs a segmenter and no masks of one; a face with settings
+            of its own that are for whole frames.
     """
     if len(faces) != len(swapped):
         raise ValueError(f"{len(faces)} faces, but {len(swapped)} swapped ones")
+    for own in (item.settings for item in swapped if item.settings is not None):
+        if own.dfl_exact != settings.dfl_exact or own.is_square != settings.is_square:
+            raise ConfigError(
+                "dfl_exact and the mode raw-predict make whole frames: they cannot be set for one face. Set them for "
+                "the frame, or choose another mode for the face."
+            )
     if settings.dfl is not None:
         return merge_as_dfl(frame, faces, swapped, settings.dfl)
     mode: MergeMode = MERGE_MODES.load(settings.mode)
@@ -103,13 +110,14 @@ def merge_layers(frame: Array, faces: Sequence[Face], swapped: Sequence[Swapped]
     merged = frame.copy()
     layers = []
     for face, item in sorted(zip(faces, swapped, strict=True), key=lambda pair: pair[0].size):
+        own = item.settings or settings
         if item.alpha is None or item.colors is None:
-            item = prepare(face, item, settings)
+            item = prepare(face, item, own)
             assert item.colors is not None
             item = replace(item, colors=smooth_colors(item.colors, (), 0.0))
-        region = touched(item, frame.shape, settings)
+        region = touched(item, frame.shape, own)
         if region is not None:
-            layers.append(_lay(face, item, frame, merged, region, settings))
+            layers.append(_lay(face, item, frame, merged, region, own))
         if mode.cover == "picture":
             merged = to_kind(item.image, frame.dtype)
     return Merged(image=merged, layers=tuple(layers))

@@ -75,7 +75,7 @@ class Item:
         settings: of the merge, in this frame.
         records: those of its faces that are swapped.
         shown: by each one's model, what that is shown of it.
-        swapped: what it drew, prepared; later also steadied.
+        swapped: what it drew, prepared; later also steadied. Each holds the settings of its face.
     """
 
     frame: Frame
@@ -86,7 +86,7 @@ class Item:
 
     def without_frame(self) -> Item:
         """What its neighbours need to know of it: the faces, not the picture, which is large."""
-        return replace(self, frame=replace(self.frame, image=_NO_PICTURE))
+        return replace(self, frame=Frame(self.frame.index, self.frame.pts, _NO_PICTURE))
 
 
 class Clock:
@@ -126,7 +126,7 @@ def draw(
     frames: Iterable[Frame],
     faces_at: Callable[[int], list[FaceRecord]],
     cast: Cast,
-    settings_at: Callable[[int], MergeSettings],
+    settings_at: Callable[[int, FaceRecord | None], MergeSettings],
     *,
     batch: int,
     clock: Clock,
@@ -139,7 +139,7 @@ def draw(
         frames: in order.
         faces_at: frame index -> faces.
         cast: which model draws which of them.
-        settings_at: frame index -> settings of the merge.
+        settings_at: frame index and face -> settings of the merge; without a face, those of the frame.
         batch: faces that a model is given at once.
         clock: told how long the steps take.
     """
@@ -147,11 +147,12 @@ def draw(
     faces = 0
 
     def finish(item: Item, record: FaceRecord, raw: Swapped) -> Swapped:
-        raw = _seen(item, record, raw, faces_at, cast.segmenter)
-        return prepare(record.face, raw, item.settings, float(item.frame.pts))
+        own = settings_at(item.frame.index, record)
+        raw = _seen(item, record, replace(raw, settings=own), faces_at, cast.segmenter)
+        return prepare(record.face, raw, own, float(item.frame.pts))
 
     for frame in frames:
-        item = Item(frame=frame, settings=settings_at(frame.index))
+        item = Item(frame=frame, settings=settings_at(frame.index, None))
         with clock("cut"):
             for record in faces_at(frame.index):
                 swapper = cast.swapper_for(record)
@@ -190,7 +191,7 @@ def _seen(
     segmenter: Segmenter | None,
 ) -> Swapped:
     """`raw` with what its settings need besides: its motion, and the segmenter's masks."""
-    settings = item.settings
+    settings = raw.settings or item.settings
     if settings.needs_motion:
         beside = [[r.face for r in faces_at(item.frame.index + step)] for step in (-1, 1)]
         of_track = [[face for face in faces if face.track == record.face.track] for faces in beside]
@@ -261,10 +262,12 @@ def steady(items: Iterable[Item], reach: int, wanted: range) -> Iterator[Item]:
 
 def _steadied(item: Item, around: list[Item]) -> Item:
     colors = [s.colors for other in around for s in other.swapped if s.colors is not None]
-    sigma_s = item.settings.color_smoothing
-    swapped = [
-        s if s.colors is None else replace(s, colors=smooth_colors(s.colors, colors, sigma_s)) for s in item.swapped
-    ]
+    swapped = []
+    for one in item.swapped:
+        if one.colors is not None:
+            sigma_s = (one.settings or item.settings).color_smoothing
+            one = replace(one, colors=smooth_colors(one.colors, colors, sigma_s))
+        swapped.append(one)
     return replace(item, swapped=swapped)
 
 
@@ -294,8 +297,8 @@ def _composited(item: Item, width: int) -> tuple[Array, str, int, bool]:
     if not item.records:
         return image, NO_FACE, 0, False
     plate = item.frame.image
-    seen = [touched(swapped, plate.shape, settings) is not None for swapped in item.swapped]
-    if not any(seen):
+    seen = [touched(swapped, plate.shape, swapped.settings or settings) is not None for swapped in item.swapped]
+    if not any(seen) and not settings.is_square:
         empty = all(s.alpha is not None and s.alpha.max() <= 0 for s in item.swapped)
         return image, COVERED if empty else OUTSIDE, 0, False
     faces = [record.face for record in item.records]
