@@ -77,8 +77,8 @@ class MergeConfig(MergeSettings):
     encoder_preset: str = "medium"
     """Effort of the encoder, ultrafast (large file) ... veryslow (small file)."""
     keys: Path | None = None
-    """File of settings for single frames, shots and faces, as `konterfei keys new` begins one. What it says counts for
-    more than the command line."""
+    """File of settings for single frames, shots and faces, as `konterfei keys FILE --new` begins one. What it says
+    counts for more than the command line."""
     range: str | None = None
     """Only these frames, START:END without END, as a trial: no sound, but labelled and signed like every result."""
     batch: int = 8
