@@ -80,7 +80,7 @@ class Item:
 
     def without_frame(self) -> Item:
         """What its neighbours need to know of it: the faces, not the picture, which is large."""
-        return replace(self, frame=replace(self.frame, image=_NO_PICTURE))
+        return replace(self, frame=Frame(self.frame.index, self.frame.pts, _NO_PICTURE))
 
 
 class Clock:
