@@ -64,8 +64,13 @@ Region = tuple[slice, slice]
 class Samples(Protocol):
     """A frame's samples as they were decoded; `io.video_native.Native` is them."""
 
-    frame: av.VideoFrame
-    color: ColorTags
+    @property
+    def frame(self) -> av.VideoFrame:
+        """As it came, not turned."""
+
+    @property
+    def color(self) -> ColorTags:
+        """Tags of its stream."""
 
     @property
     def is_upright(self) -> bool:
@@ -212,7 +217,7 @@ class YuvMaker:
         return graph
 
     def __call__(self, image: NDArray[Any]) -> av.VideoFrame:
-        """The frame of an RGB image or of a piece of one, tagged. [H, W, 3] uint8 or uint16, as the maker was made for"""
+        """The tagged frame of an RGB image or a piece of one. [H, W, 3] uint8 or uint16, as the maker was made for"""
         fresh = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), self._rgb)
         if av.VideoFormat(self._pixel_format, 2, 2).is_rgb:
             return self.tag(fresh.reformat(format=self._pixel_format, interpolation=_QUALITY, threads=1))

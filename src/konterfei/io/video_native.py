@@ -15,6 +15,7 @@ from typing import Any
 
 import av
 import av.filter
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -113,7 +114,7 @@ class Patcher:
 
     def fits(self, plate: Frame | None) -> bool:
         """Whether `plate` holds samples that can be written as they are."""
-        native: Native | None = plate.native if plate is not None else None
+        native = plate.native if plate is not None else None
         if native is None or not native.is_upright or not self._is_yuv:
             return False
         width, height = self._size
@@ -168,13 +169,12 @@ def _cells(changed: NDArray[Any], across: int, down: int) -> NDArray[Any]:
         return changed
     height, width = changed.shape
     padded = np.pad(changed, ((0, -height % down), (0, -width % across)))
-    return padded.reshape(padded.shape[0] // down, down, padded.shape[1] // across, across).any(axis=(1, 3))
+    cells = padded.reshape(padded.shape[0] // down, down, padded.shape[1] // across, across)
+    return np.asarray(cells.any(axis=(1, 3)))
 
 
 def _changed(image: NDArray[Any], plate: Frame) -> Iterator[Region]:
     """Rectangles, begun at multiples of the tile, that hold every pixel in which `image` differs from the plate."""
-    import cv2
-
     height, width = image.shape[:2]
     before = plate.image
     tiles = np.zeros((-(-height // _TILE), -(-width // _TILE)), np.uint8)
