@@ -1,8 +1,8 @@
 """The codecs that a video can be written in: one entry each, and how one is chosen for a plate.
 
 Sources: FFmpeg's encoders as PyAV 18.1 carries them; containers and tags as its muxers take them (RFC 9559 for
-Matroska, ISO/IEC 14496-15 for H.264 and HEVC, Apple's ProRes white paper, SMPTE ST 2019-1 for DNxHR). Parts are written in a
-container that holds times exactly; Matroska rounds them to milliseconds.
+Matroska, ISO/IEC 14496-15 for H.264 and HEVC, Apple's ProRes white paper, SMPTE ST 2019-1 for DNxHR). Parts
+are written in a container that holds times exactly; Matroska rounds them to milliseconds.
 """
 
 from __future__ import annotations

@@ -111,12 +111,7 @@ def join(
             stream: Any = container.add_stream_from_template(source, opaque=True)
             stream.time_base = looked[0].time_base
             stream.codec_context.sample_aspect_ratio = source.sample_aspect_ratio or Fraction(1)
-            if output.suffix.lower() in (".mkv", ".webm") and source.sample_aspect_ratio not in (None, 0, 1):
-                if looked[0].coding[0] not in ("h264", "hevc"):  # these say it in their own headers
-                    notes.append(
-                        f"The shape of pixels, {source.sample_aspect_ratio}, cannot be written into {output.suffix} with "
-                        "this codec: the picture will look squeezed. A .mov or .mp4 keeps it."
-                    )
+            _note_aspect(output, source, looked[0].coding[0], notes)
             if (tag := _TAGS.get(looked[0].coding[0])) and output.suffix.lower() in (".mp4", ".m4v", ".mov"):
                 stream.codec_context.codec_tag = tag
             audio = StreamCopy(audio_from, container, notes.append) if audio_from is not None else None
@@ -135,6 +130,16 @@ def join(
             if audio is not None:
                 audio.close()
     return notes
+
+
+def _note_aspect(output: Path, source: Any, codec: str, notes: list[str]) -> None:
+    """Say where the shape of pixels is lost: PyAV cannot tell Matroska of it, and not every codec says it itself."""
+    aspect = source.sample_aspect_ratio
+    if output.suffix.lower() in (".mkv", ".webm") and aspect not in (None, 0, 1) and codec not in ("h264", "hevc"):
+        notes.append(
+            f"The shape of pixels, {aspect}, cannot be written into {output.suffix} with this codec: the picture will "
+            "look squeezed. A .mov or .mp4 keeps it."
+        )
 
 
 def _append(part: _Part, container: Any, stream: Any, audio: StreamCopy | None, dts: Any) -> None:

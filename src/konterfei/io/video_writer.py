@@ -289,7 +289,7 @@ class VideoWriter:
 
 
 def _say_bt2020(packet: av.Packet) -> None:
-    """Tell DNxHR's own header of the matrix, which FFmpeg's encoder leaves at BT.709 (SMPTE ST 2019-1, colour volume)."""
+    """Tell DNxHR's own header of the matrix, which FFmpeg's encoder leaves at BT.709 (SMPTE ST 2019-1)."""
     data = bytearray(bytes(packet))
     data[0x2C] = data[0x2C] & ~0x06 | 0x02
     packet.update(bytes(data))

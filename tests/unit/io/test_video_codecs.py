@@ -149,7 +149,7 @@ def test_a_part_of_very_few_frames_can_be_written_and_read(tmp_path, codec, coun
 def test_parts_of_another_setting_are_not_joined(tmp_path, parts):
     other = tmp_path / "other.mp4"
     written(other, "hevc", range(5, 10), like_format="yuv420p", deep=False)
-    with pytest.raises(EncodeError, match="cannot be joined|Cannot join"):
+    with pytest.raises(EncodeError, match="Cannot join"):
         join([parts("hevc")[0], other], tmp_path / "whole.mp4")
 
 
@@ -157,9 +157,10 @@ def test_parts_of_another_setting_are_not_joined(tmp_path, parts):
     ("codec", "plate", "kept"),
     [
         ("h264", "yuv420p", "yuv420p"), ("h264", "yuv422p10le", "yuv422p10le"), ("h264", "yuv444p12le", "yuv444p10le"),
-        ("hevc", "yuv444p12le", "yuv444p12le"), ("hevc", "yuv420p12le", "yuv420p12le"), ("av1", "yuv422p10le", "yuv420p10le"),
+        ("hevc", "yuv444p12le", "yuv444p12le"), ("hevc", "yuv420p12le", "yuv420p12le"),
+        ("av1", "yuv422p10le", "yuv420p10le"), ("dnxhr", "yuv420p10le", "yuv422p10le"),
         ("vp9", "yuv444p", "yuv444p"), ("vp9", "yuv422p10le", "yuv422p"), ("prores-422", "yuv420p", "yuv422p10le"),
-        ("prores-4444", "yuv422p10le", "yuv444p10le"), ("dnxhr", "yuv420p", "yuv422p"), ("dnxhr", "yuv420p10le", "yuv422p10le"),
+        ("prores-4444", "yuv422p10le", "yuv444p10le"), ("dnxhr", "yuv420p", "yuv422p"),
         ("dnxhr", "yuv444p12le", "yuv444p10le"), ("ffv1", "yuv422p12le", "yuv422p12le"), ("ffv1", "rgb24", "bgr0"),
         ("ffv1", "rgb48le", "gbrp16le"), ("h264", "rgb48le", "yuv420p10le"), ("prores-4444", "rgb24", "yuv444p10le"),
     ],
