@@ -208,6 +208,7 @@ class YuvMaker:
 
     def _placing(self, width: int, height: int) -> av.filter.Graph:
         graph = av.filter.Graph()
+        graph.threads = 1  # starting threads would take longer than the work
         layout = av.VideoFormat(self._rgb, width, height)
         source = graph.add_buffer(width=width, height=height, format=layout, time_base=Fraction(1, 90_000))
         place, sink = graph.add("setparams", "chroma_location=left"), graph.add("buffersink")
