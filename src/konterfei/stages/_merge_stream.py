@@ -69,7 +69,7 @@ class Item:
         settings: of the merge, in this frame.
         records: those of its faces that are swapped.
         shown: by each one's model, what that is shown of it.
-        swapped: what it drew, prepared; later also steadied.
+        swapped: what it drew, prepared; later also steadied. Each holds the settings of its face.
     """
 
     frame: Frame
@@ -120,7 +120,7 @@ def draw(
     frames: Iterable[Frame],
     faces_at: Callable[[int], list[FaceRecord]],
     cast: Cast,
-    settings_at: Callable[[int], MergeSettings],
+    settings_at: Callable[[int, FaceRecord | None], MergeSettings],
     *,
     batch: int,
     clock: Clock,
@@ -133,14 +133,14 @@ def draw(
         frames: in order.
         faces_at: frame index -> faces.
         cast: which model draws which of them.
-        settings_at: frame index -> settings of the merge.
+        settings_at: frame index and face -> settings of the merge; without a face, those of the frame.
         batch: faces that a model is given at once.
         clock: told how long the steps take.
     """
     held: list[Item] = []
     faces = 0
     for frame in frames:
-        item = Item(frame=frame, settings=settings_at(frame.index))
+        item = Item(frame=frame, settings=settings_at(frame.index, None))
         with clock("cut"):
             for record in faces_at(frame.index):
                 swapper = cast.swapper_for(record)
@@ -150,9 +150,9 @@ def draw(
         held.append(item)
         faces += len(item.shown)
         if faces >= batch or not faces or len(held) >= 2 * batch:
-            yield from _drawn(held, batch, clock)
+            yield from _drawn(held, settings_at, batch, clock)
             held, faces = [], 0
-    yield from _drawn(held, batch, clock)
+    yield from _drawn(held, settings_at, batch, clock)
 
 
 def _cut(frame: Frame, record: FaceRecord, swapper: FaceSwapper) -> tuple[Crop, Array]:
@@ -171,7 +171,9 @@ def _cut(frame: Frame, record: FaceRecord, swapper: FaceSwapper) -> tuple[Crop, 
         ) from error
 
 
-def _drawn(held: list[Item], batch: int, clock: Clock) -> Iterator[Item]:
+def _drawn(
+    held: list[Item], settings_at: Callable[[int, FaceRecord | None], MergeSettings], batch: int, clock: Clock
+) -> Iterator[Item]:
     with clock("model"):
         results = _in_batches([(swapper, image) for item in held for swapper, _, image in item.shown], batch)
     for item in held:
@@ -183,8 +185,9 @@ def _drawn(held: list[Item], batch: int, clock: Clock) -> Iterator[Item]:
                         f"Frame {item.frame.index} cannot be merged: the model gives values that are no numbers. Its "
                         "training has diverged or its file is damaged; go on with training, or use an earlier run."
                     )
-                raw = Swapped(crop=crop, aligned=aligned, image=image, mask=mask, plate_mask=plate_mask)
-                item.swapped.append(prepare(record.face, raw, item.settings, float(item.frame.pts)))
+                own = settings_at(item.frame.index, record)
+                raw = Swapped(crop=crop, aligned=aligned, image=image, mask=mask, plate_mask=plate_mask, settings=own)
+                item.swapped.append(prepare(record.face, raw, own, float(item.frame.pts)))
             item.shown = []
         yield item
 
@@ -229,10 +232,12 @@ def steady(items: Iterable[Item], reach: int, wanted: range) -> Iterator[Item]:
 
 def _steadied(item: Item, around: list[Item]) -> Item:
     colors = [s.colors for other in around for s in other.swapped if s.colors is not None]
-    sigma_s = item.settings.color_smoothing
-    swapped = [
-        s if s.colors is None else replace(s, colors=smooth_colors(s.colors, colors, sigma_s)) for s in item.swapped
-    ]
+    swapped = []
+    for one in item.swapped:
+        if one.colors is not None:
+            sigma_s = (one.settings or item.settings).color_smoothing
+            one = replace(one, colors=smooth_colors(one.colors, colors, sigma_s))
+        swapped.append(one)
     return replace(item, swapped=swapped)
 
 
@@ -241,7 +246,7 @@ def composite(item: Item) -> tuple[Array, str, int, bool]:
     image, settings = item.frame.image, item.settings
     if not item.records:
         return image, NO_FACE, 0, False
-    seen = [touched(swapped, image.shape, settings) is not None for swapped in item.swapped]
+    seen = [touched(swapped, image.shape, swapped.settings or settings) is not None for swapped in item.swapped]
     if not any(seen):
         empty = all(s.alpha is not None and s.alpha.max() <= 0 for s in item.swapped)
         return image, COVERED if empty else OUTSIDE, 0, False
