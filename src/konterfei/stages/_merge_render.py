@@ -19,7 +19,7 @@ from typing import Any, Final, Protocol
 
 import cv2
 
-from konterfei.compositing import MergeSettings, reach_frames
+from konterfei.compositing import Merged, MergeSettings, reach_frames
 from konterfei.executors import LocalExecutor, Voice
 from konterfei.io.faceset import Faceset
 from konterfei.io.manifest import Manifest, plain
@@ -226,7 +226,7 @@ def render_run(
 
     with (
         open_frames(job.plate, begin, inside.stop + rendering.reach, deep=is_deep, fps=job.info.fps) as reader,
-        PartEncoder(parts, lambda path: output.part(path, job)) as encoder,
+        PartEncoder(parts, lambda path: parts.beside.writer(path, output.part(path, job))) as encoder,
     ):
         with (
             closing(read_ahead(reader, _AHEAD)) as frames,  # type: ignore[type-var]
@@ -238,16 +238,23 @@ def render_run(
                 if index not in inside:
                     continue
                 with clock("composite"):
-                    image, reason, faces, at_edge = composite(item)
-                    image = draw_label(image, job.claim.label, rendering.label_text)
+                    merged, reason, faces, at_edge = composite(item)
+                    plate = _plate(item, merged) if parts.beside.extras else None
+                    image = draw_label(merged.image, job.claim.label, rendering.label_text)
                 with clock("wait for encoder"):
                     pts = item.frame.pts - rendering.origin
-                    encoder.write(Drawn(index, image, pts, item.frame.duration, reason), ledger.part.number)
+                    drawn_frame = Drawn(index, image, pts, item.frame.duration, reason, plate, merged.layers)
+                    encoder.write(drawn_frame, ledger.part.number)
                 ledger.part.count(reason, faces, at_edge)
                 progress(1, int(reason == SWAPPED))
         close(ledger.end(reader.lost))
     notes += encoder.notes
     return encoder.written
+
+
+def _plate(item: Item, merged: Merged) -> Any:
+    """The frame as it came; a copy where the label will be drawn into it, as nothing was swapped."""
+    return item.frame.image.copy() if merged.image is item.frame.image else item.frame.image
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from konterfei.compositing import (
+    Merged,
     MergeSettings,
     Swapped,
     cut_face,
-    merge_frame,
+    merge_layers,
     prepare,
     smooth_colors,
     touched,
@@ -236,17 +237,17 @@ def _steadied(item: Item, around: list[Item]) -> Item:
     return replace(item, swapped=swapped)
 
 
-def composite(item: Item) -> tuple[Array, str, int, bool]:
-    """The finished frame; why it was swapped or not; how many faces were; whether one reaches over the frame's edge."""
+def composite(item: Item) -> tuple[Merged, str, int, bool]:
+    """The merged frame; why it was swapped or not; how many faces were; whether one reaches over the frame's edge."""
     image, settings = item.frame.image, item.settings
     if not item.records:
-        return image, NO_FACE, 0, False
+        return Merged(image=image, layers=()), NO_FACE, 0, False
     seen = [touched(swapped, image.shape, settings) is not None for swapped in item.swapped]
     if not any(seen):
         empty = all(s.alpha is not None and s.alpha.max() <= 0 for s in item.swapped)
-        return image, COVERED if empty else OUTSIDE, 0, False
+        return Merged(image=image, layers=()), COVERED if empty else OUTSIDE, 0, False
     faces = [record.face for record in item.records]
     size = [image.shape[1] - 1, image.shape[0] - 1]
     cut = [bool((face.landmarks < 0).any() or (face.landmarks > size).any()) for face in faces]
     at_edge = any(is_cut and is_seen for is_cut, is_seen in zip(cut, seen, strict=True))
-    return merge_frame(image, faces, item.swapped, settings), SWAPPED, sum(seen), at_edge
+    return merge_layers(image, faces, item.swapped, settings), SWAPPED, sum(seen), at_edge

@@ -143,7 +143,7 @@ def _label(
     if layer is None:
         return None
     region, opacity, ink = layer
-    white, grey = transfer.light(np.float32([1.0, 0.5]))
+    white, grey = transfer.light(np.array([1.0, 0.5], np.float32))
     opaque = 1 - transfer.light(1 - opacity) / white
     drawn = transfer.light(0.5 * (1 - opacity) + ink)
     return region, opaque, np.maximum(drawn - (1 - opaque) * grey, 0)
