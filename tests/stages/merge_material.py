@@ -189,5 +189,6 @@ class Killer(Silent):
 if __name__ == "__main__":
     told = json.loads(sys.argv[1])
     base = Path(told["folder"])
-    settings = config_for(base, base / "plate.mp4", base / "faces", output=Path(told["output"]))
+    more = told.get("more", {})
+    settings = config_for(base, base / "plate.mp4", base / "faces", output=Path(told["output"]), **more)
     merge(settings, Killer(told["frames"], told["milliseconds"]), Painter(slow_s=0.004))

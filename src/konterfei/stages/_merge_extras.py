@@ -130,31 +130,31 @@ class Beside:
             reporter: told the progress.
 
         Returns:
-            name -> hash
+            name -> fingerprint and hash
         """
         for extra in self.extras:
             told = replace(claim, settings={**claim.settings, "extra": extra.name})
             extra.deliver(self._job, told, [part_path(part, extra) for part in parts], reporter)
-        return {extra.name: extra.content() or "" for extra in self.extras}
+        return {extra.name: f"{extra.fingerprint(self._job)}:{extra.content()}" for extra in self.extras}
 
     def refuse_foreign(self, before: Mapping[str, str]) -> None:
         """Raise OutputError where something lies that no merge made, or that was changed since.
 
         Args:
-            before: name -> hash of those that the merge before made.
+            before: what `deliver` gave for those that the merge before made.
         """
         for extra in self.extras:
             place, content = extra.place, extra.content()
             is_free = not place.exists() or (place.is_dir() and not any(place.iterdir()))
-            if not is_free and (content is None or before.get(extra.name) != content):
+            if not is_free and (content is None or not before.get(extra.name, "").endswith(f":{content}")):
                 raise OutputError(
                     f"'{place}' is there already and was not made by this merge, or was changed since. Choose another "
                     "output, or --force to replace it."
                 )
 
     def are_as(self, before: Mapping[str, str]) -> bool:
-        """Whether all of them lie there as the merge before made them."""
-        return all(before.get(extra.name) == extra.content() is not None for extra in self.extras)
+        """Whether all of them lie there as the merge before made them, and as they are wanted now."""
+        return all(before.get(e.name) == f"{e.fingerprint(self._job)}:{e.content()}" for e in self.extras)
 
     @property
     def _job(self) -> Job:
@@ -264,8 +264,9 @@ class _TurnoverPart:
 
     def write(self, drawn: Drawn) -> None:
         assert self._part is not None, "use it as a context manager"
+        bare = drawn.image if drawn.bare is None else drawn.bare
         number = self._number(drawn.index)
-        self._part.add(number, drawn.index, drawn.pts, plate_of(drawn), drawn.image, drawn.layers)
+        self._part.add(number, drawn.index, drawn.pts, plate_of(drawn), drawn.image, bare, drawn.layers)
 
 
 def frame_numbers(plate: Path) -> Callable[[int], int]:

@@ -43,6 +43,7 @@ class Drawn:
         pts, duration: in the result, seconds.
         reason: why it was swapped or not, see `_merge_stream`.
         plate: the frame as it came; None where no extra asks for it. [H, W, 3]
+        bare: the finished frame before its label was drawn; None as above.
         layers: the faces in it, the lowest first.
     """
 
@@ -52,6 +53,7 @@ class Drawn:
     duration: Fraction | None
     reason: str
     plate: NDArray[Any] | None = None
+    bare: NDArray[Any] | None = None
     layers: tuple[Layer, ...] = ()
 
 

@@ -239,11 +239,11 @@ def render_run(
                     continue
                 with clock("composite"):
                     merged, reason, faces, at_edge = composite(item)
-                    plate = _plate(item, merged) if parts.beside.extras else None
+                    plate, bare = _before_label(item, merged) if parts.beside.extras else (None, None)
                     image = draw_label(merged.image, job.claim.label, rendering.label_text)
                 with clock("wait for encoder"):
                     pts = item.frame.pts - rendering.origin
-                    drawn_frame = Drawn(index, image, pts, item.frame.duration, reason, plate, merged.layers)
+                    drawn_frame = Drawn(index, image, pts, item.frame.duration, reason, plate, bare, merged.layers)
                     encoder.write(drawn_frame, ledger.part.number)
                 ledger.part.count(reason, faces, at_edge)
                 progress(1, int(reason == SWAPPED))
@@ -252,9 +252,10 @@ def render_run(
     return encoder.written
 
 
-def _plate(item: Item, merged: Merged) -> Any:
-    """The frame as it came; a copy where the label will be drawn into it, as nothing was swapped."""
-    return item.frame.image.copy() if merged.image is item.frame.image else item.frame.image
+def _before_label(item: Item, merged: Merged) -> tuple[Any, Any]:
+    """The frame as it came and as merged, which the label will not be drawn into."""
+    bare = merged.image.copy()
+    return (bare if merged.image is item.frame.image else item.frame.image), bare
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ class MergeResult:
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Step -> how long it took, all parts together, runs that were killed included."""
     extras: Mapping[str, str] = field(default_factory=dict)
-    """What was made beside it: name -> hash."""
+    """What was made beside it: name -> what it depends on, and its hash."""
     was_done: bool = False
     """It was there already."""
 

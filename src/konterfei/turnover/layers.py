@@ -5,7 +5,9 @@ A frame holds, over the smallest rectangle that takes in all that was changed:
     R G B A              the change, premultiplied: plate * (1 - A) + RGB is the merged frame, label included
     label.R G B A        the visible label alone, premultiplied
     face0_swap.R G B     the face in the plate's colours as it lies in the frame, before it is blended
-    face0_mask.A         how much of it the merge let through; made for the values of the picture, not for linear light
+    face0_mask.A         how much of it the merge let through
+    rest.R G B           what is to be added after all faces were laid over the plate through their masks: light that
+                         the merge evened out, and the difference between mixing the plate's values and mixing light
     face0_st.R G         where in the crop each pixel of the frame lies: u, v in 0..1, v up (32 bit)
 
 A crop holds R G B (the face as pasted), drawn.R G B (as the model drew it, before its colours were brought to the
@@ -70,6 +72,7 @@ def frame_exr(
     transfer: Transfer,
     label: str = "none",
     label_text: str | None = None,
+    bare: Array | None = None,
     **more: Any,
 ) -> Exr:
     """The layers of one frame.
@@ -81,6 +84,7 @@ def frame_exr(
         transfer: from the plate's values to linear light.
         label: style of the visible label.
         label_text: its words, where they are not the style's own.
+        bare: the finished frame before the label was drawn; None = it has none.
         more: further fields of the picture (attributes, primaries).
     """
     height, width = plate.shape[:2]
@@ -88,13 +92,17 @@ def frame_exr(
     window = _window(plate, merged, [layer.region for layer in layers] + ([sign[0]] if sign else []))
     rows, columns = window
     channels: dict[str, Array] = {}
-    through = np.ones((rows.stop - rows.start, columns.stop - columns.start), np.float32)
+    under = transfer.light(plate[window])
+    mixed, through = under, np.ones(under.shape[:2], np.float32)
     for name, layer in zip(face_names(layers), layers, strict=True):
-        _put(channels, f"{name}_swap", transfer.light(_as_laid(layer)), layer.region, window)
-        channels[f"{name}_mask.A"] = _over(layer.alpha.astype(np.float16), layer.region, window)
+        face = _put(channels, f"{name}_swap", transfer.light(_as_laid(layer)), layer.region, window)
+        mask = channels[f"{name}_mask.A"] = _over(layer.alpha.astype(np.float16), layer.region, window)
         for letter, values in zip("RG", _crop_from_frame(layer.placed, layer.region), strict=True):
             channels[f"{name}_st.{letter}"] = _over(values, layer.region, window)
-        through *= 1 - _over(layer.alpha.astype(np.float32), layer.region, window)
+        let_through = 1 - mask.astype(np.float32)
+        mixed = mixed * let_through[..., None] + face * (1 - let_through)[..., None]
+        through *= let_through
+    _put(channels, "rest", transfer.light((merged if bare is None else bare)[window]) - mixed, window, window)
     if sign:
         region, opaque, ink = sign
         _put(channels, "label", np.repeat(ink[..., None], 3, axis=2), region, window)
@@ -102,7 +110,7 @@ def frame_exr(
         through *= 1 - _over(opaque, region, window)
     alpha = (1 - through).astype(np.float16)
     rest = 1 - alpha.astype(np.float32)[..., None]  # of the rounded alpha, so that its rounding does no harm
-    _put(channels, "", transfer.light(merged[window]) - rest * transfer.light(plate[window]), window, window)
+    _put(channels, "", transfer.light(merged[window]) - rest * under, window, window)
     channels["A"] = alpha
     return Exr(channels, columns.start, rows.start, width, height, **more)
 
@@ -187,13 +195,14 @@ def _mapped(to_from: Similarity, region: Region) -> tuple[Array, Array]:
 def _over(values: Array, region: Region, window: Region) -> Array:
     """`values` of `region` as they lie in `window`, 0 elsewhere."""
     (rows, columns), (top, left) = window, (window[0].start, window[1].start)
-    whole = np.zeros((rows.stop - rows.start, columns.stop - columns.start), values.dtype)
+    whole = np.zeros((rows.stop - rows.start, columns.stop - columns.start, *values.shape[2:]), values.dtype)
     whole[region[0].start - top : region[0].stop - top, region[1].start - left : region[1].stop - left] = values
     return whole
 
 
-def _put(channels: dict[str, Array], layer: str, image: Array, region: Region, window: Region) -> None:
-    """Add R, G and B of `image` as half floats."""
+def _put(channels: dict[str, Array], layer: str, image: Array, region: Region, window: Region) -> Array:
+    """Add R, G and B of `image` as half floats; gives them as they lie in `window`, rounded. [h, w, 3] float32"""
+    halves = _over(image.astype(np.float16), region, window)
     for place, letter in enumerate("RGB"):
-        name = f"{layer}.{letter}" if layer else letter
-        channels[name] = _over(image[..., place].astype(np.float16), region, window)
+        channels[f"{layer}.{letter}" if layer else letter] = halves[..., place]
+    return halves.astype(np.float32)

@@ -111,20 +111,30 @@ class PackagePart:
         self._records: list[dict[str, Any]] = []
         self._has_face = False
 
-    def add(self, number: int, index: int, pts: Fraction, plate: Array, merged: Array, layers: Sequence[Layer]) -> None:
+    def add(
+        self,
+        number: int,
+        index: int,
+        pts: Fraction,
+        plate: Array,
+        merged: Array,
+        bare: Array,
+        layers: Sequence[Layer],
+    ) -> None:
         """Write one frame.
 
         Args:
             number: in its files' names.
             index: in the plate, from 0.
-            pts: when it is shown, seconds.
+            pts: when it is shown in the result, seconds.
             plate: the frame as it came. RGB [H, W, 3]
             merged: the finished frame with its label. [H, W, 3]
+            bare: the same before the label was drawn.
             layers: its faces, the lowest first.
         """
         claim = self._settings.claim
         height, width = plate.shape[:2]
-        frame = frame_exr(plate, merged, layers, self._transfer, claim.label, claim.label_text, **self._more)
+        frame = frame_exr(plate, merged, layers, self._transfer, claim.label, claim.label_text, bare, **self._more)
         name = f"{FRAMES}/frame.{number:06d}.exr"
         write_exr(self._folder / name, frame)
         faces = []
@@ -284,7 +294,7 @@ def _transforms(settings: PackageSettings, records: list[dict[str, Any]]) -> dic
             "landmarks": "frame px as above, 68-point scheme",
             "corners": "frame px, y up, origin at the frame's bottom left corner, of the crop's picture",
             "region": "left, top, right, bottom of what the face changes, frame px, y down; right and bottom excluded",
-            "frame": "number in file names; plate_index counts the plate's frames from 0",
+            "frame": "number in file names; plate_index counts the plate's frames from 0; seconds of the result",
         },
         "merge_settings": dict(claim.settings),
         "frames": records,

@@ -42,7 +42,8 @@ Layers of a frame (16-bit float unless said; the data window is the rectangle th
     label            the visible label alone, premultiplied{no_label}
     faceN_swap       the face as it lies in the frame, before it is blended; full wherever the crop reaches
     faceN_mask       (alpha) how much of it the merge let through
-    faceN_st         (32-bit; R = u, G = v) where in the crop each pixel of the frame lies
+    rest             what is added after the faces were laid over the plate
+    faceN_st         (32-bit; R = u, G = v) where in the crop each pixel of the frame lies; 0 where nothing changed
 Layers of a crop:
     R G B            the face as pasted, in the plate's colours
     drawn            as the model drew it
@@ -62,16 +63,15 @@ Lay the change over the plate
     the merged frame. RGB may be a little below 0 along soft edges; do not clamp it before the "over".
 
 Blend the face yourself
-    faceN_swap over the plate through faceN_mask. The merge's alpha blend works on the plate's numbers, not on linear
-    light: to get its very pixels, convert plate and faceN_swap to the plate's numbers, mix, convert back. Mixed in
-    linear light, edges come out slightly lighter. With --blend multiband the merge also evens out broad differences of
-    light, which this simple mix lacks; the change (R G B A) has it.
+    faceN_swap over the plate through faceN_mask (of several faces in transforms.json's order), then add `rest`, then
+    `label` over it. This, too, is the merged frame; each piece can be changed on its own. `rest` is light that the
+    merge evened out, and the difference between mixing the plate's numbers, as the merge does, and mixing light.
 
 Paint on the face
     Paint on crops/faceN, which stands still. Bring it back into the frame in one of two ways:
     - a map: in each frame, take the crop's pixel at (u, v) of faceN_st. It covers the rectangle that was changed.
     - a corner pin with the corners in faceN.nk, .csv or .ae.txt. It covers the whole crop.
-    Then use it in place of faceN_swap.
+    Then use it in place of faceN_swap, above.
 
 Nuke
     The plate's Read: set its colour space to the curve above. STMap: the painted crop goes into "src", the frames into

@@ -25,8 +25,8 @@ def made(tmp_path):
         part = PackagePart(tmp_path / f"part{number}", settings)
         for index in indices:
             faces = [] if index == 1 else [face_at(x=150 + 5 * index)]
-            plate, merged, layers = merged_frame(faces, blend="multiband", seed=index)
-            part.add(index + 1, index, Fraction(index, 25), plate, merged, layers)
+            plate, merged, bare, layers = merged_frame(faces, blend="multiband", seed=index)
+            part.add(index + 1, index, Fraction(index, 25), plate, merged, bare, layers)
             frames.append((plate, merged, layers))
         part.close()
     parts = [tmp_path / "part0", tmp_path / "part1"]
@@ -107,8 +107,8 @@ def test_a_package_is_as_it_was_signed_and_any_change_is_seen(made, tmp_path):
 def test_a_package_without_any_face_is_still_whole(tmp_path):
     settings = settings_of(tmp_path, label="none", transfer=13)
     part = PackagePart(tmp_path / "part", settings)
-    plate, merged, layers = merged_frame([], label="none")
-    part.add(1, 0, Fraction(0), plate, merged, layers)
+    plate, merged, bare, layers = merged_frame([], label="none")
+    part.add(1, 0, Fraction(0), plate, merged, bare, layers)
     part.close()
     assemble([tmp_path / "part"], tmp_path / "whole", settings, settings.claim, signing_identity())
     assert verify_package(tmp_path / "whole") == []

@@ -38,12 +38,12 @@ def drawn_by_model(plate, face, size=96):
 
 
 def merged_frame(faces=None, kind=np.uint8, blend="alpha", label="corner", size=96, seed=0, **settings):
-    """Plate, finished frame with label, layers."""
+    """Plate, finished frame with label, the same without, layers."""
     plate = plate_of(kind, seed)
     faces = [face_at()] if faces is None else faces
     swapped = [drawn_by_model(plate, face, size) for face in faces]
     merged = merge_layers(plate, faces, swapped, MergeSettings(blend=blend, **settings))
-    return plate, draw_label(merged.image.copy(), label), merged.layers
+    return plate, draw_label(merged.image.copy(), label), merged.image, merged.layers
 
 
 def rgb(exr, layer=""):
@@ -56,6 +56,15 @@ def over(exr, plate, transfer):
     """The change over the plate, in linear light, back to values in 0..1."""
     rest = 1 - exr.over_picture("A").astype(np.float64)[..., None]
     return transfer.encode(rgb(exr) + rest * transfer.light(plate).astype(np.float64))
+
+
+def built_up(exr, plate, transfer, faces=("face0",)):
+    """The faces over the plate through their masks, plus the rest, plus the label; back to values in 0..1."""
+    light = transfer.light(plate).astype(np.float64)
+    for face in faces:
+        mask = exr.over_picture(f"{face}_mask.A").astype(np.float64)[..., None]
+        light = light * (1 - mask) + rgb(exr, f"{face}_swap") * mask
+    return transfer.encode(light + rgb(exr, "rest"))
 
 
 def from_map(picture, u, v):
