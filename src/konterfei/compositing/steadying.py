@@ -173,12 +173,13 @@ def _unlikely(image: Array, off: Array, strength: float) -> Array:
     slope: Array = cv2.Sobel(grey, cv2.CV_32F, 1, 0, ksize=1, scale=0.5) ** 2
     slope += cv2.Sobel(grey, cv2.CV_32F, 0, 1, ksize=1, scale=0.5) ** 2
     expected = _LIKELY**2 + (_WOBBLE * size) ** 2 * _together(slope)
-    unlikely: Array = _together((off**2).mean(axis=-1)) / (expected * strength**2)
+    unlikely: Array = _together(np.einsum("ijk,ijk->ij", off, off) / off.shape[-1]) / (expected * strength**2)
     return unlikely
 
 
 def _unlikely_mask(off: Array, strength: float) -> Array:
-    unlikely: Array = _together((off**2).max(axis=-1)) / (_LIKELY_IN_MASK * strength) ** 2
+    energy = np.maximum(off[..., 0] ** 2, off[..., -1] ** 2)  # of the one mask or of both
+    unlikely: Array = _together(energy) / (_LIKELY_IN_MASK * strength) ** 2
     return unlikely
 
 
