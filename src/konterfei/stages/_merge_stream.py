@@ -41,6 +41,7 @@ SWAPPED = "swapped"
 NO_FACE = "no face in the faceset"
 OUTSIDE = "face outside the frame"
 COVERED = "nothing of the face inside the mask"
+LEFT = "left as the plate by the mode original"
 _NO_PICTURE = np.zeros((0, 0, 3), np.uint8)
 
 
@@ -297,6 +298,8 @@ def _composited(item: Item, width: int) -> tuple[Array, str, int, bool]:
     if not item.records:
         return image, NO_FACE, 0, False
     plate = item.frame.image
+    if all((s.settings or settings).is_original for s in item.swapped):
+        return image, LEFT, 0, False
     seen = [touched(swapped, plate.shape, swapped.settings or settings) is not None for swapped in item.swapped]
     if not any(seen) and not settings.is_square:
         empty = all(s.alpha is not None and s.alpha.max() <= 0 for s in item.swapped)
