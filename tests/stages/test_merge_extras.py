@@ -36,6 +36,8 @@ from konterfei.provenance.verification import verify
 from konterfei.reporting import Recorder, Silent
 from konterfei.stages._merge_extras import EXTRAS
 from konterfei.stages.merge import MergeConfig, merge
+from konterfei.stages.verify import VerifyConfig
+from konterfei.stages.verify import verify as verify_stage
 from konterfei.turnover import verify_package
 
 ALL = ",".join(EXTRAS)
@@ -159,7 +161,7 @@ def test_the_package_gives_every_merged_frame_back(tmp_path, shelf):
     config = config_in(tmp_path, shelf, output=tmp_path / "out", extras="turnover", range="0:12")
     merge(config, Silent(), Painter())
     folder = tmp_path / "out.turnover"
-    assert verify_package(folder) == []
+    assert verify_package(folder).untouched
     plates, transfer = decode(config.video)[0], TRANSFERS["bt709"]
     for index in range(12):
         exr = read_exr(folder / f"frames/frame.{index + 1:06d}.exr")
@@ -171,6 +173,18 @@ def test_the_package_gives_every_merged_frame_back(tmp_path, shelf):
     told = json.loads((folder / "transforms.json").read_text("utf-8"))
     assert [frame["frame"] for frame in told["frames"]] == list(range(1, 13))
     assert told["marking"]["consent_record_sha256"] == verify(tmp_path / "out" / "000000.png").consent["record_sha256"]
+
+
+def test_verify_looks_at_the_whole_package(made, tmp_path):
+    config, _ = made
+    folder = tmp_path / "out.turnover"
+    shutil.copytree(beside(config, "turnover"), folder)
+    verdict = verify_stage(VerifyConfig(video=folder, consent=config.consent), Silent())
+    assert verdict.untouched and verdict.consent_fits and verdict.exit_code == 0
+    text = (folder / "transforms.json").read_text("utf-8")
+    (folder / "transforms.json").write_text(text.replace("synthetic", "authentic"), "utf-8")
+    verdict = verify_stage(VerifyConfig(video=folder), Silent())
+    assert verdict.exit_code == 1 and verdict.problems == ("transforms.json was changed",)
 
 
 def test_pictures_keep_their_numbers_in_the_package(tmp_path, shelf):
@@ -196,7 +210,7 @@ def test_run_again_it_does_nothing_and_makes_what_is_gone(config):
     painter = Painter()
     result = merge(config, Silent(), painter)
     assert not result.was_done and not painter.batches  # of the parts that were kept
-    assert verify_package(beside(config, "turnover")) == []
+    assert verify_package(beside(config, "turnover")).untouched
 
 
 def test_a_part_without_its_extra_is_made_again(config):
@@ -297,14 +311,14 @@ def test_killed_at_random_moments_the_extras_are_the_same(tmp_path, shelf):
         run(FRAMES, milliseconds)
         found = [path for path in tmp_path.glob("out.*mp4") if path.is_file()]
         assert all(verify(path).untouched for path in found)
-        assert not (tmp_path / "out.turnover").exists() or verify_package(tmp_path / "out.turnover") == []
+        assert not (tmp_path / "out.turnover").exists() or verify_package(tmp_path / "out.turnover").untouched
     last = run(-1, 0)
     assert last.returncode == 0, last.stderr
     for name in ("mask", "side-by-side", "wipe"):
         mine, other = tmp_path / f"out.{name}.mp4", tmp_path / f"whole.{name}.mp4"
         assert (decode(mine)[0] == decode(other)[0]).all() and decode(mine)[1] == decode(other)[1]
         assert verify(mine).untouched
-    assert verify_package(tmp_path / "out.turnover") == []
+    assert verify_package(tmp_path / "out.turnover").untouched
     assert contents(tmp_path / "out.turnover") == contents(tmp_path / "whole.turnover")
     assert not parts.exists() and not list(tmp_path.glob(".*"))
 

@@ -26,6 +26,7 @@ the header of every EXR file and in transforms.json.
 Is all of it as it was made?  preview.png carries signed Content Credentials; any reader of those shows them. They hold,
 as "{sums_key}", the SHA-256 of the file SHA256SUMS, which lists all other files:
     sha256sum -c SHA256SUMS
+`konterfei verify` on this folder looks at all of it at once.
 
 WHAT IS HERE
 ============
