@@ -68,6 +68,14 @@ def test_the_rectangle_is_that_of_the_change():
     assert (rgb(exr)[outside] == 0).all() and outside[0, 0]
 
 
+def test_what_changed_without_a_face_is_in_it_too():
+    plate = plate_of()
+    bare = np.where(np.arange(WIDTH)[None, :, None] > 100, plate // 2, plate)
+    exr = frame_exr(plate, bare, [], BT709)
+    assert (np.rint(over(exr, plate, BT709) * 255) == bare).all()
+    assert (np.rint(built_up(exr, plate, BT709, ()) * 255) == bare).all()
+
+
 def test_a_frame_without_a_change_is_one_empty_pixel():
     plate = plate_of()
     exr = frame_exr(plate, plate, [], BT709)
