@@ -31,6 +31,7 @@ from konterfei.errors import ConfigError, OutputError, UnknownNameError
 from konterfei.imaging.transfer import TRANSFERS
 from konterfei.io.exr import read_exr
 from konterfei.io.images import read_image, write_image
+from konterfei.io.video import probe
 from konterfei.provenance.label import label_region
 from konterfei.provenance.verification import verify
 from konterfei.reporting import Recorder, Silent
@@ -125,6 +126,17 @@ def test_side_by_side_shows_plate_and_labelled_result(made):
     assert sound == sound_packets(config.output)
 
 
+def test_of_a_deep_plate_every_player_shows_the_reviews(tmp_path):
+    plate = make_plate(tmp_path / "plate.mp4", frames=8, deep=True)
+    make_faces(tmp_path / "faces", plate, frames=range(8))
+    make_consent(tmp_path / "consent.toml")
+    merge(config_for(tmp_path, plate, tmp_path / "faces", extras=ALL), Silent(), Painter())
+    assert probe(tmp_path / "out.mp4").pixel_format == "yuv420p10le"
+    for name in ("mask", "side-by-side", "wipe"):
+        assert probe(tmp_path / f"out.{name}.mp4").pixel_format == "yuv420p"
+    assert verify_package(tmp_path / "out.turnover").untouched
+
+
 def line_of(frame, around):
     """The column of the white line."""
     return int(frame[around].min(axis=(0, 2)).argmax())
@@ -172,7 +184,10 @@ def test_the_package_gives_every_merged_frame_back(tmp_path, shelf):
         assert ("face0_swap.R" in exr.channels) == (index != 3)
     told = json.loads((folder / "transforms.json").read_text("utf-8"))
     assert [frame["frame"] for frame in told["frames"]] == list(range(1, 13))
-    assert told["marking"]["consent_record_sha256"] == verify(tmp_path / "out" / "000000.png").consent["record_sha256"]
+    assert (
+        told["marking"]["models"][0]["consent_record_sha256"]
+        == verify(tmp_path / "out" / "000000.png").consent["record_sha256"]
+    )
 
 
 def test_verify_looks_at_the_whole_package(made, tmp_path):
@@ -271,6 +286,8 @@ def test_names_and_the_line_are_checked_before_anything(tmp_path):
         config_for(tmp_path, tmp_path / "plate.mp4", tmp_path / "faces", extras="mask", wipe=0.5)
     with pytest.raises(ConfigError, match="--wipe is 2"):
         config_for(tmp_path, tmp_path / "plate.mp4", tmp_path / "faces", extras="wipe", wipe=2.0)
+    with pytest.raises(ConfigError, match="--extras need"):
+        config_for(tmp_path, tmp_path / "a", tmp_path / "b", extras="mask", mode="raw-predict")
     assert isinstance(config_for(tmp_path, tmp_path / "a", tmp_path / "b", extras=" wipe , mask "), MergeConfig)
 
 

@@ -35,7 +35,7 @@ from konterfei.io.exr import write_exr
 from konterfei.io.images import write_image
 from konterfei.io.video import VideoInfo
 from konterfei.provenance.certificate import Identity
-from konterfei.provenance.credentials import SOURCE_TYPE, Claim, sign
+from konterfei.provenance.credentials import SOURCE_TYPE, Claim, FaceClaim, sign
 from konterfei.provenance.label import wording
 from konterfei.provenance.verdict import State, Verification
 from konterfei.provenance.verification import verify
@@ -69,16 +69,23 @@ class PackageSettings:
     def marking(self) -> dict[str, Any]:
         """What stands in every file that can hold text: that this is synthetic, and on whose word."""
         claim = self.claim
+        models: list[tuple[str, Claim | FaceClaim]] = [("", claim), *((other.who, other) for other in claim.others)]
         return {
             "content": "synthetic: a face was replaced by one that a neural network learned from other footage",
             "digital_source_type": SOURCE_TYPE,
             "tool": "konterfei",
-            "model": claim.model,
-            "training_steps": claim.steps,
+            "models": [
+                {
+                    "draws": who or ("the other faces" if claim.others else "every face"),
+                    "model": told.model,
+                    "training_steps": told.steps,
+                    "consent_record_sha256": told.consent.sha256,
+                }
+                for who, told in models
+            ],
             "is_preview": claim.is_preview,
             "label": claim.label,
             "label_text": wording(claim.label) if claim.label_text is None else claim.label_text,
-            "consent_record_sha256": claim.consent.sha256,
             "use": claim.use or "",
             "plate": claim.plate.name,
             "plate_sha256": claim.plate.sha256,
