@@ -122,7 +122,8 @@ class MergeConfig(MergeSettings):
         if self.fps is not None:
             frame_rate(self.fps)
         allow("--wipe", self.wipe, self.wipe is None or 0 <= self.wipe <= 1, "0 to 1")
-        self.beside()
+        if self.beside() and self.is_square:
+            raise ConfigError(f"--extras need pictures of the plate's size; --mode {self.mode} makes the model's own.")
         allow("--morph", self.morph, 0 <= self.morph <= 1, "0 (dst) to 1 (src)")
         allow("--crf", self.crf, 0 <= self.crf <= 51, "0 to 51")
         allow("--batch", self.batch, self.batch >= 1, "1 or more")
