@@ -152,8 +152,8 @@ class Keys:
         """The largest value that a number has in any frame and face; not less than that of `base`."""
         values = [float(getattr(base, control))]
         for layer in (self.plate, *self.shots, *(entry.layer for entry in self.faces)):
-            values += [float(layer.settings[control])] if control in layer.settings else []
-            values += [float(key.value) for key in layer.keys.get(control, ())]
+            given = [layer.settings.get(control), *(key.value for key in layer.keys.get(control, ()))]
+            values += [float(value) for value in given if isinstance(value, int | float)]
         return max(values)
 
     def describe(self) -> list[str]:

@@ -45,7 +45,6 @@ class FrameMemory:
             self._frames |= dict.fromkeys(run)  # what is not decoded now is lost, or after the end
             with closing(open_frames(self._video, run.start, run.stop, deep=self._deep, fps=self._fps)) as reader:
                 for decoded in reader:
-                    decoded.image.setflags(write=False)
                     self._frames[decoded.index] = decoded
         found = []
         for index in wanted:
