@@ -128,7 +128,7 @@ STAGES: Mapping[str, Stage] = _Stages(
             about="Look at single frames of a merge while you choose its settings.",
             examples=(
                 "konterfei preview plate.mp4 --faces dst_faces --model run --consent anna.toml -o look.png --frame 120",
-                "konterfei preview plate.mp4 --faces dst_faces --model run --consent anna.toml -o colors.png --grid color",
+                "konterfei preview plate.mp4 --faces dst_faces --model run --consent anna.toml -o all.png --grid color",
                 "konterfei preview plate.mp4 --faces dst_faces --model run --consent anna.toml -o look.png --keys "
                 "merge.toml --watch",
             ),

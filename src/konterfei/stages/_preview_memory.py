@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from konterfei.io.faceset import FaceRecord
 from konterfei.io.video import Frame, open_frames
-from konterfei.stages._merge_stream import Cast, FaceSwapper
+from konterfei.stages._merge_cast import Cast
+from konterfei.stages._merge_stream import FaceSwapper
 
 Array = NDArray[Any]
 
