@@ -57,6 +57,7 @@ class CastOpener:
         main: the role of the command line.
         device, threads: as in `_merge_checks.open_swapper`.
         swapper: a model to use instead of that of `main`.
+        segmenter: run or folder of an XSeg model; None = none.
     """
 
     roles: tuple[tuple[Who, Role], ...]
@@ -64,6 +65,7 @@ class CastOpener:
     device: str = "auto"
     threads: int = 0
     swapper: FaceSwapper | None = None
+    segmenter: Path | None = None
 
     def __call__(self, reporter: Reporter) -> Cast:
         """The models, ready to draw when they are needed."""
@@ -86,6 +88,9 @@ class Cast:
         opener: who is drawn by what.
         reporter: told of damaged snapshots.
         loaded: models that are open already.
+
+    Attributes:
+        segmenter: tells what of a face is covered; None = there is none.
     """
 
     def __init__(
@@ -93,6 +98,8 @@ class Cast:
     ) -> None:
         self._opener, self._reporter = opener, reporter
         self._roles = dict(opener.roles)
+        path = opener.segmenter
+        self.segmenter = None if path is None else checks.open_segmenter(path, opener.device, reporter)
         self._swappers: dict[Role, FaceSwapper] = {} if opener.swapper is None else {opener.main: opener.swapper}
         self._swappers |= loaded or {}
 
@@ -111,16 +118,23 @@ class Cast:
         return self._swapper(self._opener.in_order[0]).info
 
     @property
+    def resolution(self) -> int:
+        """Side of the pictures that the first model draws, px."""
+        return self._swapper(self._opener.in_order[0]).resolution
+
+    @property
     def is_preview(self) -> bool:
         """Whether one of the models was trained too shortly for more than a first look."""
         return any(bool(self._swapper(role).info.get("is_preview")) for role in self._opener.in_order)
 
     def inputs(self) -> dict[str, dict[str, Any]]:
         """The models as inputs of a manifest: name -> path and hash."""
-        return {
+        models = {
             self._input("model", role): checks.model_record(role.model, self._swapper(role))
             for role in self._opener.in_order
         }
+        path = self._opener.segmenter
+        return models if path is None else {**models, "segmenter": checks.segmenter_record(path, self.segmenter)}
 
     def consent_inputs(self, consents: Mapping[Role, Consent]) -> dict[str, dict[str, Any]]:
         """The consent records as inputs of a manifest: name -> path and hash."""
