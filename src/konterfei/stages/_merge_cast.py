@@ -105,7 +105,9 @@ class Cast:
 
     def recast(self, opener: CastOpener) -> Cast:
         """Another cast, with the models that are open already."""
-        return Cast(opener, self._reporter, self._swappers)
+        cast = Cast(replace(opener, segmenter=None), self._reporter, self._swappers)
+        cast.segmenter = self.segmenter
+        return cast
 
     def swapper_for(self, record: FaceRecord) -> FaceSwapper | None:
         """The model that draws this face; None = it stays as it is."""

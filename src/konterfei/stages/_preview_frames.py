@@ -87,7 +87,7 @@ class Preview:
         self._frames = FrameMemory(config.video, self.info.fps, self.info.bit_depth > 8)
         self._pictures = list_images(config.video) if is_sequence(config.video) else None
         self.settings = changed(config, {})
-        self._memory = RememberingCast()
+        self._memory: RememberingCast | None = None
         self._swapper = swapper
         self.keys = Keys()
         self.use_keys(Keys() if config.keys is None else Keys.load(config.keys, self.info.fps))
@@ -106,9 +106,11 @@ class Preview:
             threads=self._config.threads,
             swapper=self._swapper,
         )
+        opener = replace(opener, segmenter=self._config.segmenter)
         consents = {role: role.require() for role in opener.in_order}
-        before = self._memory.cast
-        cast = opener(self._reporter) if before is None else before.recast(opener)
+        checks.refuse_without_segmenter(keys.variants(self.settings), self._config.segmenter)
+        before = self._memory
+        cast = opener(self._reporter) if before is None else before.cast.recast(opener)
         claim = cast.claim(  # opens the models: what fails, fails now
             Material(name=self._config.video.name, sha256=self._plate["sha256"]),
             consents,
@@ -120,7 +122,7 @@ class Preview:
         sources = tuple(replace(source, path=None) for source in claim.sources)  # named by their hashes
         self._base_claim = replace(claim, sources=sources)
         self._label_text = claim.label_text
-        self.keys, self._memory.cast = keys, cast
+        self.keys, self._memory = keys, RememberingCast(cast, before)
 
     @property
     def middle(self) -> int:
@@ -153,13 +155,17 @@ class Preview:
             who = (None, None) if record is None else (record.face.track, record.face.person)
             return changed(self.keys.at(at, base, *who), over)
 
+        assert self._memory is not None
+        size = self.info.width, self.info.height
+        if settings_at(index, None).is_square:
+            size = (self._memory.cast.resolution,) * 2
         reach = reach_of(self.keys, changed(base, over), self.info.fps)
         frames = self._frames.frames(range(max(index - reach, 0), index + reach + 1))
         items = draw(frames, self._faceset.faces_at, self._memory, settings_at, batch=self._config.batch, clock=Clock())
         for item in steady(items, reach, range(index, index + 1)):
             if item.frame.index == index:
-                image, reason, _, _ = composite(item)
-                return Look(image=image, plate=item.frame.image, reason=reason)
+                merged, reason, _, _ = composite(item, size)
+                return Look(image=merged.image, plate=item.frame.image, reason=reason)
         raise ConfigError(
             f"There is no frame {index} in '{self._config.video}': it has {self.info.num_frames}, from 0, or that one "
             "could not be decoded. Choose another with --frame."

@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from konterfei.compositing import Segmenter
 from konterfei.io.faceset import FaceRecord
 from konterfei.io.video import Frame, open_frames
 from konterfei.stages._merge_cast import Cast
@@ -90,16 +91,43 @@ class Remembering:
         return drawn, masks, plate_masks
 
 
-class RememberingCast:
-    """A cast whose models draw each face once; they may change in between."""
+class RememberingSegmenter:
+    """A segmenter that looks at each picture once."""
 
-    def __init__(self) -> None:
-        self.cast: Cast | None = None
-        self._models: dict[int, Remembering] = {}
+    def __init__(self, segmenter: Segmenter) -> None:
+        self._segmenter = segmenter
+        self._masks: OrderedDict[bytes, Array] = OrderedDict()
+
+    def __call__(self, image: Array) -> Array:
+        """See `compositing.Segmenter`."""
+        name = hashlib.blake2b(image.tobytes(), digest_size=16).digest()
+        if name not in self._masks:
+            self._masks[name] = self._segmenter(image)
+        self._masks.move_to_end(name)
+        while len(self._masks) > 2 * FACES:
+            self._masks.popitem(last=False)
+        return self._masks[name]
+
+
+class RememberingCast:
+    """A cast whose models look at each face once.
+
+    Args:
+        cast: whose models.
+        before: what its models have drawn is kept, where they are in the new cast, too.
+    """
+
+    def __init__(self, cast: Cast, before: RememberingCast | None = None) -> None:
+        self.cast = cast
+        self._models: dict[int, Remembering] = {} if before is None else before._models
+        self.segmenter: Segmenter | None
+        if before is not None and cast.segmenter is before.cast.segmenter:
+            self.segmenter = before.segmenter
+        else:
+            self.segmenter = None if cast.segmenter is None else RememberingSegmenter(cast.segmenter)
 
     def swapper_for(self, record: FaceRecord) -> FaceSwapper | None:
         """See `_merge_stream.Cast`."""
-        assert self.cast is not None, "give it a cast first"
         swapper = self.cast.swapper_for(record)
         if swapper is None:
             return None

@@ -12,6 +12,7 @@ from konterfei.errors import ConfigError, UnknownNameError
 from konterfei.fields import choices
 from konterfei.io.sequence import frame_rate, is_pattern
 from konterfei.provenance.label import LABELS
+from konterfei.stages import _merge_checks as checks
 from konterfei.stages._settings import allow
 
 
@@ -44,6 +45,8 @@ class PreviewConfig(MergeSettings):
     """Look again whenever the file of keys is saved, until Ctrl-C."""
     fps: str | None = None
     """Frames per second of a plate that is pictures, as for konterfei merge."""
+    segmenter: Path | None = None
+    """XSeg model for masks with xseg in their name, as for konterfei merge."""
     snapshot: str = "newest"
     """Which of the run's weights: newest, best, or those of a step."""
     morph: float = 1.0
@@ -69,6 +72,7 @@ class PreviewConfig(MergeSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         LABELS[self.label]
+        checks.refuse_without_segmenter([self], self.segmenter)
         if self.fps is not None:
             frame_rate(self.fps)
         frames = self.frames
