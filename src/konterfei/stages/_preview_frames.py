@@ -124,6 +124,10 @@ class Preview:
         self._label_text = claim.label_text
         self.keys, self._memory = keys, RememberingCast(cast, before)
 
+    def close(self) -> None:
+        """Let go of the plate's file; what is looked at after that opens it again."""
+        self._frames.close()
+
     @property
     def middle(self) -> int:
         """The middle one of the frames with a face."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +22,8 @@ Array = NDArray[Any]
 
 FRAME_BYTES: Final = 1 << 30
 """Memory for decoded frames: 170 of 1080p, 40 of 4K (8 bits)."""
+NEAR: Final = 24
+"""Frames further on that are sooner reached by decoding on than by seeking."""
 FACES: Final = 256
 """Drawn faces that are kept of each model: about 0.25 GB at 224 px."""
 
@@ -39,15 +40,15 @@ class FrameMemory:
     def __init__(self, video: Path, fps: Fraction, deep: bool) -> None:
         self._video, self._fps, self._deep = video, fps, deep
         self._frames: OrderedDict[int, Frame | None] = OrderedDict()
+        self._reader: Any = None
+        self._next = 0
 
     def frames(self, wanted: range) -> Iterator[Frame]:
         """The frames of these indices that there are, in order."""
         missing = [index for index in wanted if index not in self._frames]
         for run in _runs(missing):
             self._frames |= dict.fromkeys(run)  # what is not decoded now is lost, or after the end
-            with closing(open_frames(self._video, run.start, run.stop, deep=self._deep, fps=self._fps)) as reader:
-                for decoded in reader:
-                    self._frames[decoded.index] = decoded
+            self._read(run)
         found = []
         for index in wanted:
             self._frames.move_to_end(index)
@@ -57,6 +58,25 @@ class FrameMemory:
         while len(self._frames) > max(len(wanted), FRAME_BYTES // size):
             self._frames.popitem(last=False)
         yield from found
+
+    def _read(self, run: range) -> None:
+        """Decode some frames, going on from where the last ones ended if that is near: to seek is to decode more."""
+        if self._reader is None or not self._next <= run.start <= self._next + NEAR:
+            self.close()
+            self._reader, self._next = open_frames(self._video, run.start, deep=self._deep, fps=self._fps), run.start
+        while self._next < run.stop:
+            frame = next(self._reader, None)
+            if frame is None:
+                self.close()
+                return
+            self._frames[frame.index] = frame
+            self._next = frame.index + 1
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
 
 
 class Remembering:

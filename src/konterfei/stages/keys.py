@@ -152,4 +152,4 @@ def template(name: str) -> str:
 
 
 def _shown(value: Any) -> str:
-    return json.dumps(value)
+    return json.dumps(float(f"{value:.6g}") if isinstance(value, float) else value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -52,7 +53,12 @@ def preview(config: PreviewConfig, reporter: Reporter, swapper: FaceSwapper | No
         Cancelled: a person asked to stop before the first pictures were there.
     """
     stamp = _stamp(config.keys)
-    opened = Preview(config, reporter, swapper)
+    with closing(Preview(config, reporter, swapper)) as opened:
+        return _looked(opened, config, stamp, reporter)
+
+
+def _looked(opened: Preview, config: PreviewConfig, stamp: tuple[int, int] | None, reporter: Reporter) -> PreviewResult:
+    """Write the pictures, and go on watching if that is asked for. `stamp`: of the file of keys as it was read."""
     indices = config.frames or (opened.middle,)
     paths = [_path(config.output, index) for index in indices]
     for path in paths:
