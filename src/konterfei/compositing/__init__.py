@@ -1,30 +1,25 @@
 """Compositing: swapped faces laid into frames. Pure functions; `stages.merge` and later the studio call them.
 
 settings.py   what a person can choose
+dfl_exact.py  one frame as DeepFaceLab merges it; dfl_settings.py, dfl_colors.py: its settings, its colour transfers
+faces.py      what is known of a face on its way
 frame.py      one frame: cut, mask, colour, mode
 placing.py    crops at other sizes, and as they lie in the frame
+motion.py     how a face moves
 colors.py     colour statistics along a track, without flicker
 keys.py       settings that change over frames, and from face to face (a merge.toml: keys_file.py, layers.py)
 """
 
 from konterfei.compositing.colors import FaceColors, reach_frames, smooth_colors
-from konterfei.compositing.frame import (
-    Layer,
-    Merged,
-    Segmenter,
-    Swapped,
-    cut_face,
-    merge_frame,
-    merge_layers,
-    prepare,
-    segment,
-    touched,
-    untouched,
-)
+from konterfei.compositing.dfl_settings import DflSettings
+from konterfei.compositing.faces import Layer, Merged, Segmenter, Swapped, cut_face, segment
+from konterfei.compositing.frame import merge_frame, merge_layers, prepare, touched, untouched
 from konterfei.compositing.keys import Keys
+from konterfei.compositing.motion import motion_of
 from konterfei.compositing.settings import MergeSettings
 
 __all__ = [
+    "DflSettings",
     "FaceColors",
     "Keys",
     "Layer",
@@ -35,6 +30,7 @@ __all__ = [
     "cut_face",
     "merge_frame",
     "merge_layers",
+    "motion_of",
     "prepare",
     "reach_frames",
     "segment",

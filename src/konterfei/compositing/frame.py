@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import cv2
@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 from konterfei.color_transfers import COLOR_TRANSFERS, ColorTransfer
 from konterfei.compositing.colors import FaceColors, skin_weights, smooth_colors
+from konterfei.compositing.dfl_frame import merge_as_dfl
+from konterfei.compositing.faces import MASK_SIZE, Layer, Merged, Swapped
 from konterfei.compositing.placing import place, project, rescale
 from konterfei.compositing.settings import MergeSettings
 from konterfei.errors import ConfigError
-from konterfei.geometry import Crop, Face, FaceType, Region
+from konterfei.geometry import Face, Region
 from konterfei.imaging import (
     alpha_blend,
     coarsen,
@@ -28,17 +30,12 @@ from konterfei.imaging import (
     support,
     to_float,
     to_kind,
-    to_uint8,
 )
 from konterfei.maskers import MASKERS, Masker, Masks
 from konterfei.merge_modes import MERGE_MODES, Laid, MergeMode, Patch
 
 Array = NDArray[Any]
-Segmenter = Callable[[Array], Array]
-"""RGB picture of a face, [S, S, 3] float32 in [0, 1] -> what of it is face, [S, S] float32 in [0, 1]."""
 
-MASK_SIZE: Final = 256
-"""Least side of the mask, px: its edge is drawn finer than a small model draws faces."""
 _RIM: Final = 0.04
 """Part of the crop on each side that is never pasted: cubic kernels reach two pixels (of 64, in the smallest model),
 and a model knows least about the rim of what it was shown."""
@@ -46,54 +43,6 @@ _STEEPEST: Final = 10.0
 """How much light may be added where the mask is faint: `laplacian_blend` fades over the outermost tenth of the ramp."""
 _FAINT: Final = 1.0 / 512.0
 """Coverage that cannot change an 8-bit pixel, even from black to white."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Swapped:
-    """One face as the model drew it.
-
-    Attributes:
-        crop: what the model was shown, at its own resolution S.
-        image: RGB. [S, S, 3] float32 in [0, 1]
-        mask: the model's own mask of the face that it drew. [S, S] float32 in [0, 1]
-        plate_mask: its mask of the face that it was shown, likewise; None = `mask` is of both.
-        aligned: what the model was shown. [S, S, 3] uint8 RGB
-        seg_mask: a segmenter's mask of the drawn face, from `segment`. [Q, Q] float32 in [0, 1]
-        seg_plate_mask: and of the plate's face.
-        motion: how the face moves in the frame, (x, y) pixels per frame; None = not known, no motion blur.
-        alpha: the mask to blend with, from `prepare`; None = `merge_layers` makes it. [W, W] float32 in [0, 1]
-        colors: measured by `prepare`, perhaps smoothed over time since; None = `merge_layers` measures them.
-        settings: of this face, where they are not those of the frame.
-    """
-
-    crop: Crop
-    image: Array
-    mask: Array
-    aligned: Array
-    plate_mask: Array | None = None
-    seg_mask: Array | None = None
-    seg_plate_mask: Array | None = None
-    motion: tuple[float, float] | None = None
-    alpha: Array | None = None
-    colors: FaceColors | None = None
-    settings: MergeSettings | None = None
-
-    @property
-    def both(self) -> Array:
-        """Where both faces are face, so that neither spills: what is pasted by default. [S, S] float32 in [0, 1]"""
-        return self.mask if self.plate_mask is None else self.mask * self.plate_mask
-
-
-def cut_face(frame: Array, face: Face, face_type: FaceType, size: int) -> tuple[Crop, Array]:
-    """What to show the model: the crop of `face`, and its pixels. [S, S, 3] uint8 RGB"""
-    crop = Crop.fit(face.landmarks, face_type, size)
-    return crop, to_uint8(crop.cut(frame))
-
-
-def segment(frame: Array, swapped: Swapped, segmenter: Segmenter, size: int = MASK_SIZE) -> Swapped:
-    """`swapped` with the segmenter's masks; the plate is shown to it at `size` px, however small the model is."""
-    shown = to_float(place(swapped.crop, size, 1.0).cut(frame))
-    return replace(swapped, seg_mask=segmenter(rescale(swapped.image, size)), seg_plate_mask=segmenter(shown))
 
 
 def prepare(face: Face, swapped: Swapped, settings: MergeSettings, time_s: float = 0.0) -> Swapped:
@@ -105,6 +54,8 @@ def prepare(face: Face, swapped: Swapped, settings: MergeSettings, time_s: float
         settings: of the merge.
         time_s: when the frame is shown; goes into the colours, for smoothing them over time.
     """
+    if settings.dfl is not None:  # makes its own of both
+        return swapped
     alpha = _alpha(face, swapped, settings)
     weights = skin_weights(swapped.both, swapped.crop.crop_from_frame @ face.landmarks)
     transfer: ColorTransfer = COLOR_TRANSFERS.load(settings.color)
@@ -115,40 +66,6 @@ def prepare(face: Face, swapped: Swapped, settings: MergeSettings, time_s: float
         face.track,
     )
     return replace(swapped, alpha=alpha, colors=colors)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Layer:
-    """One face as it was laid into its frame.
-
-    Attributes:
-        face: in the frame.
-        swapped: prepared, with the colours that were used.
-        region: rows and columns of the frame; outside of them nothing of this face is seen.
-        alpha: how much of the face is seen over `region`. [h, w] float32 in [0, 1]
-        image: the face as pasted, in the plate's colours. RGB [S, S, 3] float32 in [0, 1]
-        placed: where `image` lies in the frame.
-    """
-
-    face: Face
-    swapped: Swapped
-    region: Region
-    alpha: Array
-    image: Array
-    placed: Crop
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Merged:
-    """A frame with swapped faces, and what it was made of.
-
-    Attributes:
-        image: the frame. [H, W, 3] of the plate's kind
-        layers: the faces that are seen in it, the lowest first.
-    """
-
-    image: Array
-    layers: tuple[Layer, ...]
 
 
 def merge_frame(frame: Array, faces: Sequence[Face], swapped: Sequence[Swapped], settings: MergeSettings) -> Array:
@@ -171,10 +88,19 @@ def merge_layers(frame: Array, faces: Sequence[Face], swapped: Sequence[Swapped]
         a new array of the frame's shape and kind, and the faces in it; in raw-predict, the drawn face itself, [S, S, 3]
 
     Raises:
-        ConfigError: several faces in raw-predict, or a mask that needs a segmenter and no masks of one.
+        ConfigError: several faces in raw-predict; a mask that needs a segmenter and no masks of one; a face with settings
+            of its own that are for whole frames.
     """
     if len(faces) != len(swapped):
         raise ValueError(f"{len(faces)} faces, but {len(swapped)} swapped ones")
+    for own in (item.settings for item in swapped if item.settings is not None):
+        if own.dfl_exact != settings.dfl_exact or own.is_square != settings.is_square:
+            raise ConfigError(
+                "dfl_exact and the mode raw-predict make whole frames: they cannot be set for one face. Set them for "
+                "the frame, or choose another mode for the face."
+            )
+    if settings.dfl is not None:
+        return merge_as_dfl(frame, faces, swapped, settings.dfl)
     mode: MergeMode = MERGE_MODES.load(settings.mode)
     if mode.cover == "picture" and len(faces) > 1:
         raise ConfigError(
@@ -206,6 +132,8 @@ def untouched(frame: Array, settings: MergeSettings, size: int) -> Array:
 
 def touched(swapped: Swapped, frame_shape: tuple[int, ...], settings: MergeSettings) -> Region | None:
     """Rows and columns that a prepared face will change; None when nothing of it is to be seen in the frame."""
+    if settings.dfl is not None:
+        return slice(0, frame_shape[0]), slice(0, frame_shape[1])
     assert swapped.alpha is not None, "prepare it first"
     mode: MergeMode = MERGE_MODES.load(settings.mode)
     whole = mode.cover == "crop"
@@ -320,7 +248,7 @@ def _alpha(face: Face, swapped: Swapped, settings: MergeSettings) -> Array:
         )
     known = {
         "drawn": swapped.mask,
-        "plate": (swapped.mask > 0).astype(np.float32) if swapped.plate_mask is None else swapped.plate_mask,
+        "plate": swapped.mask_of_plate,
         "seg_drawn": swapped.seg_mask,
         "seg_plate": swapped.seg_plate_mask,
     }

@@ -100,7 +100,7 @@ class Keys:
         for entry in self.entries((track, person)):
             values.update(entry.layer.values(frame))
         try:
-            return _one(base, values)
+            return changed(base, values)
         except UsageError as error:
             raise ConfigError(f"{self.path}, settings of frame {frame}: {error}") from error
 
@@ -144,7 +144,7 @@ class Keys:
                 yield "face", *(part for entry in self.entries(who) for part in entry.role), self.at(frame, base, *who)
             return
         for entry in sorted(self.faces, key=lambda entry: entry.who):
-            own = _one(general, entry.layer.values(frame))
+            own = changed(general, entry.layer.values(frame))
             if own is not general or any(part is not None for part in entry.role):
                 yield entry.who, *entry.role, own
 
@@ -172,8 +172,8 @@ class Keys:
 _KNOWN: WeakValueDictionary[tuple[Any, ...], MergeSettings] = WeakValueDictionary()
 
 
-def _one(base: MergeSettings, values: Mapping[str, Value]) -> MergeSettings:
-    """The settings `base` with other values: the one object of these settings."""
+def changed(base: MergeSettings, values: Mapping[str, Value]) -> MergeSettings:
+    """The settings `base` with other values: the one object of these settings (see `Keys.at`)."""
     plain = tuple(values.get(name, getattr(base, name)) for name in controls())
     identity = tuple((type(value), value) for value in plain)  # 1 and True are equal
     known = _KNOWN.get(identity)

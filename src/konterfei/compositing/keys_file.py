@@ -42,7 +42,7 @@ def read(path: Path, fps: Fraction | None = None) -> Parts:
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
-        raise ConfigError(f"'{path}': there is no such file. Begin one with: konterfei keys new -o {path}") from None
+        raise ConfigError(f"'{path}': there is no such file. Begin one with: konterfei keys {path} --new") from None
     except UnicodeDecodeError:
         raise ConfigError(f"'{path}' is not UTF-8 text. Save it as UTF-8.") from None
     except OSError as error:

@@ -103,6 +103,11 @@ class MergeSettings:
         return bool(MASKERS.load(self.mask).needs_segmenter)
 
     @property
+    def needs_motion(self) -> bool:
+        """Whether it has to be known how faces move."""
+        return bool(self.motion_blur if self.dfl is None else self.dfl.motion_blur_power)
+
+    @property
     def is_square(self) -> bool:
         """Whether the picture is the model's own square instead of the plate's frame."""
         mode = self.mode if self.dfl is None else self.dfl.mode

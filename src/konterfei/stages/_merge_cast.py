@@ -15,7 +15,8 @@ from konterfei.compositing.keys import Keys, Who
 from konterfei.errors import ConfigError, ConsentError, NoFacesError
 from konterfei.io.faceset import FaceRecord, Faceset
 from konterfei.provenance.consent import Consent, require
-from konterfei.provenance.credentials import FaceClaim, Material
+from konterfei.provenance.credentials import Claim, FaceClaim, Material
+from konterfei.provenance.label import wording
 from konterfei.reporting import Reporter
 from konterfei.stages import _merge_checks as checks
 from konterfei.stages._merge_stream import FaceSwapper
@@ -56,6 +57,7 @@ class CastOpener:
         main: the role of the command line.
         device, threads: as in `_merge_checks.open_swapper`.
         swapper: a model to use instead of that of `main`.
+        segmenter: run or folder of an XSeg model; None = none.
     """
 
     roles: tuple[tuple[Who, Role], ...]
@@ -63,6 +65,7 @@ class CastOpener:
     device: str = "auto"
     threads: int = 0
     swapper: FaceSwapper | None = None
+    segmenter: Path | None = None
 
     def __call__(self, reporter: Reporter) -> Cast:
         """The models, ready to draw when they are needed."""
@@ -79,12 +82,30 @@ class CastOpener:
 
 
 class Cast:
-    """The models of a merge. Made by a `CastOpener`."""
+    """The models of a merge. Made by a `CastOpener`.
 
-    def __init__(self, opener: CastOpener, reporter: Reporter) -> None:
+    Args:
+        opener: who is drawn by what.
+        reporter: told of damaged snapshots.
+        loaded: models that are open already.
+
+    Attributes:
+        segmenter: tells what of a face is covered; None = there is none.
+    """
+
+    def __init__(
+        self, opener: CastOpener, reporter: Reporter, loaded: Mapping[Role, FaceSwapper] | None = None
+    ) -> None:
         self._opener, self._reporter = opener, reporter
         self._roles = dict(opener.roles)
+        path = opener.segmenter
+        self.segmenter = None if path is None else checks.open_segmenter(path, opener.device, reporter)
         self._swappers: dict[Role, FaceSwapper] = {} if opener.swapper is None else {opener.main: opener.swapper}
+        self._swappers |= loaded or {}
+
+    def recast(self, opener: CastOpener) -> Cast:
+        """Another cast, with the models that are open already."""
+        return Cast(opener, self._reporter, self._swappers)
 
     def swapper_for(self, record: FaceRecord) -> FaceSwapper | None:
         """The model that draws this face; None = it stays as it is."""
@@ -97,16 +118,23 @@ class Cast:
         return self._swapper(self._opener.in_order[0]).info
 
     @property
+    def resolution(self) -> int:
+        """Side of the pictures that the first model draws, px."""
+        return self._swapper(self._opener.in_order[0]).resolution
+
+    @property
     def is_preview(self) -> bool:
         """Whether one of the models was trained too shortly for more than a first look."""
         return any(bool(self._swapper(role).info.get("is_preview")) for role in self._opener.in_order)
 
     def inputs(self) -> dict[str, dict[str, Any]]:
         """The models as inputs of a manifest: name -> path and hash."""
-        return {
+        models = {
             self._input("model", role): checks.model_record(role.model, self._swapper(role))
             for role in self._opener.in_order
         }
+        path = self._opener.segmenter
+        return models if path is None else {**models, "segmenter": checks.segmenter_record(path, self.segmenter)}
 
     def consent_inputs(self, consents: Mapping[Role, Consent]) -> dict[str, dict[str, Any]]:
         """The consent records as inputs of a manifest: name -> path and hash."""
@@ -114,6 +142,44 @@ class Cast:
             self._input("consent", role): {"path": str(role.consent.absolute()), "sha256": consents[role].sha256}
             for role in self._opener.in_order
         }
+
+    def label_text(self, label: str) -> str | None:
+        """The words of the visible label; None for the style's own."""
+        return f"{wording(label)} (PREVIEW)" if self.is_preview and label != "none" else None
+
+    def claim(
+        self,
+        plate: Material,
+        consents: Mapping[Role, Consent],
+        *,
+        label: str,
+        use: str | None,
+        src_videos: Iterable[Path],
+        settings: Mapping[str, Any],
+    ) -> Claim:
+        """What the credentials say, but for the frames' counts.
+
+        Args:
+            plate: the dst video.
+            consents: of each role.
+            label, use, src_videos: as on the command line.
+            settings: worth telling.
+        """
+        return Claim(
+            plate=plate,
+            consent=next(iter(consents.values())),
+            model=str(self.info.get("model", "")),
+            steps=int(self.info.get("steps", 0)),
+            preset=str(self.info.get("preset", "")),
+            frames_swapped=0,
+            label=label,
+            label_text=self.label_text(label),
+            sources=self.sources(src_videos),
+            use=use,
+            is_preview=self.is_preview,
+            settings=settings,
+            others=self.others(consents),
+        )
 
     def others(self, consents: Mapping[Role, Consent]) -> tuple[FaceClaim, ...]:
         """What the credentials say of the models after the first."""

@@ -8,6 +8,7 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
+from konterfei.compositing import Segmenter
 from konterfei.errors import ConfigError, FacesetError, NoFacesError, OutputError, StoreError, UnreadableMediaError
 from konterfei.io.atomic import ensure_writable
 from konterfei.io.faceset import Faceset
@@ -197,6 +198,18 @@ def open_swapper(
         if type(error) is StoreError:  # nothing is damaged: there is nothing yet
             raise ConfigError(f"--model: {error}") from error
         raise
+
+
+def open_segmenter(path: Path, device: str, reporter: Reporter) -> Segmenter:
+    """The XSeg model in `path`, ready to look. Raises as `models.segmenter.load_segmenter`."""
+    from konterfei.models.segmenter import load_segmenter
+
+    return load_segmenter(path, device, reporter)
+
+
+def segmenter_record(path: Path, segmenter: Segmenter | None) -> dict[str, Any]:
+    """What a manifest notes about the segmenter."""
+    return {"path": str(path.absolute()), "sha256": str(getattr(segmenter, "sha256", ""))}
 
 
 def model_record(run: Path, swapper: FaceSwapper) -> dict[str, Any]:

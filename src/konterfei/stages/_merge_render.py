@@ -75,9 +75,8 @@ class Rendering:
 
     @property
     def reach(self) -> int:
-        """Frames on each side that a frame's look depends on. At least 1, to see where the plate ends."""
-        longest = self.keys.largest("color_smoothing", self.settings)
-        return max(reach_frames(longest, float(self.job.info.fps)), 1)
+        """Frames on each side that a frame's look depends on."""
+        return reach_of(self.keys, self.settings, self.job.info.fps)
 
     def numbers(self) -> range:
         """The parts that the plate seems to have; it may have fewer or more, where its file does not count frames."""
@@ -114,6 +113,11 @@ class Rendering:
         """Of a part's fingerprint what a person understands."""
         settings: dict[str, Any] = plain(asdict(self.settings_at(self.frames_of(number).start)))
         return settings
+
+
+def reach_of(keys: Keys, settings: MergeSettings, fps: Fraction) -> int:
+    """Frames on each side that a frame's look depends on. At least 1, to see where the plate ends."""
+    return max(reach_frames(keys.largest("color_smoothing", settings), float(fps)), 1)
 
 
 class Progress(Protocol):
@@ -248,7 +252,7 @@ def render_run(
                 if index not in inside:
                     continue
                 with clock("composite"):
-                    image, reason, faces, at_edge = composite(item)
+                    image, reason, faces, at_edge = composite(item, (job.info.width, job.info.height))
                     image = draw_label(image, job.claim.label, rendering.label_text)
                 with clock("wait for encoder"):
                     pts = item.frame.pts - rendering.origin

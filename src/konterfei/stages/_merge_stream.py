@@ -19,14 +19,18 @@ from numpy.typing import NDArray
 
 from konterfei.compositing import (
     MergeSettings,
+    Segmenter,
     Swapped,
     cut_face,
     merge_frame,
+    motion_of,
     prepare,
+    segment,
     smooth_colors,
     touched,
+    untouched,
 )
-from konterfei.errors import FacesetError, KonterfeiError
+from konterfei.errors import ConfigError, FacesetError, KonterfeiError
 from konterfei.geometry import Crop, FaceType
 from konterfei.io.faceset import FaceRecord
 from konterfei.io.video import Frame
@@ -55,6 +59,8 @@ class FaceSwapper(Protocol):
 
 class Cast(Protocol):
     """Who draws whom; `_merge_cast.Cast` is one."""
+
+    segmenter: Segmenter | None
 
     def swapper_for(self, record: FaceRecord) -> FaceSwapper | None:
         """The model that draws this face; None = it stays as it is."""
@@ -139,6 +145,12 @@ def draw(
     """
     held: list[Item] = []
     faces = 0
+
+    def finish(item: Item, record: FaceRecord, raw: Swapped) -> Swapped:
+        own = settings_at(item.frame.index, record)
+        raw = _seen(item, record, replace(raw, settings=own), faces_at, cast.segmenter)
+        return prepare(record.face, raw, own, float(item.frame.pts))
+
     for frame in frames:
         item = Item(frame=frame, settings=settings_at(frame.index, None))
         with clock("cut"):
@@ -146,16 +158,16 @@ def draw(
                 swapper = cast.swapper_for(record)
                 if swapper is not None:
                     item.records.append(record)
-                    item.shown.append((swapper, *_cut(frame, record, swapper)))
+                    item.shown.append((swapper, *_cut(frame, record, swapper, item.settings)))
         held.append(item)
         faces += len(item.shown)
         if faces >= batch or not faces or len(held) >= 2 * batch:
-            yield from _drawn(held, settings_at, batch, clock)
+            yield from _drawn(held, batch, clock, finish)
             held, faces = [], 0
-    yield from _drawn(held, settings_at, batch, clock)
+    yield from _drawn(held, batch, clock, finish)
 
 
-def _cut(frame: Frame, record: FaceRecord, swapper: FaceSwapper) -> tuple[Crop, Array]:
+def _cut(frame: Frame, record: FaceRecord, swapper: FaceSwapper, settings: MergeSettings) -> tuple[Crop, Array]:
     height, width = frame.image.shape[:2]
     if record.frame_size != (width, height):
         raise FacesetError(
@@ -163,7 +175,7 @@ def _cut(frame: Frame, record: FaceRecord, swapper: FaceSwapper) -> tuple[Crop, 
             f"{record.frame_size[0]} x {record.frame_size[1]}: this faceset belongs to another video."
         )
     try:
-        return cut_face(frame.image, record.face, swapper.face_type, swapper.resolution)
+        return cut_face(frame.image, record.face, swapper.face_type, swapper.resolution, settings)
     except ValueError as error:
         raise FacesetError(
             f"Frame {frame.index} cannot be merged: the landmarks of '{record.name}' are no face ({error}). "
@@ -171,8 +183,27 @@ def _cut(frame: Frame, record: FaceRecord, swapper: FaceSwapper) -> tuple[Crop, 
         ) from error
 
 
+def _seen(
+    item: Item,
+    record: FaceRecord,
+    raw: Swapped,
+    faces_at: Callable[[int], list[FaceRecord]],
+    segmenter: Segmenter | None,
+) -> Swapped:
+    """`raw` with what its settings need besides: its motion, and the segmenter's masks."""
+    settings = raw.settings or item.settings
+    if settings.needs_motion:
+        beside = [[r.face for r in faces_at(item.frame.index + step)] for step in (-1, 1)]
+        of_track = [[face for face in faces if face.track == record.face.track] for faces in beside]
+        before, after = (faces[0] if len(faces) == 1 else None for faces in of_track)
+        raw = replace(raw, motion=motion_of(record.face, before, after))
+    if settings.needs_segmenter and segmenter is not None:
+        raw = segment(item.frame.image, raw, segmenter)
+    return raw
+
+
 def _drawn(
-    held: list[Item], settings_at: Callable[[int, FaceRecord | None], MergeSettings], batch: int, clock: Clock
+    held: list[Item], batch: int, clock: Clock, finish: Callable[[Item, FaceRecord, Swapped], Swapped]
 ) -> Iterator[Item]:
     with clock("model"):
         results = _in_batches([(swapper, image) for item in held for swapper, _, image in item.shown], batch)
@@ -185,9 +216,8 @@ def _drawn(
                         f"Frame {item.frame.index} cannot be merged: the model gives values that are no numbers. Its "
                         "training has diverged or its file is damaged; go on with training, or use an earlier run."
                     )
-                own = settings_at(item.frame.index, record)
-                raw = Swapped(crop=crop, aligned=aligned, image=image, mask=mask, plate_mask=plate_mask, settings=own)
-                item.swapped.append(prepare(record.face, raw, own, float(item.frame.pts)))
+                raw = Swapped(crop=crop, aligned=aligned, image=image, mask=mask, plate_mask=plate_mask)
+                item.swapped.append(finish(item, record, raw))
             item.shown = []
         yield item
 
@@ -241,17 +271,38 @@ def _steadied(item: Item, around: list[Item]) -> Item:
     return replace(item, swapped=swapped)
 
 
-def composite(item: Item) -> tuple[Array, str, int, bool]:
-    """The finished frame; why it was swapped or not; how many faces were; whether one reaches over the frame's edge."""
-    image, settings = item.frame.image, item.settings
+def composite(item: Item, size: tuple[int, int]) -> tuple[Array, str, int, bool]:
+    """The finished frame; why it was swapped or not; how many faces were; whether one reaches over the frame's edge.
+
+    Args:
+        item: drawn and steadied.
+        size: width and height of the result.
+
+    Raises:
+        ConfigError: the frame would have another size.
+    """
+    done = _composited(item, size[0])
+    height, width = done[0].shape[:2]
+    if (width, height) != size:
+        raise ConfigError(
+            f"Frame {item.frame.index} would be {width} x {height}, the result is {size[0]} x {size[1]}: raw-predict "
+            "makes pictures of the model's size. Use it for a whole merge and with one model."
+        )
+    return done
+
+
+def _composited(item: Item, width: int) -> tuple[Array, str, int, bool]:
+    settings = item.settings
+    image = untouched(item.frame.image, settings, width)
     if not item.records:
         return image, NO_FACE, 0, False
-    seen = [touched(swapped, image.shape, swapped.settings or settings) is not None for swapped in item.swapped]
-    if not any(seen):
+    plate = item.frame.image
+    seen = [touched(swapped, plate.shape, swapped.settings or settings) is not None for swapped in item.swapped]
+    if not any(seen) and not settings.is_square:
         empty = all(s.alpha is not None and s.alpha.max() <= 0 for s in item.swapped)
         return image, COVERED if empty else OUTSIDE, 0, False
     faces = [record.face for record in item.records]
-    size = [image.shape[1] - 1, image.shape[0] - 1]
-    cut = [bool((face.landmarks < 0).any() or (face.landmarks > size).any()) for face in faces]
+    last = [plate.shape[1] - 1, plate.shape[0] - 1]
+    cut = [bool((face.landmarks < 0).any() or (face.landmarks > last).any()) for face in faces]
     at_edge = any(is_cut and is_seen for is_cut, is_seen in zip(cut, seen, strict=True))
-    return merge_frame(image, faces, item.swapped, settings), SWAPPED, sum(seen), at_edge
+    return merge_frame(plate, faces, item.swapped, settings), SWAPPED, sum(seen), at_edge

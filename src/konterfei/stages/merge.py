@@ -23,8 +23,8 @@ from konterfei.io.sequence import frame_rate
 from konterfei.io.video import VideoInfo, is_sequence, look, open_frames
 from konterfei.provenance.certificate import Identity, signing_identity
 from konterfei.provenance.consent import Consent
-from konterfei.provenance.credentials import Claim, Material
-from konterfei.provenance.label import LABELS, wording
+from konterfei.provenance.credentials import Material
+from konterfei.provenance.label import LABELS
 from konterfei.reporting import Reporter, check
 from konterfei.stages import _merge_checks as checks
 from konterfei.stages._merge_cast import Cast, CastOpener, Role, cast_for
@@ -63,6 +63,9 @@ class MergeConfig(MergeSettings):
     """What the video is for, as the consent record's scope names it. Not needed where the scope is "any"."""
     fps: str | None = None
     """Frames per second of a plate that is pictures. Default: those that its faces were extracted with, mostly 25."""
+    segmenter: Path | None = None
+    """XSeg model for masks with xseg in their name: a run that konterfei import-dfl made of one, or its folder in
+    DeepFaceLab."""
     snapshot: str = "newest"
     """Which of the run's weights: newest, best (by the held-out score, see konterfei train), or those of a step."""
     morph: float = 1.0
@@ -77,8 +80,8 @@ class MergeConfig(MergeSettings):
     encoder_preset: str = "medium"
     """Effort of the encoder, ultrafast (large file) ... veryslow (small file)."""
     keys: Path | None = None
-    """File of settings for single frames, shots and faces, as `konterfei keys new` begins one. What it says counts for
-    more than the command line."""
+    """File of settings for single frames, shots and faces, as `konterfei keys FILE --new` begins one. What it says
+    counts for more than the command line."""
     range: str | None = None
     """Only these frames, START:END without END, as a trial: no sound, but labelled and signed like every result."""
     batch: int = 8
@@ -104,6 +107,12 @@ class MergeConfig(MergeSettings):
         super().__post_init__()
         LABELS[self.label]
         parse_range(self.range)
+        if self.needs_segmenter and self.segmenter is None:
+            raise ConfigError(
+                f"{'This mask_mode' if self.dfl else '--mask ' + self.mask} needs a segmenter. Give --segmenter the "
+                "folder of an XSeg model of DeepFaceLab (or what konterfei import-dfl made of it), or choose a mask "
+                "without xseg in its name."
+            )
         if self.fps is not None:
             frame_rate(self.fps)
         allow("--morph", self.morph, 0 <= self.morph <= 1, "0 (dst) to 1 (src)")
@@ -165,8 +174,11 @@ def merge(config: MergeConfig, reporter: Reporter, swapper: FaceSwapper | None =
     checks.refuse_without_faces(faceset, start, stop)
     keys = Keys() if config.keys is None else Keys.load(config.keys, info.fps)
     opener = cast_for(main, keys, faceset, (start, stop), device=config.device, threads=config.threads, swapper=swapper)
+    opener = replace(opener, segmenter=config.segmenter)
     consents = {role: role.require() for role in opener.in_order}
     cast = opener(reporter)
+    if config.is_square:
+        info = replace(info, width=cast.resolution, height=cast.resolution)
 
     job = _job(config, info, plate, cast, consents, keys, identity)
     work = _manifest(config, job, plate, faceset, cast)
@@ -209,20 +221,13 @@ def _job(
         sha256=plate["sha256"],
         path=config.video if is_video else None,
     )
-    claim = Claim(
-        plate=own,
-        consent=next(iter(consents.values())),
-        model=str(cast.info.get("model", "")),
-        steps=int(cast.info.get("steps", 0)),
-        preset=str(cast.info.get("preset", "")),
-        frames_swapped=0,
+    claim = cast.claim(
+        own,
+        consents,
         label=config.label,
-        label_text=_label_text(config, cast),
-        sources=cast.sources(config.src_videos),
         use=config.use,
-        is_preview=cast.is_preview,
+        src_videos=config.src_videos,
         settings=_settings(config, info, keys),
-        others=cast.others(consents),
     )
     return Job(
         plate=config.video,
@@ -317,12 +322,6 @@ def _first_time(config: MergeConfig, job: Job, start: int) -> Fraction:
     """When the first frame of a trial is shown, which will be its time 0."""
     with open_frames(config.video, start, fps=job.info.fps) as reader:
         return next((frame.pts for frame in reader), Fraction(0))
-
-
-def _label_text(config: MergeConfig, cast: Cast) -> str | None:
-    """The words of the visible label; None for the style's own."""
-    is_changed = cast.is_preview and config.label != "none"
-    return f"{wording(config.label)} (PREVIEW)" if is_changed else None
 
 
 def _finish(
