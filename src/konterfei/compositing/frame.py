@@ -88,8 +88,8 @@ def merge_layers(frame: Array, faces: Sequence[Face], swapped: Sequence[Swapped]
         a new array of the frame's shape and kind, and the faces in it; in raw-predict, the drawn face itself, [S, S, 3]
 
     Raises:
-        ConfigError: several faces in raw-predict; a mask that needs a segmenter and no masks of one; a face with settings
-            of its own that are for whole frames.
+        ConfigError: several faces in raw-predict; a mask that needs a segmenter and no masks of one; a face with
+            settings of its own that are for whole frames.
     """
     if len(faces) != len(swapped):
         raise ValueError(f"{len(faces)} faces, but {len(swapped)} swapped ones")

@@ -19,7 +19,7 @@ from typing import Any, Final, Protocol
 
 import cv2
 
-from konterfei.compositing import Keys, MergeSettings, reach_frames
+from konterfei.compositing import Keys, Merged, MergeSettings, reach_frames
 from konterfei.compositing.keys import Who
 from konterfei.executors import LocalExecutor, Voice
 from konterfei.io.faceset import FaceRecord, Faceset
@@ -240,7 +240,7 @@ def render_run(
 
     with (
         open_frames(job.plate, begin, inside.stop + rendering.reach, deep=is_deep, fps=job.info.fps) as reader,
-        PartEncoder(parts, lambda path: output.part(path, job)) as encoder,
+        PartEncoder(parts, lambda path: parts.beside.writer(path, output.part(path, job))) as encoder,
     ):
         with (
             closing(read_ahead(reader, _AHEAD)) as frames,  # type: ignore[type-var]
@@ -252,16 +252,24 @@ def render_run(
                 if index not in inside:
                     continue
                 with clock("composite"):
-                    image, reason, faces, at_edge = composite(item, (job.info.width, job.info.height))
-                    image = draw_label(image, job.claim.label, rendering.label_text)
+                    merged, reason, faces, at_edge = composite(item, (job.info.width, job.info.height))
+                    plate, bare = _before_label(item, merged) if parts.beside.extras else (None, None)
+                    image = draw_label(merged.image, job.claim.label, rendering.label_text)
                 with clock("wait for encoder"):
                     pts = item.frame.pts - rendering.origin
-                    encoder.write(Drawn(index, image, pts, item.frame.duration, reason), ledger.part.number)
+                    drawn_frame = Drawn(index, image, pts, item.frame.duration, reason, plate, bare, merged.layers)
+                    encoder.write(drawn_frame, ledger.part.number)
                 ledger.part.count(reason, faces, at_edge)
                 progress(1, int(reason == SWAPPED))
         close(ledger.end(reader.lost))
     notes += encoder.notes
     return encoder.written
+
+
+def _before_label(item: Item, merged: Merged) -> tuple[Any, Any]:
+    """The frame as it came and as merged, which the label will not be drawn into."""
+    bare = merged.image.copy()
+    return (bare if merged.image is item.frame.image else item.frame.image), bare
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from konterfei.provenance.label import LABELS
 from konterfei.reporting import Reporter, check
 from konterfei.stages import _merge_checks as checks
 from konterfei.stages._merge_cast import Cast, CastOpener, Role, cast_for
+from konterfei.stages._merge_extras import Beside, Extra, asked_for
 from konterfei.stages._merge_output import Job, output_for
 from konterfei.stages._merge_parts import PartRecord, Parts
 from konterfei.stages._merge_render import Rendering, render
@@ -75,6 +76,11 @@ class MergeConfig(MergeSettings):
     faceset says."""
     label: Annotated[str, LABELS] = "corner"
     """Visible sign that the picture was altered: corner, caption or none. Leaving it out is recorded in the video."""
+    extras: str | None = None
+    """What goes out beside the result, names with commas between: mask, side-by-side, wipe (videos for review),
+    turnover (a folder of OpenEXR layers for compositors)."""
+    wipe: float | None = None
+    """Where the line of the extra "wipe" stands, 0 (left) to 1 (right). Default: it moves to and fro in 4 seconds."""
     crf: float = 16.0
     """Quality of the encoded video, 0 = lossless ... 51 = worst; 16 is visually lossless. Not for pictures."""
     encoder_preset: str = "medium"
@@ -115,6 +121,8 @@ class MergeConfig(MergeSettings):
             )
         if self.fps is not None:
             frame_rate(self.fps)
+        allow("--wipe", self.wipe, self.wipe is None or 0 <= self.wipe <= 1, "0 to 1")
+        self.beside()
         allow("--morph", self.morph, 0 <= self.morph <= 1, "0 (dst) to 1 (src)")
         allow("--crf", self.crf, 0 <= self.crf <= 51, "0 to 51")
         allow("--batch", self.batch, self.batch >= 1, "1 or more")
@@ -130,6 +138,10 @@ class MergeConfig(MergeSettings):
     def place(self) -> Path:
         """The video, or the folder of the pictures."""
         return output_for(self.output).place
+
+    def beside(self) -> tuple[Extra, ...]:
+        """What goes out beside the result."""
+        return asked_for(self.extras, self.place, self.wipe)
 
     @property
     def parts_folder(self) -> Path:
@@ -160,6 +172,7 @@ def merge(config: MergeConfig, reporter: Reporter, swapper: FaceSwapper | None =
     given += [] if config.keys is None else [("--keys", config.keys)]
     info = look(config.video)
     checks.check_output(config.output, given, info)
+    checks.check_beside(config.beside(), given, info)
     checks.check_inputs(config.src_videos)
     identity = signing_identity(config.certificate, config.key)
     for line in info.warnings:
@@ -192,14 +205,16 @@ def merge(config: MergeConfig, reporter: Reporter, swapper: FaceSwapper | None =
             inputs={name: record for name, record in work.inputs.items() if name != "faces"},
             settings={name: value for name, value in work.settings.items() if name not in _PER_FRAME},
         )
-    parts = Parts(config.parts_folder, output.part_suffix)
+    beside = Beside(config.beside(), job)
+    parts = Parts(config.parts_folder, output.part_suffix, beside)
     if not config.force:
-        if done := _already_done(config, whole, before, reporter):
+        if done := _already_done(config, whole, before, beside, reporter):
             if not config.keep_parts:
                 parts.remove()  # a kill may have left some of it
             return done
         if not parts.is_complete(work):
             checks.refuse_foreign(config.output, before)
+            beside.refuse_foreign(before.results.get("extras", {}) if before else {})
     with parts.locked():
         records = _render(config, job, faceset, (cast, opener), keys, parts, work, reporter)
         return _finish(config, job, parts, records, (work, whole), reporter)
@@ -273,7 +288,7 @@ def _signed(config: MergeConfig, manifest: Manifest, consents: Mapping[str, dict
 
 
 def _already_done(
-    config: MergeConfig, manifest: Manifest, before: Manifest | None, reporter: Reporter
+    config: MergeConfig, manifest: Manifest, before: Manifest | None, beside: Beside, reporter: Reporter
 ) -> MergeResult | None:
     content = output_for(config.output).content()
     if before is None or not before.complete or content is None:
@@ -282,7 +297,7 @@ def _already_done(
     if changes:
         reporter.note(f"'{config.output}' was merged otherwise ({'; '.join(changes)}): merging it again.")
         return None
-    if content != before.output.get("sha256"):
+    if content != before.output.get("sha256") or not beside.are_as(before.results.get("extras", {})):
         return None
     reporter.note(f"Nothing to do: '{config.output}' is complete.")
     return MergeResult(video=config.output, was_done=True, **before.results)
@@ -346,11 +361,13 @@ def _finish(
     work.complete = True
     work.save(parts.folder)
     check(reporter)
-    checks.remove_torn(config.place)
-    told = {item.name: getattr(result, item.name) for item in fields(result) if item.name not in ("video", "was_done")}
-    whole.results = dict(plain(told))
+    for place in (config.place, *(extra.place for extra in parts.beside.extras)):
+        checks.remove_torn(place)
     claim = replace(claim, frames_swapped=result.swapped, frames_not_swapped=result.not_swapped)
     made = [parts.path(record.number) for record in records if record.frames]
+    result = replace(result, extras=parts.beside.deliver(claim, made, reporter))
+    told = {item.name: getattr(result, item.name) for item in fields(result) if item.name not in ("video", "was_done")}
+    whole.results = dict(plain(told))
     output_for(config.output).deliver(job, claim, made, whole, reporter)
     if not config.keep_parts:
         parts.remove()
