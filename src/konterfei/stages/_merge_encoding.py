@@ -8,10 +8,17 @@ from typing import Any
 
 from konterfei.errors import ConfigError
 from konterfei.io.video import VideoInfo
-from konterfei.io.video_codecs import CHROMAS, CODECS, PREVIEWS, VIDEO_SUFFIXES, check_container, codec_named, usual_codec
+from konterfei.io.video_codecs import (
+    CHROMAS,
+    PREVIEWS,
+    VIDEO_SUFFIXES,
+    check_container,
+    codec_named,
+    pixel_format,
+    sampling,
+    usual_codec,
+)
 from konterfei.stages._settings import allow
-
-_NAMES = ", ".join(CODECS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,16 +57,21 @@ class Encoding:
             raise ConfigError("--alpha needs a codec with transparency: add --codec prores-4444 and write a .mov.")
 
     def chosen(self, output: Path, info: VideoInfo) -> Encoding:
-        """The same with the codec that the plate asks for, where none was given."""
+        """The same with the codec that the plate asks for, where none was given.
+
+        Raises:
+            ConfigError, OutputError: settings or the plate's size do not fit it.
+        """
         own = Encoding(**{item.name: getattr(self, item.name) for item in fields(Encoding)})
         suffix = output.suffix.lower()
         if suffix in PREVIEWS:
             return replace(own, codec="h264")  # what the preview is made of
-        if own.codec is not None or suffix not in VIDEO_SUFFIXES:
+        if suffix not in VIDEO_SUFFIXES:
             return own
-        own = replace(own, codec=usual_codec(output, info.bit_depth, info.color.is_hdr))
-        codec_named(str(own.codec)).check(str(own.codec), own.crf, own.encoder_preset)
-        return own
+        name = own.codec or usual_codec(output, info.bit_depth, info.color.is_hdr)
+        codec_named(name).check(name, own.crf, own.encoder_preset)
+        pixel_format(name, sampling(info.pixel_format), info.width, info.height, chroma=own.chroma)
+        return replace(own, codec=name)
 
     def told(self) -> dict[str, Any]:
         """What manifests and credentials say of a video."""
