@@ -261,7 +261,7 @@ def test_watching_looks_again_whenever_the_file_is_saved(place, monkeypatch):
     first, second, last = watcher.seen
     assert (first != second).any() and (first == last).all() and (read_image(config.output) == last).all()
     assert len(watcher.warnings) == 1 and "line 2" in watcher.warnings[0]
-    assert len(painter.batches) == 7  # for the first picture only: twenty frames, three at a time
+    assert len(painter.batches) == 7  # for the first picture only: twenty-one frames, three at a time
     assert verify(config.output).untouched
 
 
