@@ -61,6 +61,8 @@ class VideoInfo:
     """HDR metadata, where it is HDR and says."""
     is_interlaced: bool = False
     """Whether its pictures are two fields, of two moments."""
+    is_deinterlaced: bool = False
+    """Whether it is to be read as whole pictures made of them."""
     audio_codecs: tuple[str, ...] = ()
     warnings: tuple[str, ...] = field(default=())
     """Lines that a person should read: interlaced, HDR, ..."""
@@ -282,7 +284,7 @@ def probe(path: Path | str) -> VideoInfo:
 def _warnings(frame: av.VideoFrame, color: ColorTags) -> tuple[str, ...]:
     lines = []
     if frame.interlaced_frame:
-        lines.append("The video is interlaced: moving edges are combed. Deinterlace it first for a clean result.")
+        lines.append("The video is interlaced: frames are two pictures of two moments; moving edges look like combs.")
     if color.is_hdr:
         lines.append("The video is HDR (PQ or HLG): its values are used as they are, without tone mapping.")
     return tuple(lines)

@@ -24,7 +24,7 @@ from konterfei.compositing.keys import Who
 from konterfei.executors import LocalExecutor, Voice
 from konterfei.io.faceset import FaceRecord, Faceset
 from konterfei.io.manifest import Manifest, plain
-from konterfei.io.video import Frame, open_frames, read_ahead
+from konterfei.io.video import Frame, ImageSequenceReader, VideoReader, open_frames, read_ahead
 from konterfei.provenance.label import draw_label
 from konterfei.reporting import Reporter, Silent, check
 from konterfei.stages._merge_cast import Cast, CastOpener
@@ -234,13 +234,26 @@ def render_run(
             record.told = rendering.told(record.number)
             encoder.close_part(record)
 
+    def frames_in_reach() -> VideoReader | ImageSequenceReader:
+        """As they are read for this run: a video's with their own samples, of which RGB is made where it is needed."""
+        stop, info = inside.stop + rendering.reach, job.info
+        return open_frames(
+            job.plate, begin, stop, deep=is_deep, fps=info.fps, native=True, deinterlace=info.is_deinterlaced
+        )
+
     def drawn(frames: Iterable[Frame]) -> Iterator[Item]:
         waiting, batch = clock.waiting(frames, "wait for decoder"), rendering.batch
         return draw(waiting, faceset.faces_at, cast, rendering.settings_at, batch=batch, clock=clock)
 
     with (
         open_frames(
-            job.plate, begin, inside.stop + rendering.reach, deep=is_deep, fps=job.info.fps, native=True
+            job.plate,
+            begin,
+            inside.stop + rendering.reach,
+            deep=is_deep,
+            fps=job.info.fps,
+            native=True,
+            deinterlace=job.info.is_deinterlaced,
         ) as reader,
         PartEncoder(parts, lambda path: parts.beside.writer(path, output.part(path, job))) as encoder,
     ):
