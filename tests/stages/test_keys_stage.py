@@ -34,8 +34,9 @@ def test_every_control_of_a_new_file_is_its_usual_value_and_every_example_works(
     text = path.read_text()
     names = re.findall(r"(?m)^# (\w+) = .*$", text.split("# --- keys")[0])
     assert names == list(controls())
-    path.write_text(re.sub(r"(?m)^# (\w+ = |\[)", r"\1", text))
+    path.write_text(re.sub(r"(?m)^# (\w+ = |\[+(?:keys|shots|faces))", r"\1", text))
     found = Keys.load(path)
+    assert found.plate.settings.keys() == set(controls())
     assert found.at(0, MergeSettings(), person=0) == MergeSettings(feather=0.05)  # the first key holds before it
     assert found.at(180, MergeSettings()).feather == 0.12
     assert [(shot.start, shot.stop) for shot in found.shots] == [(300, 420)] and found.shots[0].keys["erode"]

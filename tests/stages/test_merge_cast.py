@@ -130,7 +130,7 @@ def test_each_person_is_drawn_by_a_model_of_their_own(place, config, opened):
     (picture,) = cast.output.glob("000005.png")
     told = verify(picture)
     assert told.untouched
-    assert told.swap["others"] == [{"who": "track 1", "model": "bluer", "steps": 9, "preset": "none", "person": "Bea"}]
+    assert told.swap["others"] == [{"who": "person 1", "model": "bluer", "steps": 9, "preset": "none", "person": "Bea"}]
     assert [one["person"] for one in told.consents] == ["Painter's model", "Bea"]
     assert {item.sha256 for item in told.ingredients} >= {"ab" * 32, "cd" * 32}
     summary = "\n".join(told.summary())
@@ -140,7 +140,7 @@ def test_each_person_is_drawn_by_a_model_of_their_own(place, config, opened):
     Consent(person="Eve", basis="synthetic", scope=("any",)).save(place / "eve.toml")
     assert verify_stage(VerifyConfig(video=picture, consent=place / "eve.toml"), Silent()).exit_code == 1
     inputs = Manifest.load(cast.output).inputs
-    assert {"model", "model of track 1", "consent", "consent of track 1"} <= set(inputs)
+    assert {"model", "model of person 1", "consent", "consent of person 1"} <= set(inputs)
 
 
 def test_a_person_may_be_left_as_they_are(place, config):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from glob import escape
 from pathlib import Path
 from typing import Any
 
-from konterfei.compositing import Segmenter
+from konterfei.compositing import MergeSettings, Segmenter
 from konterfei.errors import ConfigError, FacesetError, NoFacesError, OutputError, StoreError, UnreadableMediaError
 from konterfei.io.atomic import ensure_writable
 from konterfei.io.faceset import Faceset
@@ -233,6 +233,17 @@ def open_swapper(
         if type(error) is StoreError:  # nothing is damaged: there is nothing yet
             raise ConfigError(f"--model: {error}") from error
         raise
+
+
+def refuse_without_segmenter(settings: Iterable[MergeSettings], segmenter: Path | None) -> None:
+    """Raise ConfigError where settings ask for a segmenter's masks and there is no segmenter."""
+    for one in settings:
+        if one.needs_segmenter and segmenter is None:
+            raise ConfigError(
+                f"{'This mask_mode' if one.dfl else '--mask ' + one.mask} needs a segmenter. Give --segmenter the "
+                "folder of an XSeg model of DeepFaceLab (or what konterfei import-dfl made of it), or choose a mask "
+                "without xseg in its name."
+            )
 
 
 def open_segmenter(path: Path, device: str, reporter: Reporter) -> Segmenter:

@@ -20,7 +20,7 @@ TILE: Final = 420
 """Width of one picture of a sheet, px: four stand side by side on a laptop's screen."""
 _COLUMNS: Final = 4
 _GAP: Final = 8
-_TEXT: Final = 20
+_TEXT: Final = 26
 _BACKGROUND: Final = (24, 24, 24)
 _AROUND: Final = 0.75
 """What is shown around the faces on each side, as a fraction of their size: neck and hair say whether a colour fits."""
@@ -94,7 +94,7 @@ def _fitted(picture: Array, width: int, height: int) -> Array:
 
 def _written(canvas: Array, words: Sequence[tuple[tuple[int, int], str]]) -> Array:
     picture = Image.fromarray(canvas)
-    draw, font = ImageDraw.Draw(picture), ImageFont.load_default(_TEXT - 4)
+    draw, font = ImageDraw.Draw(picture), ImageFont.load_default(_TEXT - 6)
     for place, text in words:
         short = text if font.getlength(text) <= TILE else text[: int(len(text) * TILE / font.getlength(text)) - 1] + "…"
         draw.text(place, short, fill=(230, 230, 230), font=font)

@@ -146,9 +146,10 @@ def template(name: str) -> str:
         told = docs[item.name]
         if names := choices(hints[item.name]):
             told += f" One of: {', '.join(names)}."
-        lines += ["", *(f"# {line}" for line in textwrap.wrap(told, _WIDTH)), f"# {item.name} = {_shown(item.default)}"]
+        usual = "" if item.default is None else item.default  # TOML has no word for nothing
+        lines += ["", *(f"# {line}" for line in textwrap.wrap(told, _WIDTH)), f"# {item.name} = {_shown(usual)}"]
     return _BEGINNING.format(name=name) + "\n".join(lines[1:]) + "\n" + _REST
 
 
 def _shown(value: Any) -> str:
-    return json.dumps(value)
+    return json.dumps(float(f"{value:.6g}") if isinstance(value, float) else value)

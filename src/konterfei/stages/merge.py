@@ -109,16 +109,12 @@ class MergeConfig(MergeSettings, Encoding):
         super().__post_init__()
         LABELS[self.label]
         parse_range(self.range)
-        if self.needs_segmenter and self.segmenter is None:
-            raise ConfigError(
-                f"{'This mask_mode' if self.dfl else '--mask ' + self.mask} needs a segmenter. Give --segmenter the "
-                "folder of an XSeg model of DeepFaceLab (or what konterfei import-dfl made of it), or choose a mask "
-                "without xseg in its name."
-            )
+        checks.refuse_without_segmenter([self], self.segmenter)
         if self.fps is not None:
             frame_rate(self.fps)
         allow("--wipe", self.wipe, self.wipe is None or 0 <= self.wipe <= 1, "0 to 1")
-        self.beside()
+        if self.beside() and self.is_square:
+            raise ConfigError(f"--extras need pictures of the plate's size; --mode {self.mode} makes the model's own.")
         allow("--morph", self.morph, 0 <= self.morph <= 1, "0 (dst) to 1 (src)")
         self.check_encoding(self.output)
         allow("--batch", self.batch, self.batch >= 1, "1 or more")
@@ -180,11 +176,12 @@ def merge(config: MergeConfig, reporter: Reporter, swapper: FaceSwapper | None =
     start, stop = parse_range(config.range)
     checks.refuse_without_faces(faceset, start, stop)
     keys = Keys() if config.keys is None else Keys.load(config.keys, info.fps)
+    checks.refuse_without_segmenter(keys.variants(config), config.segmenter)
     opener = cast_for(main, keys, faceset, (start, stop), device=config.device, threads=config.threads, swapper=swapper)
     opener = replace(opener, segmenter=config.segmenter)
     consents = {role: role.require() for role in opener.in_order}
     cast = opener(reporter)
-    if config.is_square:
+    if keys.at(start, config).is_square:
         info = replace(info, width=cast.resolution, height=cast.resolution)
 
     job = _job(config, info, plate, cast, consents, keys, identity)
