@@ -142,6 +142,12 @@ class Frame:
             self.index, self.pts, None, self.duration, self.is_damaged, native=self.native, regions=tuple(regions)
         )
 
+    def whole(self) -> Frame:
+        """The frame with all of its picture."""
+        if self.regions is None:
+            return self
+        return Frame(self.index, self.pts, None, self.duration, self.is_damaged, native=self.native)
+
     def completed(self, image: NDArray[Any]) -> NDArray[Any]:
         """`image`, begun with the picture of `within`, with the plate's pixels all around. [H, W, 3]"""
         if self.regions is None or self.native is None:

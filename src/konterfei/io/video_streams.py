@@ -155,7 +155,8 @@ def _copy_description(container: Any, output: OutputContainer, note: Callable[[s
     if left:
         note(f"Of the plate's description, {', '.join(sorted(left))} was not copied.")
     others = [*container.streams.video[1:], *container.streams.attachments]
-    others += [stream for stream in container.streams.data if "timecode" not in stream.metadata]
+    data = [stream for stream in container.streams.data if "timecode" not in stream.metadata]
+    others += data[1:] if chapters and "mov" in container.format.name else data  # one of them holds the chapters
     if others:
         note(f"{len(others)} more streams of the plate (pictures, data, attachments) were left out.")
 

@@ -51,10 +51,12 @@ class VideoOutput:
         part_suffix: of the files of parts.
         signs_parts: whether parts are signed already.
         holds_16_bits: whether a plate of more than 8 bits keeps more than 8.
+        takes_regions: whether it wants of a frame only what was looked at.
     """
 
     signs_parts = False
     holds_16_bits = True
+    takes_regions = True
 
     def __init__(self, path: Path, encoding: Encoding | None = None) -> None:
         self.place = path

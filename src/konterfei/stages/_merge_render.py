@@ -22,10 +22,11 @@ import cv2
 from konterfei.compositing import Keys, Merged, MergeSettings, reach_frames
 from konterfei.compositing.keys import Who
 from konterfei.executors import LocalExecutor, Voice
+from konterfei.geometry import Region
 from konterfei.io.faceset import FaceRecord, Faceset
 from konterfei.io.manifest import Manifest, plain
 from konterfei.io.video import Frame, ImageSequenceReader, VideoReader, open_frames, read_ahead
-from konterfei.provenance.label import draw_label
+from konterfei.provenance.label import draw_label, label_region
 from konterfei.reporting import Reporter, Silent, check
 from konterfei.stages._merge_cast import Cast, CastOpener
 from konterfei.stages._merge_output import Drawn, Job, output_for
@@ -226,6 +227,10 @@ def render_run(
     begin = max(inside.start - rendering.reach, 0)
     ledger = Ledger(numbers, rendering.part_frames, wanted, begin)
     is_deep = job.info.bit_depth > 8 and output.holds_16_bits
+    always: tuple[Region, ...] | None = None
+    if output.takes_regions and not parts.beside.extras:
+        sign = label_region(job.info.width, job.info.height, job.claim.label, rendering.label_text)
+        always = () if sign is None else (sign,)
 
     def close(records: Sequence[PartRecord]) -> None:
         for record in records:
@@ -243,18 +248,10 @@ def render_run(
 
     def drawn(frames: Iterable[Frame]) -> Iterator[Item]:
         waiting, batch = clock.waiting(frames, "wait for decoder"), rendering.batch
-        return draw(waiting, faceset.faces_at, cast, rendering.settings_at, batch=batch, clock=clock)
+        return draw(waiting, faceset.faces_at, cast, rendering.settings_at, batch=batch, clock=clock, always=always)
 
     with (
-        open_frames(
-            job.plate,
-            begin,
-            inside.stop + rendering.reach,
-            deep=is_deep,
-            fps=job.info.fps,
-            native=True,
-            deinterlace=job.info.is_deinterlaced,
-        ) as reader,
+        frames_in_reach() as reader,
         PartEncoder(parts, lambda path: parts.beside.writer(path, output.part(path, job))) as encoder,
     ):
         with (
