@@ -17,7 +17,9 @@ from konterfei.io.video import Frame
 _AROUND = 0.3
 """Of the crop's side, on each side: masks, sharpness and grain are measured a little beyond it."""
 _MARGIN = 16
-"""Pixels more: kernels reach so far."""
+"""Pixels more, for kernels that work on the picture."""
+_REACH = 8
+"""Pixels that a cubic kernel reaches when chroma is made of RGB."""
 
 
 def narrowed(frame: Frame, faces: Iterable[tuple[Crop, MergeSettings]], always: Sequence[Region] | None) -> Frame:
@@ -31,7 +33,7 @@ def narrowed(frame: Frame, faces: Iterable[tuple[Crop, MergeSettings]], always: 
     if always is None:
         return frame
     width, height = frame.size
-    regions = list(always)
+    regions = [_widened(region, _MARGIN, width, height) for region in always]
     for crop, settings in faces:
         if settings.dfl is not None or settings.is_square or settings.needs_segmenter:
             return frame
@@ -48,17 +50,26 @@ def narrowed(frame: Frame, faces: Iterable[tuple[Crop, MergeSettings]], always: 
 
 
 def wholly_covered(frame: Frame, touched: Iterable[Region | None]) -> bool:
-    """Whether the frame's picture holds all of these regions."""
+    """Whether the frame's picture holds all of these regions, and as much around them as kernels of chroma reach."""
     if frame.regions is None:
         return True
+    width, height = frame.size
+    wanted = [_widened(region, _REACH, width, height) for region in touched if region is not None]
     return all(
-        region is None
-        or any(
+        any(
             rows.start <= region[0].start
             and region[0].stop <= rows.stop
             and columns.start <= region[1].start
             and region[1].stop <= columns.stop
             for rows, columns in frame.regions
         )
-        for region in touched
+        for region in wanted
+    )
+
+
+def _widened(region: Region, margin: int, width: int, height: int) -> Region:
+    rows, columns = region
+    return (
+        slice(max(rows.start - margin, 0), min(rows.stop + margin, height)),
+        slice(max(columns.start - margin, 0), min(columns.stop + margin, width)),
     )
