@@ -131,6 +131,9 @@ def test_alpha_is_what_was_swapped(config):
     most = alpha.max()
     plate, ours = decode(config.video)[0][0].astype(int), decode(config.output)[0][0]
     swapped = np.abs(plate - ours).max(axis=2) > 25
+    labelled = dataclasses.replace(config, label="corner", force=True)
+    merge(labelled, Silent(), Painter())
+    assert 0 < (samples(labelled.output, BARE)[3] > most // 2).mean() < 0.2, "the label is opaque, too"
     assert (alpha > most // 2)[swapped].mean() > 0.95 and 0.05 < (alpha > most // 2).mean() < 0.5
 
 
