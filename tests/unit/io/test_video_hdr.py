@@ -100,3 +100,21 @@ def test_encoders_are_told_in_their_own_units():
     assert "R(0.708000,0.292000)" in told and "L(1000.000000,0.005000)" in told and "content-light=1000,400" in told
     assert encoder_parameters("libx265", Mastering(light=(600, 200))) == {"x265-params": "max-cll=600,200"}
     assert encoder_parameters("prores_ks", SCREEN) == {} == encoder_parameters("libx265", None)
+
+
+@pytest.mark.parametrize("place", ["left", "topleft", "center"])
+@pytest.mark.parametrize(("codec", "suffix"), [("h264", ".mp4"), ("hevc", ".mp4"), ("ffv1", ".mkv")])
+def test_chroma_samples_stay_in_their_place(tmp_path, place, codec, suffix):
+    from video_fixtures import make_clip
+
+    plate = make_clip(tmp_path / "plate.mp4", count=2, crf=1, chroma_place=place)
+    reader = VideoReader(plate, native=True)
+    assert reader.info.chroma_place == place
+    preset = "ultrafast" if codec != "ffv1" else None
+    with VideoWriter.like(reader.info, tmp_path / f"out{suffix}", codec=codec, preset=preset) as writer:
+        for frame in reader:
+            writer.write(frame.image, frame.pts, plate=frame)
+    if codec == "ffv1" and place != "left":
+        assert any(place in note for note in writer.notes)
+    else:
+        assert probe(tmp_path / f"out{suffix}").chroma_place == place
