@@ -169,8 +169,9 @@ def _lay(face: Face, swapped: Swapped, frame: Array, merged: Array, region: Regi
             cover = project(_square(swapped), swapped.crop, settings.face_scale, region)
         if laid.light is not None:
             spread = project(laid.light * 0.5 + 0.5, swapped.crop, settings.face_scale, region)  # it keeps to [0, 1]
-            gain = np.minimum(1.0 / np.maximum(alpha, _FAINT), _STEEPEST)
-            cv2.accumulateProduct(cv2.addWeighted(spread, 2.0, spread, 0.0, -1.0), cv2.merge([gain, gain, gain]), over)
+            spread -= np.float32(0.5)
+            gain = np.minimum(2.0 / np.maximum(alpha, _FAINT), 2.0 * _STEEPEST)
+            cv2.accumulateProduct(spread, cv2.merge([gain, gain, gain]), over)
         merged[region] = _finished(merged, region, over, cover, settings)
     placed = place(swapped.crop, laid.image.shape[0], settings.face_scale)
     return Layer(face=face, swapped=swapped, region=region, alpha=alpha, image=laid.image, placed=placed)

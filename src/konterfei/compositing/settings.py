@@ -87,8 +87,8 @@ class MergeSettings:
             if not (math.isfinite(value) and low <= value <= high):
                 flag = "--" + name.replace("_", "-")
                 raise ConfigError(f"{flag} is {value:g}; it goes from {low:g} to {high:g}.")
-        if self.dfl_exact is not None:
-            DflSettings.parse(self.dfl_exact)
+        if self.dfl is not None and self.dfl.super_resolution_power:
+            raise ConfigError("--dfl-exact: super_resolution_power needs DeepFaceLab's own enhancer. Set it to 0.")
 
     @property
     def dfl(self) -> DflSettings | None:
