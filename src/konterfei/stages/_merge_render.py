@@ -22,10 +22,11 @@ import cv2
 from konterfei.compositing import STEADY_REACH, Keys, Merged, MergeSettings, reach_frames
 from konterfei.compositing.keys import Who
 from konterfei.executors import LocalExecutor, Voice
+from konterfei.geometry import Region
 from konterfei.io.faceset import FaceRecord, Faceset
 from konterfei.io.manifest import Manifest, plain
-from konterfei.io.video import Frame, open_frames, read_ahead
-from konterfei.provenance.label import draw_label
+from konterfei.io.video import Frame, ImageSequenceReader, VideoReader, open_frames, read_ahead
+from konterfei.provenance.label import draw_label, label_region
 from konterfei.reporting import Reporter, Silent, check
 from konterfei.stages._merge_cast import Cast, CastOpener
 from konterfei.stages._merge_output import Drawn, Job, output_for
@@ -246,6 +247,10 @@ def render_run(
     begin = max(inside.start - reach.total, 0)
     ledger = Ledger(numbers, rendering.part_frames, wanted, begin)
     is_deep = job.info.bit_depth > 8 and output.holds_16_bits
+    always: tuple[Region, ...] | None = None
+    if output.takes_regions and not parts.beside.extras:
+        sign = label_region(job.info.width, job.info.height, job.claim.label, rendering.label_text)
+        always = () if sign is None else (sign,)
 
     def close(records: Sequence[PartRecord]) -> None:
         for record in records:
@@ -254,12 +259,28 @@ def render_run(
             record.told = rendering.told(record.number)
             encoder.close_part(record)
 
+    def frames_in_reach() -> VideoReader | ImageSequenceReader:
+        """As they are read for this run: a video's with their own samples, of which RGB is made where it is needed."""
+        stop, info = inside.stop + reach.total, job.info
+        return open_frames(
+            job.plate, begin, stop, deep=is_deep, fps=info.fps, native=True, deinterlace=info.is_deinterlaced
+        )
+
     def drawn(frames: Iterable[Frame]) -> Iterator[Item]:
         waiting, batch = clock.waiting(frames, "wait for decoder"), rendering.batch
-        return draw(waiting, faceset.faces_at, cast, rendering.settings_at, batch=batch, reach=reach.faces, clock=clock)
+        return draw(
+            waiting,
+            faceset.faces_at,
+            cast,
+            rendering.settings_at,
+            batch=batch,
+            reach=reach.faces,
+            clock=clock,
+            always=always,
+        )
 
     with (
-        open_frames(job.plate, begin, inside.stop + reach.total, deep=is_deep, fps=job.info.fps, native=True) as reader,
+        frames_in_reach() as reader,
         PartEncoder(parts, lambda path: parts.beside.writer(path, output.part(path, job))) as encoder,
     ):
         with (

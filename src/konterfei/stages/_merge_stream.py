@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -33,9 +33,10 @@ from konterfei.compositing import (
     untouched,
 )
 from konterfei.errors import ConfigError, FacesetError, KonterfeiError
-from konterfei.geometry import Crop, FaceType
+from konterfei.geometry import Crop, FaceType, Region
 from konterfei.io.faceset import FaceRecord
 from konterfei.io.video import Frame
+from konterfei.stages._merge_regions import narrowed, wholly_covered
 
 Array = NDArray[Any]
 
@@ -134,6 +135,7 @@ def draw(
     batch: int,
     reach: int,
     clock: Clock,
+    always: Sequence[Region] | None = None,
 ) -> Iterator[Item]:
     """Frames with their faces drawn by their models, `batch` faces at a time, steadied and prepared, in order.
 
@@ -147,6 +149,7 @@ def draw(
         batch: faces that a model is given at once.
         reach: frames on each side that drawn faces are steadied by; 0 = they stay as they are.
         clock: told how long the steps take.
+        always: regions of every frame that are looked at besides its faces; None = all of it.
     """
     for item in steady_faces(_raw(frames, faces_at, cast, settings_at, batch, clock), reach, clock):
         ready = []
@@ -175,11 +178,12 @@ def _raw(
     for frame in frames:
         item = Item(frame=frame, settings=settings_at(frame.index, None))
         with clock("cut"):
-            for record in faces_at(frame.index):
-                swapper = cast.swapper_for(record)
-                if swapper is not None:
-                    item.records.append(record)
-                    item.shown.append((swapper, *_cut(frame, record, swapper, item.settings)))
+            swappers = [(record, swapper) for record in faces_at(frame.index) if (swapper := cast.swapper_for(record))]
+            seen = [(_crop(frame, *one), settings_at(frame.index, one[0])) for one in swappers]
+            item.frame = narrowed(frame, seen, always)
+            for record, swapper in swappers:
+                item.records.append(record)
+                item.shown.append((swapper, *_cut(item.frame, record, swapper, item.settings)))
         held.append(item)
         faces += len(item.shown)
         if faces >= batch or not faces or len(held) >= 2 * batch:
@@ -188,20 +192,25 @@ def _raw(
     yield from _drawn(held, batch, clock, seen)
 
 
-def _cut(frame: Frame, record: FaceRecord, swapper: FaceSwapper, settings: MergeSettings) -> tuple[Crop, Array]:
-    height, width = frame.image.shape[:2]
+def _crop(frame: Frame, record: FaceRecord, swapper: FaceSwapper) -> Crop:
+    """What the swapper will be shown of a face."""
+    width, height = frame.size
     if record.frame_size != (width, height):
         raise FacesetError(
             f"Frame {frame.index} is {width} x {height}, its face '{record.name}' was found in one of "
             f"{record.frame_size[0]} x {record.frame_size[1]}: this faceset belongs to another video."
         )
     try:
-        return cut_face(frame.image, record.face, swapper.face_type, swapper.resolution, settings)
+        return Crop.fit(record.face.landmarks, swapper.face_type, swapper.resolution)
     except ValueError as error:
         raise FacesetError(
             f"Frame {frame.index} cannot be merged: the landmarks of '{record.name}' are no face ({error}). "
             "Delete that crop to leave the frame as it is, or extract again."
         ) from error
+
+
+def _cut(frame: Frame, record: FaceRecord, swapper: FaceSwapper, settings: MergeSettings) -> tuple[Crop, Array]:
+    return cut_face(frame.image, record.face, swapper.face_type, swapper.resolution, settings)
 
 
 def _seen(
@@ -343,13 +352,16 @@ def composite(item: Item, size: tuple[int, int]) -> tuple[Merged, str, int, bool
 
 def _composited(item: Item, width: int) -> tuple[Merged, str, int, bool]:
     settings = item.settings
+    reached = [touched(s, item.frame.size[::-1], s.settings or settings) for s in item.swapped]
+    if not wholly_covered(item.frame, reached):
+        item.frame = item.frame.whole()
     bare = Merged(image=untouched(item.frame.image, settings, width), layers=())
     if not item.records:
         return bare, NO_FACE, 0, False
     plate, faces = item.frame.image, [record.face for record in item.records]
     if all((s.settings or settings).is_original for s in item.swapped):
         return merge_layers(plate, faces, item.swapped, settings), LEFT, 0, False
-    seen = [touched(swapped, plate.shape, swapped.settings or settings) is not None for swapped in item.swapped]
+    seen = [region is not None for region in reached]
     if not any(seen) and not settings.is_square:
         empty = all(s.alpha is not None and s.alpha.max() <= 0 for s in item.swapped)
         return bare, COVERED if empty else OUTSIDE, 0, False

@@ -84,7 +84,7 @@ class Preview:
         )
         self.info = checks.plate_info(config.video, config.fps, self._faceset.header.settings, reporter)
         checks.refuse_without_faces(self._faceset, 0, None)
-        self._frames = FrameMemory(config.video, self.info.fps, self.info.bit_depth > 8)
+        self._frames = FrameMemory(config.video, self.info.fps, self.info.bit_depth > 8, self.info.is_deinterlaced)
         self._pictures = list_images(config.video) if is_sequence(config.video) else None
         self.settings = changed(config, {})
         self._memory: RememberingCast | None = None
