@@ -110,6 +110,18 @@ def test_compare_puts_the_plate_beside_it(place):
     assert (both[:, WIDTH:] == alone.image).all() and (alone.image != plate).any()
 
 
+def test_names_stand_beside_the_faces_of_the_result(place):
+    config = config_of(place, frame=("9",))
+    preview(config, Silent(), Painter())
+    plain = read_image(config.output).astype(int)
+    preview(dataclasses.replace(config, names=True), Silent(), Painter())
+    change = np.abs(read_image(config.output) - plain).max(axis=2)
+    left, top, right, bottom = np.rint(face(9).box).astype(int)
+    assert (change[top : bottom + 1, left] > 20).all() and (change[top, left : right + 1] > 20).all()
+    assert change[top + 3 : bottom - 3, left + 3 : right - 3].max() == 0
+    assert verify(config.output).swap["frames_swapped"] == 1
+
+
 @pytest.mark.parametrize(("grid", "count"), [("color=none,rct,mkl", 4), ("erode=0,0.1", 3), ("match-masked", 3)])
 def test_a_grid_shows_every_choice_beside_the_plate(place, grid, count, monkeypatch):
     seen = {}

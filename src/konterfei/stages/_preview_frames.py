@@ -33,7 +33,7 @@ from konterfei.stages._merge_render import reach_of
 from konterfei.stages._merge_stream import SWAPPED, Clock, FaceSwapper, composite, draw, steady
 from konterfei.stages._preview_memory import FrameMemory, RememberingCast
 from konterfei.stages._preview_settings import PreviewConfig
-from konterfei.stages._preview_sheet import sheet
+from konterfei.stages._preview_sheet import named, sheet
 
 Array = NDArray[Any]
 
@@ -138,19 +138,21 @@ class Preview:
         """The faces in a frame."""
         return self._faceset.faces_at(index)
 
-    def frame(self, index: int, settings: MergeSettings | None = None) -> Look:
+    def frame(self, index: int, settings: MergeSettings | None = None, names: bool = False) -> Look:
         """A frame as the merge gives it, labelled.
 
         Args:
             index: of the frame.
             settings: instead of those of every frame; the keys still count for more.
+            names: write beside every face which track and person it is.
 
         Raises:
             ConfigError: there is no such frame; settings that make no sense.
             FacesetError, KonterfeiError: it cannot be merged.
         """
         seen = self._merged(index, settings or self.settings, {})
-        return replace(seen, image=self._labelled(seen.image))
+        image = named(seen.image, [record.face for record in self.faces_at(index)]) if names else seen.image
+        return replace(seen, image=self._labelled(image))
 
     def _merged(self, index: int, base: MergeSettings, over: Mapping[str, Value]) -> Look:
         """A frame without its label. `over`: controls with values that count for more than everything else."""
