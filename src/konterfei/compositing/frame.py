@@ -226,12 +226,12 @@ def _drawn(face: Face, swapped: Swapped, frame: Array, mode: MergeMode, settings
 def _finished(merged: Array, region: Region, over: Array, cover: Array, settings: MergeSettings) -> Array:
     """`over` blended into the region of `merged`, whose own pixels are made worse under the mask if asked for."""
     under = merged[region]
-    inner = np.minimum(cover * _STEEPEST, 1.0)
     if settings.plate_denoise or settings.plate_resolution < 1.0:
-        under = alpha_blend(under, _worsened(merged, region, settings), inner)
+        under = alpha_blend(under, _worsened(merged, region, settings), np.minimum(cover * _STEEPEST, 1.0))
     blended = alpha_blend(under, over, cover)
     if settings.palette:
-        blended = alpha_blend(blended, few_colors(blended), inner * np.float32(settings.palette))
+        share = np.minimum(cover * _STEEPEST, 1.0) * np.float32(settings.palette)
+        blended = alpha_blend(blended, few_colors(blended), share)
     return blended
 
 
