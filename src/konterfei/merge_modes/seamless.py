@@ -3,8 +3,8 @@
 Perez et al. 2003, "Poisson image editing": what is added to the face is the membrane, harmonic inside, that spans the
 differences at the edge. The edge is the mask's soft one: nothing flips from frame to frame. It is broad, so it is
 solved on a coarse grid of the crop, in floats: 16-bit plates keep their depth, and nothing is rounded. OpenCV's
-seamlessClone, as DeepFaceLab uses it, works on whole 8-bit frames. Colours are transferred afterwards, as there: what is
-cloned hangs on the edge, and the plate's mean is calmer.
+seamlessClone, as DeepFaceLab uses it, works on whole 8-bit frames. Colours are transferred afterwards, as there: what
+is cloned hangs on the edge, and the plate's mean is calmer.
 """
 
 from __future__ import annotations
