@@ -159,7 +159,7 @@ def _lay(face: Face, swapped: Swapped, frame: Array, merged: Array, region: Regi
     """Blend one prepared face into `merged`, in place, within `region`."""
     assert swapped.alpha is not None
     mode: MergeMode = MERGE_MODES.load(settings.mode)
-    laid = _drawn(swapped, frame, mode, settings)
+    laid = _drawn(face, swapped, frame, mode, settings)
     alpha = project(swapped.alpha, swapped.crop, settings.face_scale, region)
     alpha[alpha < _FAINT] = 0.0
     if mode.cover in ("mask", "crop"):
@@ -187,14 +187,15 @@ def _square(swapped: Swapped) -> Array:
     return square
 
 
-def _drawn(swapped: Swapped, frame: Array, mode: MergeMode, settings: MergeSettings) -> Laid:
-    """The face as it is pasted, in its crop: colours, mode, sharpness, motion."""
+def _drawn(face: Face, swapped: Swapped, frame: Array, mode: MergeMode, settings: MergeSettings) -> Laid:
+    """The face as it is pasted, in its crop: colours and mode, sharpness, motion."""
     assert swapped.alpha is not None and swapped.colors is not None
     image, size = swapped.image, swapped.crop.size
     if mode.is_raw:
         return Laid(image=image)
     transfer: ColorTransfer = COLOR_TRANSFERS.load(settings.color)
-    image = transfer.apply(image, swapped.colors.swapped, swapped.colors.plate)
+    if not mode.color_last:
+        image = transfer.apply(image, swapped.colors.swapped, swapped.colors.plate)
     under = swapped.aligned
     if settings.face_scale != 1.0:
         under = place(swapped.crop, size, settings.face_scale).cut(frame)
@@ -208,6 +209,9 @@ def _drawn(swapped: Swapped, frame: Array, mode: MergeMode, settings: MergeSetti
         )
     )
     image = laid.image
+    if mode.color_last:
+        weights = skin_weights(swapped.both, swapped.crop.crop_from_frame @ face.landmarks)
+        image = transfer.apply(image, transfer.statistics(image, weights), swapped.colors.plate)
     if settings.sharpen > 0:
         image = sharpen(image, settings.sharpen, box=settings.sharpen_mode == "box")
     elif settings.sharpen < 0:
@@ -222,12 +226,12 @@ def _drawn(swapped: Swapped, frame: Array, mode: MergeMode, settings: MergeSetti
 def _finished(merged: Array, region: Region, over: Array, cover: Array, settings: MergeSettings) -> Array:
     """`over` blended into the region of `merged`, whose own pixels are made worse under the mask if asked for."""
     under = merged[region]
-    inner = np.minimum(cover * _STEEPEST, 1.0)
     if settings.plate_denoise or settings.plate_resolution < 1.0:
-        under = alpha_blend(under, _worsened(merged, region, settings), inner)
+        under = alpha_blend(under, _worsened(merged, region, settings), np.minimum(cover * _STEEPEST, 1.0))
     blended = alpha_blend(under, over, cover)
     if settings.palette:
-        blended = alpha_blend(blended, few_colors(blended), inner * np.float32(settings.palette))
+        share = np.minimum(cover * _STEEPEST, 1.0) * np.float32(settings.palette)
+        blended = alpha_blend(blended, few_colors(blended), share)
     return blended
 
 
