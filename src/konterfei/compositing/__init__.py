@@ -7,6 +7,7 @@ frame.py      one frame: cut, mask, colour, mode
 placing.py    crops at other sizes, and as they lie in the frame
 motion.py     how a face moves
 colors.py     colour statistics along a track, without flicker
+steadying.py  drawn faces and masks along a track, without shimmer
 keys.py       settings that change over frames, and from face to face (a merge.toml: keys_file.py, layers.py)
 """
 
@@ -17,8 +18,10 @@ from konterfei.compositing.frame import merge_frame, merge_layers, prepare, touc
 from konterfei.compositing.keys import Keys
 from konterfei.compositing.motion import motion_of
 from konterfei.compositing.settings import MergeSettings
+from konterfei.compositing.steadying import STEADY_REACH, smooth_along, steady_face
 
 __all__ = [
+    "STEADY_REACH",
     "DflSettings",
     "FaceColors",
     "Keys",
@@ -34,7 +37,9 @@ __all__ = [
     "prepare",
     "reach_frames",
     "segment",
+    "smooth_along",
     "smooth_colors",
+    "steady_face",
     "touched",
     "untouched",
 ]

@@ -24,6 +24,7 @@ _RANGES: Final = {
     "plate_resolution": (0.01, 1.0),
     "palette": (0.0, 1.0),
     "color_smoothing": (0.0, 5.0),
+    "steady": (0.0, 3.0),
 }
 
 
@@ -72,6 +73,9 @@ class MergeSettings:
     whole frame]."""
     color_smoothing: float = 0.15
     """Standard deviation, in seconds, of the window that contrast is averaged over (0 = each frame alone)."""
+    steady: float = 1.0
+    """How much of what changes in the drawn face and its masks from frame to frame, and not on the plate, is taken for
+    shimmer: 0 = nothing, each frame stays as drawn, 1 = what is likely noise, 3 = fine expression too."""
     dfl_exact: str | None = None
     """Do what DeepFaceLab's merger does, with its quirks, for shots that must match old ones: its own settings as
     "name=value, name=value", the others at its defaults ("defaults" = all of them). Those above are then not used."""
