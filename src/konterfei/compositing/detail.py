@@ -1,0 +1,274 @@
+"""Sharpness and grain of a swapped face: brought to those of the plate's face, which it covers.
+
+What a model draws is as sharp as its own resolution and has no grain; the plate is as sharp as its lens, its motion and
+its codec left it. Both are measured in the frame's own pixels, well inside the mask, in octaves of fineness: the mean
+square of each octave over the whole face (eyes, brows and lips rule it), and on plain skin (the median of small
+blocks), which is pores, grain and the codec's noise. Then
+
+- a face that is too sharp is blurred, octave by octave;
+- one that is too soft gets steeper edges: unsharp masking, kept between the darkest and the lightest that the face
+  shows near by, so that no halo and no ringing can come of it;
+- what skin then lacks is the plate's own skin: its finest octaves, cut off wherever they stand out of the grain, so
+  that brows, glasses and wrinkles of the plate stay behind. It moves, flickers and blurs as the plate does, has its
+  spectrum, its colours and the codec's marks, and needs no random numbers: merging again gives equal pixels. Drawn
+  anew in each frame from random numbers with the same spectrum, grain flickers 1.3 to 2.9 times as much (measured on
+  two real clips, whose grain the codec drags along with the face).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+OCTAVES: Final = 4
+"""Periods of 2, 4, 8 and 16 px and up. The coarsest is only measured: it tells strong features from faint ones."""
+MOST_SHARPENING: Final = 4.0
+"""Most that edges are steepened, as the amount of an unsharp mask. Looked at on real clips at 100 and 200 %."""
+MOST_SOFTENING: Final = 0.02
+"""Least that is left of an octave."""
+REACH: Final = 2.0
+"""The window over time ends after so many standard deviations."""
+_FEATURES: Final = 0.85
+"""Part of a face that is skin: what varies less than the rest (shading) is steepened less, or it looks painted."""
+_STANDS_OUT: Final = 3.0
+"""Energy, in that of the skin's grain, from which on the plate's fine structure is a feature, not to be carried over:
+of skin alone, one pixel in thirty has more."""
+_NEAR: Final = 7
+"""Side of the window, px, in which structure stands out or not."""
+_BLOCK: Final = 8
+"""Side of the blocks, px, of which the median is plain skin."""
+_FEWEST_BLOCKS: Final = 6
+"""A face with less skin than that is too small to be measured."""
+_SOLID: Final = 0.98
+"""Coverage from which on a pixel counts as the face's."""
+_SEAM: Final = 9
+"""Side of the window, px, that must be covered all over: the mask's edge is no detail of the face."""
+_FEATURELESS: Final = (0.5 / 255.0) ** 2
+"""Energy of the coarsest octave below which a face shows nothing to be sharp or soft."""
+_BLUR_CHANGE: Final = 0.25
+"""Change of the plate's sharpness between two frames that makes them strangers, as a logarithm: a whip of the head is
+not to be smeared over the frames around it."""
+_TINY: Final = 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class FaceDetail:
+    """How sharp and how grainy the plate is where one face will lie.
+
+    Attributes:
+        energy: mean square of each octave over the face, finest first, of luma in [0, 1]. [OCTAVES]
+        grain: the same of plain skin. [OCTAVES]
+        is_measured: whether there was enough face to measure.
+        time_s: when the frame is shown, seconds.
+        track: the face's track; frames of other tracks are strangers.
+    """
+
+    energy: Array
+    grain: Array
+    is_measured: bool
+    time_s: float = 0.0
+    track: int | None = None
+
+
+def measure_detail(plate: Array, alpha: Array, time_s: float = 0.0, track: int | None = None) -> FaceDetail:
+    """Sharpness and grain of the plate under a face.
+
+    Args:
+        plate: the frame's pixels around the face. RGB [h, w, 3] float32 in [0, 1]
+        alpha: how much the face will cover them. [h, w] float32 in [0, 1]
+        time_s, track: kept in the answer.
+    """
+    core = _core(alpha)
+    if not _is_enough(core):
+        return FaceDetail(np.zeros(OCTAVES), np.zeros(OCTAVES), False, time_s, track)
+    octaves = _octaves(_luma(plate))
+    return FaceDetail(_energy(octaves, core), _plain(octaves, core), True, time_s, track)
+
+
+def smooth_detail(detail: FaceDetail, others: Sequence[FaceDetail], sigma_s: float) -> FaceDetail:
+    """`detail` averaged over the frames around it: what is aimed at does not tremble, and does not lag.
+
+    The window is symmetric in time and falls off with the distance in time and with the change of the plate's
+    sharpness; frames of another track (so of another shot) do not count. What the drawn face needs to get there is
+    found anew in each frame.
+
+    Args:
+        detail: of the frame itself.
+        others: of the frames around it, in any order, with or without the frame itself.
+        sigma_s: standard deviation of the window in seconds; 0 = no averaging.
+    """
+    if not detail.is_measured or sigma_s <= 0:
+        return detail
+    sum_energy, sum_grain, total = _log(detail.energy), _log(detail.grain), 1.0
+    for other in others:
+        apart = abs(other.time_s - detail.time_s)
+        if other.track != detail.track or not other.is_measured or not 0 < apart <= REACH * sigma_s * (1 + 1e-9):
+            continue
+        change = _blur_change(detail, other)
+        weight = math.exp(-0.5 * ((apart / sigma_s) ** 2 + (change / _BLUR_CHANGE) ** 2))
+        sum_energy, sum_grain = sum_energy + weight * _log(other.energy), sum_grain + weight * _log(other.grain)
+        total += weight
+    return replace(detail, energy=np.exp(sum_energy / total), grain=np.exp(sum_grain / total))
+
+
+def match_detail(
+    face: Array, plate: Array, alpha: Array, wanted: FaceDetail, pixel: float, detail: float = 1.0, grain: float = 1.0
+) -> Array:
+    """The face as sharp and as grainy as the plate.
+
+    Args:
+        face: as it will be pasted, over the same pixels as `plate`. RGB [h, w, 3] float32 in [0, 1]
+        plate: see `measure_detail`.
+        alpha: see `measure_detail`.
+        wanted: of the plate, perhaps smoothed over time.
+        pixel: size of one of the drawn face's pixels in the frame, px; edges are steepened over that width.
+        detail: how far sharpness is brought to the plate's, 0 (not at all) to 1 (wholly).
+        grain: how much of the plate's grain is laid over the skin, 0 to 1.
+
+    Returns:
+        [h, w, 3] float32 in [0, 1]; `face` itself where there is nothing to do
+    """
+    core = _core(alpha)
+    if not wanted.is_measured or not _is_enough(core) or (detail <= 0 and grain <= 0):
+        return face
+    luma = _luma(face)
+    octaves = _octaves(luma)
+    change = _resharpened(luma, octaves, core, wanted, pixel, detail) - luma if detail > 0 else np.zeros_like(luma)
+    matched = face + change[..., None]
+    if grain > 0:
+        shown = _plain(_octaves(luma + change, OCTAVES - 1), core) if detail > 0 else _plain(octaves[:-1], core)
+        matched += _texture(plate, wanted.grain, shown, grain)
+    return np.clip(matched, 0.0, 1.0, out=matched)
+
+
+def _resharpened(
+    luma: Array, octaves: list[Array], core: Array, wanted: FaceDetail, pixel: float, strength: float
+) -> Array:
+    """`luma` with steeper or softer edges. Grain is left out of the comparison: it is no sharpness."""
+    skin = _plain(octaves, core)
+    there = np.maximum(_energy(octaves, core) - skin, _TINY)
+    plate = np.maximum(wanted.energy - wanted.grain, _TINY)
+    if min(there[-1], plate[-1]) < _FEATURELESS:
+        return luma
+    # strong features (glasses, a beard) on the plate's face alone must not be answered with over-sharpened skin, nor
+    # those of the drawn face be blurred away
+    bolder = plate[-1] / there[-1]
+    keep = np.sqrt(plate[:-1] / np.clip(bolder, 0.7, 2.0) / there[:-1]) ** strength
+    keep = np.maximum.accumulate(np.clip(keep, MOST_SOFTENING, 1.0))  # a blur takes most from the finest
+    if keep[0] < 1.0:
+        return luma + sum((k - 1.0) * octave for k, octave in zip(keep, octaves[:-1], strict=True))
+    aim = there[0] * (plate[0] / np.clip(bolder, 1.0, 2.0) / there[0]) ** strength
+    return _steeper(luma, core, aim + skin[0], pixel) if aim > there[0] else luma
+
+
+def _steeper(luma: Array, core: Array, aim: float, pixel: float) -> Array:
+    """`luma` with edges so steep that its finest octave has the energy `aim`, or as steep as they may be."""
+    side = 2 * max(round(pixel), 1) + 1
+    window = np.ones((side, side), np.uint8)
+    darkest, lightest = cv2.erode(luma, window), cv2.dilate(luma, window)
+    edges = luma - cv2.GaussianBlur(luma, (0, 0), max(pixel, 1.0), borderType=cv2.BORDER_REFLECT_101)
+    spread = np.square(lightest - darkest)
+    edges *= spread / (spread + max(float(np.quantile(spread[core > 0][::7], _FEATURES)), _TINY))
+
+    def steepened(amount: float) -> Array:
+        return np.clip(luma + np.float32(amount) * edges, darkest, lightest)
+
+    def reached(picture: Array) -> float:
+        return float(_energy(_octaves(picture, 1), core)[0])
+
+    low, high, best = 0.0, MOST_SHARPENING, steepened(MOST_SHARPENING)
+    at_low, at_high = reached(luma), reached(best)
+    if at_high <= aim:
+        return best
+    for _ in range(2):  # the square root of the energy grows about as the amount does
+        share = (math.sqrt(aim) - math.sqrt(at_low)) / max(math.sqrt(at_high) - math.sqrt(at_low), _TINY)
+        amount = low + min(max(share, 0.0), 1.0) * (high - low)
+        best = steepened(amount)
+        found = reached(best)
+        if found < aim:
+            low, at_low = amount, found
+        else:
+            high, at_high = amount, found
+    return best
+
+
+def _texture(plate: Array, wanted: Array, there: Array, strength: float) -> Array:
+    """The plate's own grain, as much of it as the skin lacks. [h, w, 3] float32"""
+    texture = np.zeros_like(plate)
+    for number, octave in enumerate(_octaves(plate, len(there))):
+        lack = 1.0 - there[number] / max(wanted[number], _TINY)
+        if lack <= 0 or wanted[number] <= _TINY:
+            continue
+        local = cv2.blur(np.square(_luma(octave)), (_NEAR, _NEAR), borderType=cv2.BORDER_REFLECT_101)
+        most = np.float32(_STANDS_OUT * wanted[number])
+        share = np.float32(strength * math.sqrt(lack)) * (most / np.maximum(local, most))
+        texture += octave * share[..., None]
+    return texture
+
+
+def _octaves(image: Array, count: int = OCTAVES) -> list[Array]:
+    """Structure of `image` by fineness: differences of ever wider binomial blurs (a trous), not decimated."""
+    octaves = []
+    for number in range(count):
+        step = 1 << number
+        kernel = np.zeros(2 * step + 1, np.float32)
+        kernel[[0, step, -1]] = 0.25, 0.5, 0.25
+        smoother = cv2.sepFilter2D(image, -1, kernel, kernel, borderType=cv2.BORDER_REFLECT_101)
+        octaves.append(image - smoother)
+        image = smoother
+    return octaves
+
+
+def _core(alpha: Array) -> Array:
+    """Where to measure: pixels of the face, away from the mask's edge. [h, w] uint8, 0 or 1"""
+    window = np.ones((_SEAM, _SEAM), np.uint8)
+    solid = (alpha > _SOLID).astype(np.uint8)
+    return cv2.erode(solid, window, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+
+
+def _is_enough(core: Array) -> bool:
+    return int(_blocks(core.astype(np.float32)).sum()) >= _FEWEST_BLOCKS if min(core.shape) >= _BLOCK else False
+
+
+def _blocks(core: Array) -> Array:
+    """Which blocks lie wholly inside. bool"""
+    return _averaged(core) > 1.0 - 1e-3
+
+
+def _averaged(image: Array) -> Array:
+    rows, columns = (side // _BLOCK for side in image.shape)
+    return cv2.resize(image[: rows * _BLOCK, : columns * _BLOCK], (columns, rows), interpolation=cv2.INTER_AREA)
+
+
+def _energy(octaves: Sequence[Array], core: Array) -> Array:
+    """Mean square over the core. [octaves]"""
+    pixels = cv2.countNonZero(core)
+    return np.array([cv2.norm(octave, cv2.NORM_L2SQR, core) / pixels for octave in octaves])
+
+
+def _plain(octaves: Sequence[Array], core: Array) -> Array:
+    """Mean square in plain places: the median of blocks. [octaves]"""
+    inside = _blocks(core.astype(np.float32))
+    return np.array([np.median(_averaged(np.square(octave))[inside]) for octave in octaves], np.float64)
+
+
+def _luma(image: Array) -> Array:
+    return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+
+
+def _log(energy: Array) -> Array:
+    return np.log(np.maximum(energy, _TINY))
+
+
+def _blur_change(a: FaceDetail, b: FaceDetail) -> float:
+    """How much sharper or softer the plate became: change of fine over coarse amplitude, as a logarithm."""
+    slopes = [0.5 * (_log(x.energy[:2]).mean() - _log(x.energy[-1:]).mean()) for x in (a, b)]
+    return float(abs(slopes[1] - slopes[0]))
