@@ -44,7 +44,7 @@ class Painter:
         self.mask, self.slow_s, self.broken_at = mask, slow_s, broken_at
         self.batches = []
 
-    def swap(self, images):
+    def draw(self, images):
         time.sleep(self.slow_s)
         self.batches.append(len(images))
         drawn = np.clip(images.astype(np.float32) / 255 * np.float32([0.3, 0.6, 1.0]), 0, 1)
@@ -52,7 +52,8 @@ class Painter:
             drawn[0] = np.nan
         y, x = np.mgrid[:64, :64] / 64 - 0.5
         disk = (np.hypot(x, y) < 0.45).astype(np.float32) * self.mask
-        return drawn, np.repeat(disk[None], len(images), axis=0)
+        masks = np.repeat(disk[None], len(images), axis=0)
+        return drawn, masks, np.ones_like(masks)
 
 
 def face(index, x=None, track=0):

@@ -1,68 +1,91 @@
 """The books and the encoder thread of merge."""
 
 import threading
-from collections import deque
 from fractions import Fraction
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from merge_material import decode
 
 from konterfei.errors import OutputError
 from konterfei.io.manifest import Manifest
-from konterfei.io.video import Frame, VideoWriter
+from konterfei.io.video import VideoWriter
 from konterfei.stages._merge_output import Drawn
-from konterfei.stages._merge_parts import PartEncoder, PartRecord, Parts, Tally
-from konterfei.stages._merge_stream import NO_FACE, SWAPPED, Clock
+from konterfei.stages._merge_parts import Ledger, PartEncoder, PartRecord, Parts
+from konterfei.stages._merge_stream import NO_FACE, SWAPPED
 
 IMAGE = np.zeros((32, 32, 3), np.uint8)
 
 
-def frames(*indices):
-    return [Frame(i, Fraction(i, 25), IMAGE) for i in indices]
-
-
-def book(indices, records=(), part=10, begin=0, lost=0, is_trial=False):
-    """The records of a run over these frames."""
-    tally = Tally(list(records), part, begin, 3, is_trial=is_trial)
+def book(indices, numbers=range(10), part=10, wanted=range(10**9), begin=0, lost=0):
+    """The records of a reading that gives these frames."""
+    ledger = Ledger(numbers, part, wanted, begin)
     closed = []
-    for frame in frames(*indices):
-        closed.append(tally.turn(frame, Clock()))
-        tally.count(frame, SWAPPED if frame.index % 2 else NO_FACE, 1, False, [])
-    closed.append(tally.end(Clock(), lost))
-    return [record for record in closed if record], tally
+    for index in indices:
+        closed += ledger.turn(index)
+        if index in wanted and index // part in numbers:
+            ledger.part.count(SWAPPED if index % 2 else NO_FACE, 1, False)
+    return closed + ledger.end(lost)
+
+
+def figures(records):
+    return [(r.number, r.frames, r.lost, r.is_last) for r in records]
 
 
 def test_frames_fall_into_parts():
-    records, tally = book(range(25))
-    assert [(r.number, r.previous, r.stop, r.frames) for r in records] == [
-        (0, None, 10, 10),
-        (1, 0, 20, 10),
-        (2, 1, 25, 5),
-    ]
-    assert (tally.frames, tally.swapped) == (25, 12)
-    assert records[0].counts == {NO_FACE: 5, SWAPPED: 5}
+    records = book(range(25))
+    assert figures(records) == [(0, 10, 0, False), (1, 10, 0, False), (2, 5, 0, True)]
+    assert records[0].counts == {NO_FACE: 5, SWAPPED: 5} and records[0].swapped == 5
 
 
 def test_lost_frames_count_once_wherever_they_were():
     there = [i for i in range(40) if i not in (0, 5, 9, 10, *range(20, 30), 39)]
-    records, _ = book(there, lost=15)
-    assert sum(r.lost for r in records) == 15
-    assert [r.number for r in records] == [0, 1, 3] and records[2].previous == 1
-    again, _ = book([i for i in there if i >= 20], records[:2], begin=20, lost=11)
-    assert [r.lost for r in again] == [r.lost for r in records[2:]]
+    whole = book(there, lost=15)
+    assert figures(whole) == [(0, 7, 3, False), (1, 9, 1, False), (2, 0, 10, False), (3, 9, 1, True)]
+    apart = book([i for i in there if i < 31], range(2)) + book([i for i in there if i >= 17], range(2, 5), begin=17,
+                                                                 lost=11)  # fmt: skip
+    assert figures(apart) == figures(whole)
 
 
-def test_a_trial_begins_at_time_zero_and_goes_on_so():
-    records, tally = book(range(15, 30), begin=15, is_trial=True)
-    assert tally.origin == Fraction(15, 25)
-    _, again = book(range(20, 30), records[:1], begin=20, is_trial=True)
-    assert again.origin == Fraction(15, 25)
+def test_frames_around_a_run_are_looked_at_only():
+    records = book(range(7, 33), range(1, 3), begin=7)
+    assert figures(records) == [(1, 10, 0, False), (2, 10, 0, False)]
+    records = book(range(7, 30), range(1, 3), begin=7)  # none comes after: the plate ends here
+    assert figures(records) == [(1, 10, 0, False), (2, 10, 0, True)]
+
+
+def test_a_run_beyond_the_end_gives_nothing():
+    assert book(range(27, 30), range(3, 6), begin=27) == []
+    assert book([], range(3, 6), begin=27) == []
+
+
+def test_a_trial_ends_within_a_part():
+    assert figures(book(range(3, 20), range(2), wanted=range(5, 14), begin=3)) == [(0, 5, 0, False), (1, 4, 0, False)]
+
+
+@given(st.sets(st.integers(0, 59)), st.integers(1, 12), st.integers(0, 4))
+def test_the_sums_do_not_depend_on_how_a_plate_is_divided(gone, part, reach):
+    there = [i for i in range(60) if i not in gone]
+    whole = book(there, range(-(-60 // part)), part, lost=len(gone))
+    assert sum(r.frames for r in whole) == len(there)
+    if there:
+        assert sum(r.lost for r in whole) == len(gone)
+    for number in range(-(-60 // part)):
+        first = number * part
+        begin, stop = max(first - reach, 0), first + part + reach
+        seen = [i for i in there if begin <= i < stop]
+        lost = len([i for i in gone if begin <= i < stop])
+        alone = book(seen, range(number, number + 1), part, begin=begin, lost=lost)
+        wanted = {r.number: r for r in whole}.get(number)
+        if alone and wanted:
+            assert (alone[0].frames, alone[0].counts) == (wanted.frames, wanted.counts)
 
 
 def test_records_survive_their_file():
-    record = PartRecord(number=3, previous=1, stop=40, frames=9, lost=1, origin=Fraction(1, 3), counts={"x": 2},
-                        colors=deque([[], []]), seconds={"model": 1.5}, sha256="ab")  # fmt: skip
+    record = PartRecord(number=3, frames=9, lost=1, counts={"x": 2}, told={"erode": 0.1}, seconds={"model": 1.5},
+                        fingerprint="cd", is_last=True, sha256="ab")  # fmt: skip
     assert PartRecord.from_json(record.to_json()) == record
 
 
@@ -94,12 +117,12 @@ def test_parts_are_taken_up_in_order(parts):
         for number in (0, 1):
             for index in range(3):
                 encoder.write(drawn(3 * number + index), number)
-            encoder.close_part(PartRecord(number=number, previous=number - 1 if number else None, stop=3 * number + 3))
-    found, changes = parts.begin(Manifest(stage="merge"))
-    assert [record.number for record in found] == [0, 1] and not changes
+            encoder.close_part(PartRecord(number=number, frames=3))
+    assert not parts.begin(Manifest(stage="merge"))
+    assert parts.numbers() == [0, 1] and parts.record(1).frames == 3 and parts.record(2) is None
     assert decode(parts.path(1))[1] == [Fraction(i, 25) for i in (3, 4, 5)]
-    found, changes = parts.begin(Manifest(stage="merge", settings={"crf": 3}))
-    assert not found and changes == ["crf is 3, was not set"]
+    changes = parts.begin(Manifest(stage="merge", settings={"crf": 3}))
+    assert not parts.numbers() and changes == ["crf is 3, was not set"]
 
 
 def test_an_error_of_the_encoder_reaches_the_stage(parts):
@@ -119,7 +142,7 @@ def test_what_the_writer_notes_is_kept_once(parts):
     with PartEncoder(parts, lambda path: Writer(path, 33, 32, preset="ultrafast")) as encoder:
         for number in range(2):
             encoder.write(drawn(number, odd), number)
-            encoder.close_part(PartRecord(number=number, previous=None, stop=number + 1))
+            encoder.close_part(PartRecord(number=number, frames=1))
     (note,) = encoder.notes
     assert "4:4:4" in note
 

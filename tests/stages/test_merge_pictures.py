@@ -167,7 +167,7 @@ def test_stopped_it_goes_on_with_the_parts_that_are_whole(config):
     first = {path.name: sha256(path) for path in (config.parts_folder / "part_000000").iterdir()}
     reporter = Recorder()
     assert merge(config, reporter, Painter()).frames == SHOT
-    assert any("Going on at frame" in line for line in reporter.notes)
+    assert any("Going on: " in line for line in reporter.notes)
     assert len(first) == 4 and all(sha256(config.output / name) == digest for name, digest in first.items())
 
 

@@ -32,8 +32,8 @@ NTSC = Fraction(30000, 1001)
 class Mirror(Painter):
     """A model that draws what it is shown."""
 
-    def swap(self, images):
-        return images.astype(np.float32) / 255, super().swap(images)[1]
+    def draw(self, images):
+        return images.astype(np.float32) / 255, *super().draw(images)[1:]
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_a_merge_of_pictures_goes_on_where_it_was_stopped(place, config):
     assert (config.parts_folder / "part_000000.json").exists()
     reporter = Recorder()
     assert merge(config, reporter, Mirror()).swapped == FRAMES
-    assert any("Going on at frame" in line for line in reporter.notes)
+    assert any("Going on: " in line for line in reporter.notes)
     assert decode(config.output)[1] == [index / NTSC for index in range(FRAMES)]
 
 

@@ -41,7 +41,8 @@ class Swapped:
     Attributes:
         crop: what the model was shown, at its own resolution S.
         image: RGB. [S, S, 3] float32 in [0, 1]
-        mask: the model's own mask. [S, S] float32 in [0, 1]
+        mask: of the drawn face, by the model. [S, S] float32 in [0, 1]
+        plate_mask: of the face that it replaces, by the model; None = as `mask`. [S, S] float32 in [0, 1]
         aligned: what the model was shown. [S, S, 3] uint8 RGB
         alpha: the mask to blend with, from `prepare`; None = `merge_frame` makes it. [W, W] float32 in [0, 1]
         colors: measured by `prepare`, perhaps smoothed over time since; None = `merge_frame` measures them.
@@ -51,8 +52,14 @@ class Swapped:
     image: Array
     mask: Array
     aligned: Array
+    plate_mask: Array | None = None
     alpha: Array | None = None
     colors: FaceColors | None = None
+
+    @property
+    def both(self) -> Array:
+        """Where both faces are face, so that neither spills: what is pasted by default. [S, S] float32 in [0, 1]"""
+        return self.mask if self.plate_mask is None else self.mask * self.plate_mask
 
 
 def cut_face(frame: Array, face: Face, face_type: FaceType, size: int) -> tuple[Crop, Array]:
@@ -71,7 +78,7 @@ def prepare(face: Face, swapped: Swapped, settings: MergeSettings, time_s: float
         time_s: when the frame is shown; goes into the colours, for smoothing them over time.
     """
     alpha = _alpha(face, swapped, settings)
-    weights = skin_weights(swapped.mask, swapped.crop.crop_from_frame @ face.landmarks)
+    weights = skin_weights(swapped.both, swapped.crop.crop_from_frame @ face.landmarks)
     transfer: ColorTransfer = COLOR_TRANSFERS.load(settings.color)
     colors = FaceColors(
         transfer.statistics(swapped.image, weights),
@@ -168,7 +175,7 @@ def _alpha(face: Face, swapped: Swapped, settings: MergeSettings) -> Array:
     """The mask to blend with: what counts as face, drawn inwards, softened, 0 at the crop's rim. [W, W] float32"""
     size = max(MASK_SIZE, swapped.crop.size)
     crop = _placed(swapped.crop, size, 1.0)
-    mask = MASKERS.load(settings.mask)(face, crop, _rescaled(swapped.aligned, size), _rescaled(swapped.mask, size))
+    mask = MASKERS.load(settings.mask)(face, crop, _rescaled(swapped.aligned, size), _rescaled(swapped.both, size))
     rim = round(_RIM * size)
     inside = np.zeros_like(mask)
     inside[rim:-rim, rim:-rim] = mask[rim:-rim, rim:-rim]

@@ -55,13 +55,22 @@ class Drawing:
         Raises:
             OutOfMemoryError: so many do not fit into the processor's memory at once.
         """
+        drawn, masks, own_masks = self.draw(images)
+        return drawn, masks * own_masks
+
+    def draw(self, images: Array) -> tuple[Array, Array, Array]:
+        """As `swap`, with the two masks apart (dfl-spec 8.3, learned-prd and learned-dst).
+
+        Returns:
+            images [N, R, R, 3]; masks of the drawn faces and of those that were given, [N, R, R]; float32 in [0, 1]
+        """
         batch = self._checked(images)
         task = f"draw {len(images)} faces of {self.resolution} px at once"
         with memory_errors(self._device, task, "Merge with a smaller --batch."):
             with torch.inference_mode(), autocast(self._device, self._precision):
                 drawn, dst_mask = self._model.swap(self._sent(batch), *self._morph)
-            mask = (drawn.mask.float() * dst_mask.float())[:, 0]
-            return _pictures(drawn.image), mask.cpu().numpy()
+            masks = [mask.float()[:, 0].cpu().numpy() for mask in (drawn.mask, dst_mask)]
+            return _pictures(drawn.image), masks[0], masks[1]
 
     def rebuild(self, src: Array, dst: Array) -> tuple[Array, Array]:
         """Each person drawn as themselves: how well the model knows them.

@@ -3,9 +3,10 @@
     out.mp4.parts/
       manifest.json         what is merged from what, with which settings: parts of another merge are not used
       part_000003.mp4       frames 750 to 999, encoded as the whole will be; of pictures, a folder part_000003
-      part_000003.json      written after it: its hash, its counts, what the frames after it need to know
+      part_000003.json      written after it: its hash, its counts, the fingerprint of all that its frames depend on
 
-A part counts when its record is there and its hash fits, and so do all before it.
+A part counts when its record is there, its hash fits, and its fingerprint is that of what is wanted. Parts do not
+depend on one another, so any of them can be made anew.
 """
 
 from __future__ import annotations
@@ -18,22 +19,17 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
-from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from konterfei.compositing import FaceColors
 from konterfei.errors import OutputError, UnreadableMediaError
 from konterfei.io.atomic import make_folder, remove_leftovers, sha256, write_json
 from konterfei.io.locks import exclusive
-from konterfei.io.manifest import Manifest
+from konterfei.io.manifest import Manifest, plain
 from konterfei.io.sequence import sequence_sha256
-from konterfei.io.video import Frame
 from konterfei.stages._merge_output import Drawn, PartWriter
-from konterfei.stages._merge_stream import SWAPPED, Clock
-
-Colors = list[FaceColors]
+from konterfei.stages._merge_stream import SWAPPED
 
 
 @dataclass(kw_only=True)
@@ -42,42 +38,53 @@ class PartRecord:
 
     Attributes:
         number: first frame's index over the frames of a part.
-        previous: number of the part before it; None for the first. Parts of which every frame was lost do not exist.
-        stop: index after its last frame.
-        frames: how many it holds.
-        lost: frames before and within it that could not be decoded.
-        origin: what was subtracted from the times of its frames.
+        fingerprint: hash of all that its frames depend on and that may change from part to part.
+        told: of that, what a person understands: the settings of its first frame.
+        frames: how many it holds; of 0 there is no file.
+        lost: frames of it that could not be decoded.
+        is_last: the plate ends in it.
         counts: reason -> frames; see `stages._merge_stream`.
         at_edge: swapped frames with a face that reaches over the frame's edge.
         faces: swapped faces.
-        colors: measured on its last frames, for smoothing over the joint.
         seconds: what it took, by step.
         sha256: of the file.
     """
 
     number: int
-    previous: int | None
-    stop: int
+    fingerprint: str = ""
+    told: dict[str, Any] = field(default_factory=dict)
     frames: int = 0
     lost: int = 0
-    origin: Fraction = Fraction(0)
+    is_last: bool = False
     counts: dict[str, int] = field(default_factory=dict)
     at_edge: int = 0
     faces: int = 0
-    colors: deque[Colors] = field(default_factory=deque)
     seconds: dict[str, float] = field(default_factory=dict)
     sha256: str = ""
 
+    def count(self, reason: str, faces: int, at_edge: bool) -> None:
+        """A frame of it is done."""
+        self.frames += 1
+        self.faces += faces
+        self.at_edge += at_edge
+        self.counts[reason] = self.counts.get(reason, 0) + 1
+
+    @property
+    def swapped(self) -> int:
+        """Frames with a swapped face."""
+        return self.counts.get(SWAPPED, 0)
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
-        plain = {name: value for name, value in asdict(self).items() if name not in ("colors", "origin")}
-        return {**plain, "origin": str(self.origin), "colors": [[c.to_json() for c in faces] for faces in self.colors]}
+        return plain(asdict(self))  # type: ignore[no-any-return]
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> PartRecord:
-        """The record of `to_json`. Raises KeyError, TypeError or ValueError when it is not one."""
-        colors = deque([FaceColors.from_json(c) for c in faces] for faces in data["colors"])
-        return cls(**{**data, "origin": Fraction(data["origin"]), "colors": colors})
+        """The record of `to_json`. Raises TypeError or ValueError when it is not one."""
+        record = cls(**data)
+        if not isinstance(record.number, int) or not isinstance(record.frames, int):
+            raise ValueError("a part's record without its numbers")
+        return record
 
 
 class Parts:
@@ -89,20 +96,24 @@ class Parts:
     """
 
     def __init__(self, folder: Path, suffix: str = ".mp4") -> None:
-        self.folder, self._suffix = folder, suffix
+        self.folder, self.suffix = folder, suffix
 
     def path(self, number: int) -> Path:
         """Video file, or folder of pictures, of a part."""
-        return self.folder / f"part_{number:06d}{self._suffix}"
+        return self.folder / f"part_{number:06d}{self.suffix}"
 
     def record_path(self, number: int) -> Path:
         """Record of a part."""
         return self.folder / f"part_{number:06d}.json"
 
+    def numbers(self) -> list[int]:
+        """Of the parts that have a record."""
+        return sorted(int(path.stem.removeprefix("part_")) for path in self.folder.glob("part_??????.json"))
+
     def digest(self, number: int) -> str:
         """The hash of a part. Raises OSError or UnreadableMediaError when it is not there."""
         path = self.path(number)
-        return sha256(path) if self._suffix else sequence_sha256(path)
+        return sha256(path) if self.suffix else sequence_sha256(path)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -115,14 +126,14 @@ class Parts:
         with exclusive(make_folder(self.folder) / ".lock", busy):
             yield
 
-    def begin(self, manifest: Manifest) -> tuple[list[PartRecord], list[str]]:
+    def begin(self, manifest: Manifest) -> list[str]:
         """Take up the work that is there, or start anew.
 
         Args:
-            manifest: of the merge that is wanted.
+            manifest: of the merge that is wanted: what all of its parts depend on.
 
         Returns:
-            the finished parts, in order; and what differs in those that were found and thrown away, in words
+            what differs in parts that were found and thrown away, in words
         """
         there = Manifest.load(self.folder)
         changes = manifest.differs_from(there) if there is not None else []
@@ -134,100 +145,86 @@ class Parts:
                     path.unlink()
             manifest.save(self.folder)
         remove_leftovers(self.folder)
-        return self._finished(), changes
+        return changes
 
     def is_complete(self, manifest: Manifest) -> bool:
-        """Whether all parts of this very merge were made and only the last steps were missing."""
+        """Whether all parts of this very merge were made once, and perhaps only the last steps were missing."""
         there = Manifest.load(self.folder) if self.folder.is_dir() else None
         return there is not None and there.complete and not manifest.differs_from(there)
 
-    def _finished(self) -> list[PartRecord]:
-        found: list[PartRecord] = []
-        for path in sorted(self.folder.glob("part_*.json")):
-            try:
-                record = PartRecord.from_json(json.loads(path.read_text("utf-8")))
-                if record.previous != (found[-1].number if found else None):
-                    break
-                if self.digest(record.number) != record.sha256:
-                    break
-            except (OSError, UnreadableMediaError, ValueError, KeyError, TypeError):
-                break  # torn by a power cut, or changed by hand: it and all after it are made again
-            found.append(record)
-        return found
+    def record(self, number: int) -> PartRecord | None:
+        """The record of a part that is whole; None where there is none."""
+        try:
+            record = PartRecord.from_json(json.loads(self.record_path(number).read_text("utf-8")))
+            if record.number != number or (record.frames and self.digest(number) != record.sha256):
+                return None
+        except (OSError, UnreadableMediaError, ValueError, KeyError, TypeError):
+            return None  # torn by a power cut, or changed by hand: it is made again
+        return record
+
+    def keep(self, record: PartRecord) -> None:
+        """A part is whole: note it."""
+        if record.frames:
+            record.sha256 = self.digest(record.number)
+        write_json(self.record_path(record.number), record.to_json())
 
     def remove(self) -> None:
         """Throw everything away: the result is there."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-class Tally:
-    """Keeps the books: which part a frame belongs to, what was swapped, what was lost.
+class Ledger:
+    """Keeps the books of one reading: which part a frame belongs to, what was lost.
 
     Args:
-        records: parts that are finished already.
+        numbers: of the parts wanted, one after the other.
         part_frames: indices that a part covers.
-        begin: index to go on at.
-        reach: frames that smoothing over time looks back at.
-        is_trial: the times of the result start at 0.
-
-    Attributes:
-        frames, swapped: so far, over all parts.
-        origin: what to subtract from times.
-        number: of the part in work.
-        past: colours measured on the last `reach` frames.
+        wanted: indices of the frames that go into the result.
+        begin: index that the reading begins at, perhaps before the first frame wanted.
     """
 
-    def __init__(self, records: list[PartRecord], part_frames: int, begin: int, reach: int, *, is_trial: bool) -> None:
-        self.frames = sum(record.frames for record in records)
-        self.swapped = sum(record.counts.get(SWAPPED, 0) for record in records)
-        self.past: deque[Colors] = deque(records[-1].colors if records else (), maxlen=reach)
-        self.origin = records[-1].origin if records else Fraction(0)
-        self.number = -1
-        self._previous = records[-1].number if records else None
-        self._expected = records[-1].stop if records else begin
-        self._begin, self._part_frames, self._is_trial = begin, part_frames, is_trial
-        self._gaps = 0
-        self._record: PartRecord | None = None
+    def __init__(self, numbers: range, part_frames: int, wanted: range, begin: int) -> None:
+        self._part_frames, self._wanted = part_frames, wanted
+        self._open = deque(PartRecord(number=number) for number in numbers)
+        self._next, self._gaps, self._has_begun = begin, 0, False
 
-    def turn(self, frame: Frame, clock: Clock) -> PartRecord | None:
-        """To be called with each frame: the part that ended before it, if one did."""
-        if self._is_trial and self._previous is None and self._record is None:
-            self.origin = frame.pts
-        number = frame.index // self._part_frames
-        if number == self.number:
-            return None
-        closed = self._close(clock)
-        self.number = number
-        self._record = PartRecord(number=number, previous=self._previous, stop=frame.index, origin=self.origin)
+    def frames_of(self, number: int) -> range:
+        """The indices of a part's frames that are wanted."""
+        first = number * self._part_frames
+        return range(max(first, self._wanted.start), min(first + self._part_frames, self._wanted.stop))
+
+    def turn(self, index: int) -> list[PartRecord]:
+        """To be called with each frame's index, those around the wanted ones too: the parts that end before it."""
+        self._gaps += index - self._next
+        closed = []
+        for record in list(self._open):
+            frames = self.frames_of(record.number)
+            record.lost += len(range(max(self._next, frames.start), min(index, frames.stop)))
+            self._has_begun |= index >= frames.start
+            if index >= frames.stop:
+                closed.append(self._open.popleft())
+            else:
+                break
+        self._next = index + 1
         return closed
 
-    def count(self, frame: Frame, reason: str, faces: int, at_edge: bool, colors: Colors) -> None:
-        """A frame of the part in work is done."""
-        assert self._record is not None
-        record, lost = self._record, max(frame.index - self._expected, 0)
-        record.lost += lost
-        self._gaps += max(frame.index - max(self._expected, self._begin), 0)
-        record.stop = self._expected = frame.index + 1
-        record.frames += 1
-        record.faces += faces
-        record.at_edge += at_edge
-        record.counts[reason] = record.counts.get(reason, 0) + 1
-        self.past.append(colors)
-        self.frames += 1
-        self.swapped += reason == SWAPPED
+    @property
+    def part(self) -> PartRecord:
+        """The part that the frame of the last `turn` belongs to, if it is wanted."""
+        return self._open[0]
 
-    def end(self, clock: Clock, lost_by_reader: int) -> PartRecord | None:
-        """The plate is at its end: the last part, if there is one. What the reader lost after its last frame counts."""
-        if self._record is not None:
-            self._record.lost += max(lost_by_reader - self._gaps, 0)
-        return self._close(clock)
+    def end(self, lost_by_reader: int) -> list[PartRecord]:
+        """The plate is at its end: the part in which it ends; none when all were closed, or none was reached.
 
-    def _close(self, clock: Clock) -> PartRecord | None:
-        record, self._record = self._record, None
-        if record is not None:
-            record.colors, record.seconds = self.past.copy(), clock.take()
-            self._previous = record.number
-        return record
+        Args:
+            lost_by_reader: frames that were missed in all.
+        """
+        if not self._open or not self._has_begun:
+            return []
+        record = self._open.popleft()
+        record.lost += max(min(lost_by_reader - self._gaps, self._wanted.stop - self._next), 0)
+        record.is_last = True
+        return [record]
 
 
 class PartEncoder:
@@ -292,7 +289,10 @@ class PartEncoder:
     def _work(self) -> None:
         try:
             while (item := self._get()) is not None:
-                self._encode_part(*item)
+                if isinstance(item, PartRecord):
+                    self._keep(item)  # every frame of it was lost
+                else:
+                    self._encode_part(*item)
         except _GivenUp:
             pass
         except BaseException as error:  # the next call of the stage raises it
@@ -305,9 +305,11 @@ class PartEncoder:
                 writer.write(item[1])
                 item = self._get()
         self.notes += [line for line in writer.notes if line not in self.notes]
-        item.sha256 = self._parts.digest(number)
-        write_json(self._parts.record_path(number), item.to_json())
-        self.written.append(item)
+        self._keep(item)
+
+    def _keep(self, record: PartRecord) -> None:
+        self._parts.keep(record)
+        self.written.append(record)
 
 
 class _GivenUp(Exception):

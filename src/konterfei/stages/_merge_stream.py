@@ -1,11 +1,12 @@
 """The way of the frames through a merge: decoded, drawn by the model in batches, steadied in colour, composited.
 
-Each step is a generator over the one before, so that only a few frames are held at a time. Batches end with a part:
-what a frame becomes does not depend on where the run began.
+Each step is a generator over the one before, so that only a few frames are held at a time. What a frame becomes does
+not depend on where the reading began.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -17,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from konterfei.compositing import (
-    FaceColors,
     MergeSettings,
     Swapped,
     cut_face,
@@ -37,6 +37,7 @@ SWAPPED = "swapped"
 NO_FACE = "no face in the faceset"
 OUTSIDE = "face outside the frame"
 COVERED = "nothing of the face inside the mask"
+_NO_PICTURE = np.zeros((0, 0, 3), np.uint8)
 
 
 class FaceSwapper(Protocol):
@@ -46,8 +47,17 @@ class FaceSwapper(Protocol):
     face_type: FaceType
     info: dict[str, Any]
 
-    def swap(self, images: Array) -> tuple[Array, Array]:
-        """[N, S, S, 3] uint8 RGB -> [N, S, S, 3] and [N, S, S] float32 in [0, 1]."""
+    def draw(self, images: Array) -> tuple[Array, Array, Array]:
+        """[N, S, S, 3] uint8 RGB -> the drawn faces [N, S, S, 3], their masks and those of the faces that were shown
+        [N, S, S]; float32 in [0, 1].
+        """
+
+
+class Cast(Protocol):
+    """Who draws whom; `_merge_cast.Cast` is one."""
+
+    def swapper_for(self, record: FaceRecord) -> FaceSwapper | None:
+        """The model that draws this face; None = it stays as it is."""
 
 
 @dataclass(kw_only=True)
@@ -56,24 +66,29 @@ class Item:
 
     Attributes:
         frame: as decoded.
-        records: its faces in the faceset.
-        shown: what the model is shown of each.
-        swapped: what it drew, prepared.
-        colors: as measured, before smoothing.
+        settings: of the merge, in this frame.
+        records: those of its faces that are swapped.
+        shown: by each one's model, what that is shown of it.
+        swapped: what it drew, prepared; later also steadied.
     """
 
     frame: Frame
-    records: list[FaceRecord]
-    shown: list[tuple[Crop, Array]] = field(default_factory=list)
+    settings: MergeSettings
+    records: list[FaceRecord] = field(default_factory=list)
+    shown: list[tuple[FaceSwapper, Crop, Array]] = field(default_factory=list)
     swapped: list[Swapped] = field(default_factory=list)
-    colors: list[FaceColors] = field(default_factory=list)
+
+    def without_frame(self) -> Item:
+        """What its neighbours need to know of it: the faces, not the picture, which is large."""
+        return replace(self, frame=replace(self.frame, image=_NO_PICTURE))
 
 
 class Clock:
-    """Adds up how long each step takes."""
+    """Adds up how long each step takes, on any thread."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self._lock = threading.Lock()
 
     @contextmanager
     def __call__(self, step: str) -> Iterator[None]:
@@ -81,11 +96,13 @@ class Clock:
         try:
             yield
         finally:
-            self.seconds[step] = self.seconds.get(step, 0.0) + time.perf_counter() - began
+            with self._lock:
+                self.seconds[step] = self.seconds.get(step, 0.0) + time.perf_counter() - began
 
     def take(self) -> dict[str, float]:
         """What was added up since the last call."""
-        taken, self.seconds = self.seconds, {}
+        with self._lock:
+            taken, self.seconds = self.seconds, {}
         return taken
 
     def waiting(self, items: Iterable[Any], step: str) -> Iterator[Any]:
@@ -102,39 +119,40 @@ class Clock:
 def draw(
     frames: Iterable[Frame],
     faces_at: Callable[[int], list[FaceRecord]],
-    swapper: FaceSwapper,
-    settings: MergeSettings,
+    cast: Cast,
+    settings_at: Callable[[int], MergeSettings],
     *,
     batch: int,
-    part: int,
     clock: Clock,
 ) -> Iterator[Item]:
-    """Frames with their faces drawn by the model, `batch` faces at a time, in order.
+    """Frames with their faces drawn by their models, `batch` faces at a time, in order.
+
+    Batches are filled up to their full size, so that what a face becomes does not depend on those beside it.
 
     Args:
         frames: in order.
-        faces_at: frame index -> faces to swap.
-        swapper: the model.
-        settings: of the merge.
-        batch: faces that the model is given at once.
-        part: frames in a part; a batch does not reach over its end.
+        faces_at: frame index -> faces.
+        cast: which model draws which of them.
+        settings_at: frame index -> settings of the merge.
+        batch: faces that a model is given at once.
         clock: told how long the steps take.
     """
     held: list[Item] = []
     faces = 0
     for frame in frames:
-        if held and held[-1].frame.index // part != frame.index // part:
-            yield from _drawn(held, swapper, settings, batch, clock)
-            held, faces = [], 0
-        item = Item(frame=frame, records=faces_at(frame.index))
+        item = Item(frame=frame, settings=settings_at(frame.index))
         with clock("cut"):
-            item.shown = [_cut(frame, record, swapper) for record in item.records]
+            for record in faces_at(frame.index):
+                swapper = cast.swapper_for(record)
+                if swapper is not None:
+                    item.records.append(record)
+                    item.shown.append((swapper, *_cut(frame, record, swapper)))
         held.append(item)
         faces += len(item.shown)
         if faces >= batch or not faces or len(held) >= 2 * batch:
-            yield from _drawn(held, swapper, settings, batch, clock)
+            yield from _drawn(held, batch, clock)
             held, faces = [], 0
-    yield from _drawn(held, swapper, settings, batch, clock)
+    yield from _drawn(held, batch, clock)
 
 
 def _cut(frame: Frame, record: FaceRecord, swapper: FaceSwapper) -> tuple[Crop, Array]:
@@ -153,63 +171,74 @@ def _cut(frame: Frame, record: FaceRecord, swapper: FaceSwapper) -> tuple[Crop, 
         ) from error
 
 
-def _drawn(held: list[Item], swapper: FaceSwapper, settings: MergeSettings, batch: int, clock: Clock) -> Iterator[Item]:
-    shown = [image for item in held for _, image in item.shown]
-    drawn: list[tuple[Array, Array]] = []
-    for start in range(0, len(shown), batch):
-        with clock("model"):
-            images, masks = swapper.swap(np.stack(shown[start : start + batch]))
-        drawn.extend(zip(images, masks, strict=True))
-    results = iter(drawn)
+def _drawn(held: list[Item], batch: int, clock: Clock) -> Iterator[Item]:
+    with clock("model"):
+        results = _in_batches([(swapper, image) for item in held for swapper, _, image in item.shown], batch)
     for item in held:
         with clock("prepare"):
-            for record, (crop, aligned) in zip(item.records, item.shown, strict=True):
-                image, mask = next(results)
-                if not (np.isfinite(image).all() and np.isfinite(mask).all()):
+            for record, (_, crop, aligned) in zip(item.records, item.shown, strict=True):
+                image, mask, plate_mask = next(results)
+                if not (np.isfinite(image).all() and np.isfinite(mask).all() and np.isfinite(plate_mask).all()):
                     raise KonterfeiError(
                         f"Frame {item.frame.index} cannot be merged: the model gives values that are no numbers. Its "
                         "training has diverged or its file is damaged; go on with training, or use an earlier run."
                     )
-                raw = Swapped(crop=crop, aligned=aligned, image=image, mask=mask)
-                item.swapped.append(prepare(record.face, raw, settings, float(item.frame.pts)))
-            item.colors = [s.colors for s in item.swapped if s.colors is not None]
+                raw = Swapped(crop=crop, aligned=aligned, image=image, mask=mask, plate_mask=plate_mask)
+                item.swapped.append(prepare(record.face, raw, item.settings, float(item.frame.pts)))
             item.shown = []
         yield item
 
 
-def steady(items: Iterable[Item], past: Iterable[list[FaceColors]], reach: int, sigma_s: float) -> Iterator[Item]:
-    """The items with colours smoothed over time, `reach` frames later.
+def _in_batches(shown: list[tuple[FaceSwapper, Array]], batch: int) -> Iterator[tuple[Array, Array, Array]]:
+    """What each model drew of the faces that it is shown, in their order."""
+    drawn: dict[int, tuple[Array, Array, Array]] = {}
+    for swapper in {id(swapper): swapper for swapper, _ in shown}.values():
+        theirs = [n for n, (one, _) in enumerate(shown) if one is swapper]
+        for start in range(0, len(theirs), batch):
+            chosen = theirs[start : start + batch]
+            full = [*chosen, *[chosen[-1]] * (batch - len(chosen))]
+            images, masks, plate_masks = swapper.draw(np.stack([shown[n][1] for n in full]))
+            drawn |= {n: (images[i], masks[i], plate_masks[i]) for i, n in enumerate(chosen)}
+    return iter([drawn[n] for n in range(len(shown))])
+
+
+def steady(items: Iterable[Item], reach: int, wanted: range) -> Iterator[Item]:
+    """The items, those that are wanted calm over time, `reach` frames later.
 
     Args:
-        items: in order.
-        past: colours measured on the frames before the first one, oldest first.
+        items: in order, with up to `reach` frames more than wanted on each side.
         reach: frames to look at on each side.
-        sigma_s: see `compositing.smooth_colors`.
+        wanted: indices of frames.
     """
-    before: deque[list[FaceColors]] = deque(past, maxlen=reach)
+    behind: deque[Item] = deque(maxlen=reach)
     ahead: deque[Item] = deque()
+
+    def next_item() -> Item:
+        item = ahead.popleft()
+        calm = _steadied(item, [*behind, item, *ahead]) if item.frame.index in wanted else item
+        behind.append(item.without_frame())
+        return calm
+
     for item in items:
         ahead.append(item)
         if len(ahead) > reach:
-            yield _steadied(ahead, before, sigma_s)
+            yield next_item()
     while ahead:
-        yield _steadied(ahead, before, sigma_s)
+        yield next_item()
 
 
-def _steadied(ahead: deque[Item], before: deque[list[FaceColors]], sigma_s: float) -> Item:
-    item = ahead.popleft()
-    around = [c for colors in (*before, item.colors, *(other.colors for other in ahead)) for c in colors]
-    before.append(item.colors)
-    item.swapped = [
-        replace(swapped, colors=smooth_colors(colors, around, sigma_s))
-        for swapped, colors in zip(item.swapped, item.colors, strict=True)
+def _steadied(item: Item, around: list[Item]) -> Item:
+    colors = [s.colors for other in around for s in other.swapped if s.colors is not None]
+    sigma_s = item.settings.color_smoothing
+    swapped = [
+        s if s.colors is None else replace(s, colors=smooth_colors(s.colors, colors, sigma_s)) for s in item.swapped
     ]
-    return item
+    return replace(item, swapped=swapped)
 
 
-def composite(item: Item, settings: MergeSettings) -> tuple[Array, str, int, bool]:
+def composite(item: Item) -> tuple[Array, str, int, bool]:
     """The finished frame; why it was swapped or not; how many faces were; whether one reaches over the frame's edge."""
-    image = item.frame.image
+    image, settings = item.frame.image, item.settings
     if not item.records:
         return image, NO_FACE, 0, False
     seen = [touched(swapped, image.shape, settings) is not None for swapped in item.swapped]

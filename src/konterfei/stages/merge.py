@@ -1,38 +1,44 @@
 """merge: the trained face back into the plate, labelled and signed.
 
-Frames are decoded on one thread, drawn and composited here, encoded on another, in parts of some seconds that are kept
-until the end (`_merge_parts`). What stands under the output's name is complete, labelled and signed, or not there.
+Frames are decoded, drawn, composited and encoded at the same time, on threads and processes (`_merge_render`), in parts
+of some seconds that are kept until the end (`_merge_parts`). What stands under the output's name is complete, labelled
+and signed, or not there.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import dataclass, fields, replace
+from fractions import Fraction
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
-from konterfei.compositing import MergeSettings, reach_frames
+from konterfei.compositing import MergeSettings
 from konterfei.errors import ConfigError, NoFacesError
 from konterfei.io.faceset import Faceset
 from konterfei.io.manifest import Manifest, input_record, plain
 from konterfei.io.sequence import frame_rate
-from konterfei.io.video import VideoInfo, is_sequence, look, open_frames, read_ahead
+from konterfei.io.video import VideoInfo, is_sequence, look, open_frames
 from konterfei.provenance.certificate import Identity, signing_identity
 from konterfei.provenance.consent import Consent, require
 from konterfei.provenance.credentials import Claim, Material
-from konterfei.provenance.label import LABELS, draw_label, wording
+from konterfei.provenance.label import LABELS, wording
 from konterfei.reporting import Reporter, check
 from konterfei.stages import _merge_checks as checks
-from konterfei.stages._merge_output import Drawn, Job, output_for
-from konterfei.stages._merge_parts import PartEncoder, PartRecord, Parts, Tally
+from konterfei.stages._merge_cast import Cast, CastOpener
+from konterfei.stages._merge_output import Job, output_for
+from konterfei.stages._merge_parts import PartRecord, Parts
+from konterfei.stages._merge_render import Rendering, render
 from konterfei.stages._merge_result import MergeResult
-from konterfei.stages._merge_stream import Clock, FaceSwapper, composite, draw, steady
+from konterfei.stages._merge_stream import FaceSwapper
 from konterfei.stages._settings import allow, parse_range
 
 ENCODER_PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
 """x264's, from fast and large to slow and small."""
+_PER_FRAME: Final = {item.name for item in fields(MergeSettings)} | {"range", "part_frames"}
+"""Settings that a part's fingerprint holds; `part_frames` says which frames those are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +86,10 @@ class MergeConfig(MergeSettings):
     """Processor of the model: auto, cpu, cuda, cuda:1, mps."""
     part_frames: int = 250
     """Frames that are encoded as one part: what a kill can cost."""
+    keep_parts: bool = False
+    """Keep the encoded parts (OUTPUT.parts), so that a merge with other settings makes only those anew that change."""
+    processes: int = 1
+    """Processes that merge at once. Each holds the model and a few frames; threads are shared out among them."""
     certificate: Path | None = None
     """Certificate chain (PEM) to sign with. None = one that konterfei makes for you, which proves no name."""
     key: Path | None = None
@@ -97,6 +107,7 @@ class MergeConfig(MergeSettings):
         allow("--crf", self.crf, 0 <= self.crf <= 51, "0 to 51")
         allow("--batch", self.batch, self.batch >= 1, "1 or more")
         allow("--threads", self.threads, self.threads >= 0, "0 or more")
+        allow("--processes", self.processes, self.processes >= 1, "1 or more")
         allow("--part-frames", self.part_frames, self.part_frames >= 2, "2 or more")
         presets = ", ".join(ENCODER_PRESETS)
         allow("--encoder-preset", self.encoder_preset, self.encoder_preset in ENCODER_PRESETS, presets)
@@ -145,9 +156,9 @@ def merge(config: MergeConfig, reporter: Reporter, swapper: FaceSwapper | None =
     info = checks.plate_info(config.video, config.fps, faceset.header.settings, reporter)
     start, stop = parse_range(config.range)
     checks.refuse_without_faces(faceset, start, stop)
-    swapper = swapper or checks.open_swapper(
-        config.model, config.device, config.threads, reporter, config.morph, config.snapshot
-    )
+    opener = CastOpener(config.model, config.device, config.threads, config.morph, config.snapshot, swapper)
+    cast = opener(reporter)
+    swapper = cast.swapper
 
     job = _job(config, info, plate, swapper, consent, identity)
     work = _manifest(config, job, plate, faceset, swapper)
@@ -155,15 +166,22 @@ def merge(config: MergeConfig, reporter: Reporter, swapper: FaceSwapper | None =
     output = output_for(config.output)
     if output.signs_parts:
         work = replace(whole, settings={**whole.settings, "signer": identity.fingerprint})
+    else:  # parts have fingerprints of what may change from one to the other
+        work = replace(
+            work,
+            inputs={name: record for name, record in work.inputs.items() if name != "faces"},
+            settings={name: value for name, value in work.settings.items() if name not in _PER_FRAME},
+        )
     parts = Parts(config.parts_folder, output.part_suffix)
     if not config.force:
         if done := _already_done(config, whole, before, reporter):
-            parts.remove()  # a kill may have left some of it
+            if not config.keep_parts:
+                parts.remove()  # a kill may have left some of it
             return done
         if not parts.is_complete(work):
             checks.refuse_foreign(config.output, before)
     with parts.locked():
-        records = _render(config, job, faceset, swapper, parts, work, reporter)
+        records = _render(config, job, faceset, (cast, opener), parts, work, reporter)
         return _finish(config, job, parts, records, (work, whole), reporter)
 
 
@@ -257,60 +275,34 @@ def _render(
     config: MergeConfig,
     job: Job,
     faceset: Faceset,
-    swapper: FaceSwapper,
+    cast: tuple[Cast, CastOpener],
     parts: Parts,
-    manifest: Manifest,
+    work: Manifest,
     reporter: Reporter,
 ) -> list[PartRecord]:
     """Make the parts that are not there yet; gives the records of all."""
-    complete = parts.is_complete(manifest)
-    records, changes = parts.begin(manifest)
+    changes = parts.begin(work)
     if changes:
         reporter.note(f"What was begun of '{config.output}' is not used, it was made otherwise: {'; '.join(changes)}.")
-    if complete and records:
-        return records
-    info, output = job.info, output_for(config.output)
     start, stop = parse_range(config.range)
-    begin = max(start, (records[-1].number + 1) * config.part_frames) if records else start
-    total = max(min(info.num_frames, stop or info.num_frames) - start, 0) or None
-    reach, clock = reach_frames(config.color_smoothing, float(info.fps)), Clock()
-    tally = Tally(records, config.part_frames, begin, reach, is_trial=config.range is not None)
-    if records:
-        reporter.note(f"Going on at frame {begin}: {tally.frames} frames are merged already.")
-    is_deep = info.bit_depth > 8 and output.holds_16_bits
-    reporter.start("merging", total)
-    with (
-        open_frames(config.video, begin, stop, deep=is_deep, fps=info.fps) as reader,
-        PartEncoder(parts, lambda path: output.part(path, job)) as encoder,
-    ):
-        with closing(read_ahead(reader, 4)) as frames:  # type: ignore[type-var]
-            items = draw(
-                clock.waiting(frames, "decode"),
-                faceset.faces_at,
-                swapper,
-                config,
-                batch=config.batch,
-                part=config.part_frames,
-                clock=clock,
-            )
-            for item in steady(items, tally.past, reach, config.color_smoothing):
-                check(reporter)
-                if closed := tally.turn(item.frame, clock):
-                    encoder.close_part(closed)
-                with clock("composite"):
-                    image, reason, faces, at_edge = composite(item, config)
-                    image = draw_label(image, config.label, job.claim.label_text)
-                with clock("wait for encoder"):
-                    pts = item.frame.pts - tally.origin
-                    encoder.write(Drawn(item.frame.index, image, pts, item.frame.duration, reason), tally.number)
-                tally.count(item.frame, reason, faces, at_edge, item.colors)
-                reporter.advance(tally.frames, swapped=tally.swapped)
-        if closed := tally.end(clock, reader.lost):
-            encoder.close_part(closed)
-    reporter.finish()
-    for line in encoder.notes:
-        reporter.note(line)
-    return [*records, *encoder.written]
+    rendering = Rendering(
+        job=job,
+        faces=config.faces,
+        output=config.output,
+        settings=MergeSettings(**{item.name: getattr(config, item.name) for item in fields(MergeSettings)}),
+        wanted=range(start, sys.maxsize if stop is None else stop),
+        origin=_first_time(config, job, start) if config.range is not None else Fraction(0),
+        label_text=job.claim.label_text,
+        part_frames=config.part_frames,
+        batch=config.batch,
+    )
+    return render(rendering, parts, faceset, *cast, config.processes, reporter)
+
+
+def _first_time(config: MergeConfig, job: Job, start: int) -> Fraction:
+    """When the first frame of a trial is shown, which will be its time 0."""
+    with open_frames(config.video, start, fps=job.info.fps) as reader:
+        return next((frame.pts for frame in reader), Fraction(0))
 
 
 def _label_text(config: MergeConfig, swapper: FaceSwapper) -> str | None:
@@ -345,6 +337,8 @@ def _finish(
     told = {item.name: getattr(result, item.name) for item in fields(result) if item.name not in ("video", "was_done")}
     whole.results = dict(plain(told))
     claim = replace(claim, frames_swapped=result.swapped, frames_not_swapped=result.not_swapped)
-    output_for(config.output).deliver(job, claim, [parts.path(r.number) for r in records], whole, reporter)
-    parts.remove()
+    made = [parts.path(record.number) for record in records if record.frames]
+    output_for(config.output).deliver(job, claim, made, whole, reporter)
+    if not config.keep_parts:
+        parts.remove()
     return result
