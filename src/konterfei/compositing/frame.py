@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from konterfei.color_transfers import COLOR_TRANSFERS, ColorTransfer
 from konterfei.compositing.colors import FaceColors, skin_weights, smooth_colors
+from konterfei.compositing.detail import FaceDetail, match_detail, measure_detail
 from konterfei.compositing.settings import MergeSettings
 from konterfei.geometry import Crop, Face, FaceType, Interpolation, Region, Similarity
 from konterfei.imaging import alpha_blend, erode, feather, laplacian_blend, sharpen, support, to_float, to_uint8
@@ -46,6 +47,8 @@ class Swapped:
         aligned: what the model was shown. [S, S, 3] uint8 RGB
         alpha: the mask to blend with, from `prepare`; None = `merge_frame` makes it. [W, W] float32 in [0, 1]
         colors: measured by `prepare`, perhaps smoothed over time since; None = `merge_frame` measures them.
+        drawn_size: side that the model drew the face at, px; None = the crop's.
+        detail: measured by `measure`, perhaps smoothed over time since; None = `merge_frame` measures it.
     """
 
     crop: Crop
@@ -55,6 +58,8 @@ class Swapped:
     plate_mask: Array | None = None
     alpha: Array | None = None
     colors: FaceColors | None = None
+    drawn_size: int | None = None
+    detail: FaceDetail | None = None
 
     @property
     def both(self) -> Array:
@@ -89,6 +94,22 @@ def prepare(face: Face, swapped: Swapped, settings: MergeSettings, time_s: float
     return replace(swapped, alpha=alpha, colors=colors)
 
 
+def measure(frame: Array, face: Face, swapped: Swapped, settings: MergeSettings, time_s: float = 0.0) -> Swapped:
+    """A prepared face with the sharpness and the grain of the frame's pixels that it will cover.
+
+    Args:
+        frame: RGB. [H, W, 3] uint8, or uint16 with full range
+        face, settings, time_s: as in `prepare`.
+        swapped: prepared.
+    """
+    region = touched(swapped, frame.shape, settings)
+    if region is None or (settings.detail <= 0 and settings.grain <= 0):
+        return swapped
+    assert swapped.alpha is not None
+    alpha = _projected(swapped.alpha, swapped.crop, settings.face_scale, region)
+    return replace(swapped, detail=measure_detail(to_float(frame[region]), alpha, time_s, face.track))
+
+
 def merge_frame(frame: Array, faces: Sequence[Face], swapped: Sequence[Swapped], settings: MergeSettings) -> Array:
     """The frame with swapped faces in it. Pixels that no mask covers are bit-identical.
 
@@ -111,6 +132,8 @@ def merge_frame(frame: Array, faces: Sequence[Face], swapped: Sequence[Swapped],
             item = prepare(face, item, settings)
             assert item.colors is not None
             item = replace(item, colors=smooth_colors(item.colors, (), 0.0))
+        if item.detail is None:
+            item = measure(frame, face, item, settings)
         region = touched(item, frame.shape, settings)
         if region is not None:
             _lay(item, merged, region, settings)
@@ -148,6 +171,11 @@ def _lay(swapped: Swapped, merged: Array, region: Region, settings: MergeSetting
     over = _projected(image, swapped.crop, settings.face_scale, region, "cubic")
     alpha = _projected(swapped.alpha, swapped.crop, settings.face_scale, region)
     alpha[alpha < _FAINT] = 0.0
+    if swapped.detail is not None:
+        drawn_size = swapped.drawn_size or swapped.crop.size
+        pixel = _placed(swapped.crop, drawn_size, settings.face_scale).frame_from_crop.scale
+        plate = to_float(merged[region])
+        over = match_detail(over, plate, alpha, swapped.detail, pixel, settings.detail, settings.grain)
     if settings.blend == "multiband":
         light = _light(image, swapped) * 0.5 + 0.5  # projecting keeps to [0, 1]
         spread = _projected(light, swapped.crop, settings.face_scale, region)

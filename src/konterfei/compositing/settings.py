@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Final, Literal, get_args
 
 from konterfei.color_transfers import COLOR_TRANSFERS
+from konterfei.enhancers import ENHANCERS
 from konterfei.errors import ConfigError, UnknownNameError
 from konterfei.maskers import MASKERS
 
@@ -17,6 +18,9 @@ _RANGES: Final = {
     "face_scale": (0.5, 1.5),
     "sharpen": (0.0, 3.0),
     "color_smoothing": (0.0, 5.0),
+    "detail": (0.0, 1.0),
+    "grain": (0.0, 1.0),
+    "enhance": (0.0, 1.0),
 }
 
 
@@ -39,11 +43,21 @@ class MergeSettings:
     sharpen: float = 0.0
     """Unsharp masking of the swapped face before it is pasted (0 = none, 1 = strong)."""
     color_smoothing: float = 0.15
-    """Standard deviation, in seconds, of the window that contrast is averaged over (0 = each frame alone)."""
+    """Standard deviation, in seconds, of the window that contrast and sharpness are averaged over (0 = each frame
+    alone)."""
+    detail: float = 1.0
+    """How far the face is made as sharp or as soft as the plate's, measured (0 = as the model drew it, 1 = wholly)."""
+    grain: float = 1.0
+    """How much of the plate's grain, measured, the skin is given where it has less (0 = none, 1 = as much)."""
+    enhancer: Annotated[str, ENHANCERS] = "none"
+    """Super resolution: what enlarges a face that is larger in the frame than the model draws it."""
+    enhance: float = 1.0
+    """How much of the enlarged face is mixed in (0 = none, 1 = it alone)."""
 
     def __post_init__(self) -> None:
-        MASKERS[self.mask]  # both raise UnknownNameError with the nearest names
+        MASKERS[self.mask]  # these raise UnknownNameError with the nearest names
         COLOR_TRANSFERS[self.color]
+        ENHANCERS[self.enhancer]
         if self.blend not in get_args(Blend):
             raise UnknownNameError("blend", self.blend, get_args(Blend))
         for name, (low, high) in _RANGES.items():

@@ -21,13 +21,17 @@ from konterfei.compositing import (
     MergeSettings,
     Swapped,
     cut_face,
+    enlarge,
+    measure,
     merge_frame,
     prepare,
     smooth_colors,
+    smooth_detail,
     touched,
 )
+from konterfei.enhancers import Enhancer
 from konterfei.errors import FacesetError, KonterfeiError
-from konterfei.geometry import Crop, FaceType
+from konterfei.geometry import Crop, Face, FaceType
 from konterfei.io.faceset import FaceRecord
 from konterfei.io.video import Frame
 
@@ -58,6 +62,9 @@ class Cast(Protocol):
 
     def swapper_for(self, record: FaceRecord) -> FaceSwapper | None:
         """The model that draws this face; None = it stays as it is."""
+
+    def enhancer(self, name: str) -> Enhancer:
+        """The enhancer of this name, opened once."""
 
 
 @dataclass(kw_only=True)
@@ -150,9 +157,9 @@ def draw(
         held.append(item)
         faces += len(item.shown)
         if faces >= batch or not faces or len(held) >= 2 * batch:
-            yield from _drawn(held, batch, clock)
+            yield from _drawn(held, cast, batch, clock)
             held, faces = [], 0
-    yield from _drawn(held, batch, clock)
+    yield from _drawn(held, cast, batch, clock)
 
 
 def _cut(frame: Frame, record: FaceRecord, swapper: FaceSwapper) -> tuple[Crop, Array]:
@@ -171,7 +178,7 @@ def _cut(frame: Frame, record: FaceRecord, swapper: FaceSwapper) -> tuple[Crop, 
         ) from error
 
 
-def _drawn(held: list[Item], batch: int, clock: Clock) -> Iterator[Item]:
+def _drawn(held: list[Item], cast: Cast, batch: int, clock: Clock) -> Iterator[Item]:
     with clock("model"):
         results = _in_batches([(swapper, image) for item in held for swapper, _, image in item.shown], batch)
     for item in held:
@@ -184,9 +191,18 @@ def _drawn(held: list[Item], batch: int, clock: Clock) -> Iterator[Item]:
                         "training has diverged or its file is damaged; go on with training, or use an earlier run."
                     )
                 raw = Swapped(crop=crop, aligned=aligned, image=image, mask=mask, plate_mask=plate_mask)
-                item.swapped.append(prepare(record.face, raw, item.settings, float(item.frame.pts)))
+                item.swapped.append(_prepared(item, record.face, raw, cast, clock))
             item.shown = []
         yield item
+
+
+def _prepared(item: Item, face: Face, raw: Swapped, cast: Cast, clock: Clock) -> Swapped:
+    """A drawn face at the size that the frame needs, with its mask, measured."""
+    frame, settings, time_s = item.frame.image, item.settings, float(item.frame.pts)
+    if settings.enhancer != "none":
+        with clock("enhance"):
+            raw = enlarge(frame, raw, cast.enhancer(settings.enhancer), settings.enhance)
+    return measure(frame, face, prepare(face, raw, settings, time_s), settings, time_s)
 
 
 def _in_batches(shown: list[tuple[FaceSwapper, Array]], batch: int) -> Iterator[tuple[Array, Array, Array]]:
@@ -229,11 +245,17 @@ def steady(items: Iterable[Item], reach: int, wanted: range) -> Iterator[Item]:
 
 def _steadied(item: Item, around: list[Item]) -> Item:
     colors = [s.colors for other in around for s in other.swapped if s.colors is not None]
+    details = [s.detail for other in around for s in other.swapped if s.detail is not None]
     sigma_s = item.settings.color_smoothing
-    swapped = [
-        s if s.colors is None else replace(s, colors=smooth_colors(s.colors, colors, sigma_s)) for s in item.swapped
-    ]
-    return replace(item, swapped=swapped)
+
+    def calm(swapped: Swapped) -> Swapped:
+        return replace(
+            swapped,
+            colors=None if swapped.colors is None else smooth_colors(swapped.colors, colors, sigma_s),
+            detail=None if swapped.detail is None else smooth_detail(swapped.detail, details, sigma_s),
+        )
+
+    return replace(item, swapped=[calm(swapped) for swapped in item.swapped])
 
 
 def composite(item: Item) -> tuple[Array, str, int, bool]:

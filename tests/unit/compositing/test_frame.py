@@ -7,7 +7,7 @@ import pytest
 from konterfei.compositing import MergeSettings, Swapped, merge_frame, prepare, touched
 from konterfei.geometry import Crop, FaceType, smooth_hull_mask
 
-PLAIN = MergeSettings(color="none", blend="alpha")
+PLAIN = MergeSettings(color="none", blend="alpha", detail=0, grain=0)
 
 
 def hull_in_frame(face, shape, margin=0):
