@@ -1,4 +1,4 @@
-"""Is the swapped face as sharp and as grainy as the plate? Before encoding, per shot, with --detail and --grain off, on.
+"""Is the swapped face as sharp and as grainy as the plate? Before encoding, per shot, --detail and --grain off and on.
 
     python benchmarks/detail.py CLIP FACES MODEL [--range 0:60] [--enhancer span] [--out FOLDER] [--every 20]
 

@@ -6,8 +6,8 @@ square of each octave over the whole face (eyes, brows and lips rule it), and on
 blocks), which is pores, grain and the codec's noise. Then
 
 - a face that is too sharp is blurred, octave by octave;
-- one that is too soft gets steeper edges: unsharp masking, kept between the darkest and the lightest that the face
-  shows near by, so that no halo and no ringing can come of it;
+- one that is too soft gets steeper edges, between the darkest and the lightest that the face shows near by, so that no
+  halo and no ringing can come of it;
 - what skin then lacks is the plate's own skin: its finest octaves, cut off wherever they stand out of the grain, so
   that brows, glasses and wrinkles of the plate stay behind. It moves, flickers and blurs as the plate does, has its
   spectrum and the codec's marks, and needs no random numbers: merging again gives equal pixels. Drawn anew in each
@@ -22,6 +22,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, Final
 
 import cv2
@@ -32,9 +33,9 @@ Array = NDArray[Any]
 
 OCTAVES: Final = 4
 """Periods of 2, 4, 8 and 16 px and up. The coarsest is only measured: it tells strong features from faint ones."""
-MOST_SHARPENING: Final = 4.0
-"""Most that edges are steepened, as the amount of an unsharp mask as wide as a pixel of the drawn face. Looked at on
-real clips at 100 and 200 %: narrower and stronger masks bring out the grid of those pixels."""
+MOST_SHARPENING: Final = 5.0
+"""Most that edges are steepened: that many times more than they were. Looked at on real clips at 100 and 200 %: more
+looks cut out with scissors."""
 MOST_SOFTENING: Final = 0.02
 """Least that is left of an octave."""
 REACH: Final = 2.0
@@ -123,7 +124,14 @@ def smooth_detail(detail: FaceDetail, others: Sequence[FaceDetail], sigma_s: flo
 
 
 def match_detail(
-    face: Array, plate: Array, alpha: Array, wanted: FaceDetail, pixel: float, detail: float = 1.0, grain: float = 1.0
+    face: Array,
+    plate: Array,
+    alpha: Array,
+    wanted: FaceDetail,
+    pixel: float,
+    detail: float = 1.0,
+    grain: float = 1.0,
+    step: float = 0.0,
 ) -> Array:
     """The face as sharp and as grainy as the plate.
 
@@ -135,6 +143,7 @@ def match_detail(
         pixel: size of one of the drawn face's pixels in the frame, px; edges are steepened over that width.
         detail: how far sharpness is brought to the plate's, 0 (not at all) to 1 (wholly).
         grain: how much of the plate's grain is laid over the skin, 0 to 1.
+        step: between two values of the frame (1/255 in 8 bits); rounding to them will add grain of its own.
 
     Returns:
         [h, w, 3] float32 in [0, 1]; `face` itself where there is nothing to do
@@ -147,24 +156,24 @@ def match_detail(
     matched = _resharpened(luma, octaves, core, wanted, pixel, detail) if detail > 0 else luma
     if grain > 0:
         there = octaves[:-1] if matched is luma else _octaves(matched, OCTAVES - 1)
-        matched = matched + _texture(_luma(plate), wanted.grain, _plain(there, core), grain)
-    change = matched - luma
-    return np.clip(face + change[..., None], 0.0, 1.0)
+        matched = matched + _texture(_luma(plate), wanted.grain, _plain(there, core) + _rounding(step), grain)
+    change = cv2.subtract(matched, luma)
+    return np.clip(cv2.add(face, cv2.merge([change] * 3), dtype=cv2.CV_32F), 0.0, 1.0)
 
 
 def _resharpened(
     luma: Array, octaves: list[Array], core: Array, wanted: FaceDetail, pixel: float, strength: float
 ) -> Array:
     """`luma` with steeper or softer edges. Grain is left out of the comparison: it is no sharpness."""
-    skin = _plain(octaves, core)
-    there = np.maximum(_energy(octaves, core) - skin, _TINY)
-    plate = np.maximum(wanted.energy - wanted.grain, _TINY)
-    if min(there[-1], plate[-1]) < _FEATURELESS:
+    energy, skin = _energy(octaves, core), _plain(octaves, core)
+    if min(energy[-1], wanted.energy[-1]) < _FEATURELESS:
         return luma
+    there = np.maximum(energy - skin, _TINY)[:-1]
+    plate = np.maximum(wanted.energy - wanted.grain, _TINY)[:-1]
     # strong features (glasses, a beard) on the plate's face alone must not be answered with over-sharpened skin, nor
     # those of the drawn face be blurred away
-    bolder = plate[-1] / there[-1]
-    keep = np.sqrt(plate[:-1] / np.clip(bolder, 0.7, 2.0) / there[:-1]) ** strength
+    bolder = wanted.energy[-1] / energy[-1]
+    keep = np.sqrt(plate / np.clip(bolder, 0.7, 2.0) / there) ** strength
     keep = np.maximum.accumulate(np.clip(keep, MOST_SOFTENING, 1.0))  # a blur takes most from the finest
     if keep[0] < 1.0:
         softer = luma
@@ -176,16 +185,23 @@ def _resharpened(
 
 
 def _steeper(luma: Array, core: Array, there: float, aim: float, pixel: float) -> Array:
-    """`luma` with edges so steep that its finest octave has the energy `aim`, not `there`; or as steep as may be."""
-    side = 2 * max(round(pixel), 1) + 1
+    """`luma` with edges so steep that its finest octave has the energy `aim`, not `there`; or as steep as may be.
+
+    Each value goes, between the darkest and the lightest near by, towards the nearer of the two: with x from -1 to 1
+    there, to x s / sqrt(1 + (s^2 - 1) x^2), which is s times as steep in the middle and ends where it ended.
+    """
+    side = 2 * max(round(pixel), 2) + 1
     window = np.ones((side, side), np.uint8)
     darkest, lightest = cv2.erode(luma, window), cv2.dilate(luma, window)
-    edges = luma - cv2.GaussianBlur(luma, (0, 0), max(pixel, 1.0), borderType=cv2.BORDER_REFLECT_101)
-    spread = np.square(lightest - darkest)
-    edges *= spread / (spread + max(float(np.quantile(spread[core > 0][::7], _FEATURES)), _TINY))
+    middle, half = 0.5 * (darkest + lightest), np.maximum(0.5 * (lightest - darkest), np.float32(1e-6))
+    spread = np.square(half)
+    weight = spread / (spread + max(float(np.quantile(spread[core > 0][::7], _FEATURES)), _TINY))
+    where = np.clip((luma - middle) / half, -1.0, 1.0)
+    squared, half = np.square(where), half * where
 
     def steepened(amount: float) -> Array:
-        return np.clip(luma + np.float32(amount) * edges, darkest, lightest)
+        slope = np.float32(amount) * weight + np.float32(1.0)
+        return middle + half * slope / cv2.sqrt((np.square(slope) - np.float32(1.0)) * squared + np.float32(1.0))
 
     def reached(picture: Array) -> float:
         return float(_energy(_octaves(picture, 1), core)[0])
@@ -218,6 +234,15 @@ def _texture(plate: Array, wanted: Array, there: Array, strength: float) -> Arra
         octave *= most / np.maximum(local, most)
         cv2.scaleAdd(octave, strength * math.sqrt(lack), texture, dst=texture)
     return texture
+
+
+@cache
+def _rounding(step: float) -> Array:
+    """Energy of the octaves that rounding leaves in luma: white noise of step^2 / 12 in each of R, G, B. [3]"""
+    impulse = np.zeros((33, 33), np.float32)
+    impulse[16, 16] = 1.0
+    passed = np.array([np.square(octave).sum() for octave in _octaves(impulse, OCTAVES - 1)], np.float64)
+    return passed * (0.299**2 + 0.587**2 + 0.114**2) * step**2 / 12.0
 
 
 def _octaves(image: Array, count: int = OCTAVES) -> list[Array]:

@@ -175,7 +175,8 @@ def _lay(swapped: Swapped, merged: Array, region: Region, settings: MergeSetting
         drawn_size = swapped.drawn_size or swapped.crop.size
         pixel = _placed(swapped.crop, drawn_size, settings.face_scale).frame_from_crop.scale
         plate = to_float(merged[region])
-        over = match_detail(over, plate, alpha, swapped.detail, pixel, settings.detail, settings.grain)
+        step = 1.0 / np.iinfo(merged.dtype).max
+        over = match_detail(over, plate, alpha, swapped.detail, pixel, settings.detail, settings.grain, step)
     if settings.blend == "multiband":
         light = _light(image, swapped) * 0.5 + 0.5  # projecting keeps to [0, 1]
         spread = _projected(light, swapped.crop, settings.face_scale, region)
