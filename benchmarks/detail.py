@@ -46,7 +46,7 @@ def core_of(swapped, shape, settings):
 
 
 def grey(image):
-    return cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY).astype(np.float32)
+    return cv2.cvtColor(image.astype(np.float32), cv2.COLOR_RGB2GRAY)  # not rounded: that would add noise to it
 
 
 def compared(plate, result, alpha, core):

@@ -36,12 +36,14 @@ OCTAVES: Final = 4
 MOST_SHARPENING: Final = 5.0
 """Most that edges are steepened: that many times more than they were. Looked at on real clips at 100 and 200 %: more
 looks cut out with scissors."""
-MOST_SOFTENING: Final = 0.02
-"""Least that is left of an octave."""
 REACH: Final = 2.0
 """The window over time ends after so many standard deviations."""
 _FEATURES: Final = 0.85
 """Part of a face that is skin: what varies less than the rest (shading) is steepened less, or it looks painted."""
+_BLURRED: Final = 2
+"""Octaves, from the finest, that tell how blurred a face is."""
+_LEAST_GRAIN: Final = 0.8
+"""Least share of the missing grain that is added where strong features leave no room for it."""
 _STANDS_OUT: Final = 3.0
 """Energy, in that of the skin's grain, from which on the plate's fine structure is a feature, not to be carried over:
 of skin alone, one pixel in thirty has more."""
@@ -70,6 +72,7 @@ class FaceDetail:
     Attributes:
         energy: mean square of each octave over the face, finest first, of luma in [0, 1]. [OCTAVES]
         grain: the same of plain skin. [OCTAVES]
+        edges: mean square of the Laplacian over the face: the common measure of focus, which the finest edges rule.
         is_measured: whether there was enough face to measure.
         time_s: when the frame is shown, seconds.
         track: the face's track; frames of other tracks are strangers.
@@ -77,6 +80,7 @@ class FaceDetail:
 
     energy: Array
     grain: Array
+    edges: float
     is_measured: bool
     time_s: float = 0.0
     track: int | None = None
@@ -92,9 +96,10 @@ def measure_detail(plate: Array, alpha: Array, time_s: float = 0.0, track: int |
     """
     core = _core(alpha)
     if not _is_enough(core):
-        return FaceDetail(np.zeros(OCTAVES), np.zeros(OCTAVES), False, time_s, track)
-    octaves = _octaves(_luma(plate))
-    return FaceDetail(_energy(octaves, core), _plain(octaves, core), True, time_s, track)
+        return FaceDetail(np.zeros(OCTAVES), np.zeros(OCTAVES), 0.0, False, time_s, track)
+    luma = _luma(plate)
+    octaves = _octaves(luma)
+    return FaceDetail(_energy(octaves, core), _plain(octaves, core), _edges(luma, core), True, time_s, track)
 
 
 def smooth_detail(detail: FaceDetail, others: Sequence[FaceDetail], sigma_s: float) -> FaceDetail:
@@ -111,16 +116,16 @@ def smooth_detail(detail: FaceDetail, others: Sequence[FaceDetail], sigma_s: flo
     """
     if not detail.is_measured or sigma_s <= 0:
         return detail
-    sum_energy, sum_grain, total = _log(detail.energy), _log(detail.grain), 1.0
+    logarithms, total = _logarithms(detail), 1.0
     for other in others:
         apart = abs(other.time_s - detail.time_s)
         if other.track != detail.track or not other.is_measured or not 0 < apart <= REACH * sigma_s * (1 + 1e-9):
             continue
         change = _blur_change(detail, other)
         weight = math.exp(-0.5 * ((apart / sigma_s) ** 2 + (change / _BLUR_CHANGE) ** 2))
-        sum_energy, sum_grain = sum_energy + weight * _log(other.energy), sum_grain + weight * _log(other.grain)
-        total += weight
-    return replace(detail, energy=np.exp(sum_energy / total), grain=np.exp(sum_grain / total))
+        logarithms, total = logarithms + weight * _logarithms(other), total + weight
+    energy, grain, edges = np.split(np.exp(logarithms / total), [OCTAVES, 2 * OCTAVES])
+    return replace(detail, energy=energy, grain=grain, edges=float(edges[0]))
 
 
 def match_detail(
@@ -152,40 +157,77 @@ def match_detail(
     if not wanted.is_measured or not _is_enough(core) or (detail <= 0 and grain <= 0):
         return face
     luma = _luma(face)
-    octaves = _octaves(luma)
-    matched = _resharpened(luma, octaves, core, wanted, pixel, detail) if detail > 0 else luma
-    if grain > 0:
-        there = octaves[:-1] if matched is luma else _octaves(matched, OCTAVES - 1)
-        matched = matched + _texture(_luma(plate), wanted.grain, _plain(there, core) + _rounding(step), grain)
-    change = cv2.subtract(matched, luma)
+    matched = _softer(luma, core, wanted, detail) if detail > 0 else luma
+    lacking = _texture(_luma(plate), wanted.grain, _plain(_octaves(matched, OCTAVES - 1), core) + _rounding(step)[:-1])
+    aim = wanted.edges - float(_rounding(step)[-1])
+    lacking *= np.float32(_fitting(matched, lacking, core, aim))
+    if detail > 0:
+        matched = _sharper(matched, lacking, core, wanted, aim, pixel, detail)
+    change = cv2.subtract(cv2.scaleAdd(lacking, grain, matched), luma)
     return np.clip(cv2.add(face, cv2.merge([change] * 3), dtype=cv2.CV_32F), 0.0, 1.0)
 
 
-def _resharpened(
-    luma: Array, octaves: list[Array], core: Array, wanted: FaceDetail, pixel: float, strength: float
-) -> Array:
-    """`luma` with steeper or softer edges. Grain is left out of the comparison: it is no sharpness."""
-    energy, skin = _energy(octaves, core), _plain(octaves, core)
-    if min(energy[-1], wanted.energy[-1]) < _FEATURELESS:
+def _softer(luma: Array, core: Array, wanted: FaceDetail, strength: float) -> Array:
+    """`luma`, blurred where it is sharper than the plate. Grain is left out of the comparison: it is no sharpness."""
+    octaves = _octaves(luma)
+    bolder = _bolder(octaves, core, wanted)
+    if bolder is None:
         return luma
-    there = np.maximum(energy - skin, _TINY)[:-1]
-    plate = np.maximum(wanted.energy - wanted.grain, _TINY)[:-1]
-    # strong features (glasses, a beard) on the plate's face alone must not be answered with over-sharpened skin, nor
-    # those of the drawn face be blurred away
-    bolder = wanted.energy[-1] / energy[-1]
-    keep = np.sqrt(plate / np.clip(bolder, 0.7, 2.0) / there) ** strength
-    keep = np.maximum.accumulate(np.clip(keep, MOST_SOFTENING, 1.0))  # a blur takes most from the finest
-    if keep[0] < 1.0:
-        softer = luma
-        for share, octave in zip(keep.tolist(), octaves[:-1], strict=True):
-            softer = cv2.scaleAdd(octave, share - 1.0, softer)
-        return softer
-    aim = there[0] * (plate[0] / np.clip(bolder, 1.0, 2.0) / there[0]) ** strength
-    return _steeper(luma, core, there[0] + skin[0], aim + skin[0], pixel) if aim > there[0] else luma
+    # strong features (glasses, a beard) on one of the faces alone are no reason to blur
+    aim = _log((wanted.energy - wanted.grain)[:_BLURRED] / np.clip(bolder, 0.7, 2.0))
+
+    def excess(picture: Array, octaves: Sequence[Array]) -> float:
+        return float((_log(_energy(octaves, core) - _plain(octaves, core)) - aim).mean())
+
+    there = excess(luma, octaves[:_BLURRED])
+    most = there * (1.0 - strength)
+    sharper, softer, left = luma, luma, there
+    for octave in octaves:
+        if left <= max(most, 0.0):
+            break
+        sharper, softer, there = softer, cv2.subtract(softer, octave), left
+        left = excess(softer, _octaves(softer, _BLURRED))
+    if sharper is softer:
+        return luma
+    share = min((there - most) / max(there - left, _TINY), 1.0)
+    for _ in range(2):
+        mixed = cv2.addWeighted(softer, share, sharper, 1.0 - share, 0.0)
+        found = excess(mixed, _octaves(mixed, _BLURRED))
+        share = min(max(share + (found - most) / max(there - left, _TINY), 0.0), 1.0)
+    return cv2.addWeighted(softer, share, sharper, 1.0 - share, 0.0)
 
 
-def _steeper(luma: Array, core: Array, there: float, aim: float, pixel: float) -> Array:
-    """`luma` with edges so steep that its finest octave has the energy `aim`, not `there`; or as steep as may be.
+def _fitting(luma: Array, lacking: Array, core: Array, aim: float) -> float:
+    """How much of the grain there is room for: features that both faces have in one place add up to more than each."""
+    alone, grain, both = (_edges(picture, core) for picture in (luma, lacking, luma + lacking))
+    if both <= aim or grain <= _TINY:
+        return 1.0
+    common = 0.5 * (both - alone - grain)  # alone + 2 common x + grain x^2 = aim
+    root = common**2 - grain * (alone - aim)
+    return min(max((math.sqrt(max(root, 0.0)) - common) / grain, _LEAST_GRAIN), 1.0)
+
+
+def _sharper(
+    luma: Array, lacking: Array, core: Array, wanted: FaceDetail, aim: float, pixel: float, strength: float
+) -> Array:
+    """`luma` with steeper edges where, with the grain that it lacks, it is softer than the plate."""
+    bolder = _bolder(_octaves(luma), core, wanted)
+    there, grain = _edges(luma + lacking, core), _edges(lacking, core)
+    if bolder is None or there <= _TINY:
+        return luma
+    # what stands out on the plate's face alone must not be answered with an over-sharpened one
+    aim = grain + (aim - grain) / min(max(bolder, 1.0), 2.0)
+    return _steeper(luma, lacking, core, there, there * (aim / there) ** strength, pixel) if aim > there else luma
+
+
+def _bolder(octaves: Sequence[Array], core: Array, wanted: FaceDetail) -> float | None:
+    """How much stronger the plate's features are than those of the face; None where one shows none."""
+    there = float(_energy(octaves[-1:], core)[0])
+    return None if min(there, wanted.energy[-1]) < _FEATURELESS else float(wanted.energy[-1]) / there
+
+
+def _steeper(luma: Array, lacking: Array, core: Array, there: float, aim: float, pixel: float) -> Array:
+    """`luma` with edges so steep that, grain added, its Laplacian has the energy `aim`, not `there`; or as may be.
 
     Each value goes, between the darkest and the lightest near by, towards the nearer of the two: with x from -1 to 1
     there, to x s / sqrt(1 + (s^2 - 1) x^2), which is s times as steep in the middle and ends where it ended.
@@ -203,18 +245,15 @@ def _steeper(luma: Array, core: Array, there: float, aim: float, pixel: float) -
         slope = np.float32(amount) * weight + np.float32(1.0)
         return middle + half * slope / cv2.sqrt((np.square(slope) - np.float32(1.0)) * squared + np.float32(1.0))
 
-    def reached(picture: Array) -> float:
-        return float(_energy(_octaves(picture, 1), core)[0])
-
     low, high, best = 0.0, MOST_SHARPENING, steepened(MOST_SHARPENING)
-    at_low, at_high = there, reached(best)
+    at_low, at_high = there, _edges(best + lacking, core)
     if at_high <= aim:
         return best
-    for _ in range(2):  # the square root of the energy grows about as the amount does
+    for _ in range(3):  # the square root of the energy grows about as the amount does
         share = (math.sqrt(aim) - math.sqrt(at_low)) / max(math.sqrt(at_high) - math.sqrt(at_low), _TINY)
         amount = low + min(max(share, 0.0), 1.0) * (high - low)
         best = steepened(amount)
-        found = reached(best)
+        found = _edges(best + lacking, core)
         if found < aim:
             low, at_low = amount, found
         else:
@@ -222,7 +261,7 @@ def _steeper(luma: Array, core: Array, there: float, aim: float, pixel: float) -
     return best
 
 
-def _texture(plate: Array, wanted: Array, there: Array, strength: float) -> Array:
+def _texture(plate: Array, wanted: Array, there: Array) -> Array:
     """The plate's own grain, as much of it as the skin lacks; of luma. [h, w] float32"""
     texture = np.zeros_like(plate)
     for octave, aim, has in zip(_octaves(plate, len(there)), wanted, there, strict=False):
@@ -232,16 +271,17 @@ def _texture(plate: Array, wanted: Array, there: Array, strength: float) -> Arra
         local = cv2.blur(np.square(octave), (_NEAR, _NEAR), borderType=cv2.BORDER_REFLECT_101)
         most = np.float32(_STANDS_OUT * aim)
         octave *= most / np.maximum(local, most)
-        cv2.scaleAdd(octave, strength * math.sqrt(lack), texture, dst=texture)
+        cv2.scaleAdd(octave, math.sqrt(lack), texture, dst=texture)
     return texture
 
 
 @cache
 def _rounding(step: float) -> Array:
-    """Energy of the octaves that rounding leaves in luma: white noise of step^2 / 12 in each of R, G, B. [3]"""
+    """Energy that rounding adds to luma, white noise of step^2 / 12 in each of R, G, B: octaves, Laplacian. [4]"""
     impulse = np.zeros((33, 33), np.float32)
     impulse[16, 16] = 1.0
-    passed = np.array([np.square(octave).sum() for octave in _octaves(impulse, OCTAVES - 1)], np.float64)
+    filtered = [*_octaves(impulse, OCTAVES - 1), cv2.Laplacian(impulse, cv2.CV_32F)]
+    passed = np.array([np.square(one).sum(dtype=np.float64) for one in filtered])
     return passed * (0.299**2 + 0.587**2 + 0.114**2) * step**2 / 12.0
 
 
@@ -285,6 +325,11 @@ def _energy(octaves: Sequence[Array], core: Array) -> Array:
     return np.array([cv2.norm(octave, cv2.NORM_L2SQR, core) / pixels for octave in octaves])
 
 
+def _edges(luma: Array, core: Array) -> float:
+    """Mean square of the Laplacian over the core."""
+    return float(_energy([cv2.Laplacian(luma, cv2.CV_32F)], core)[0])
+
+
 def _plain(octaves: Sequence[Array], core: Array) -> Array:
     """Mean square in plain places: the median of blocks. [octaves]"""
     inside = _blocks(core.astype(np.float32))
@@ -297,6 +342,10 @@ def _luma(image: Array) -> Array:
 
 def _log(energy: Array) -> Array:
     return np.log(np.maximum(energy, _TINY))
+
+
+def _logarithms(detail: FaceDetail) -> Array:
+    return _log(np.concatenate([detail.energy, detail.grain, [detail.edges]]))
 
 
 def _blur_change(a: FaceDetail, b: FaceDetail) -> float:
