@@ -2,6 +2,7 @@
 killed (see test_merge_kill.py)."""
 
 import json
+import multiprocessing
 import os
 import signal
 import sys
@@ -123,7 +124,7 @@ def make_faces(folder, plate, frames=range(FRAMES), vfr=False, more=(), size=(WI
             record = FaceRecord(
                 source=plate.name,
                 frame_index=index,
-                pts=times(index + 1, vfr)[-1],
+                pts=times(index + 1, vfr)[-1] if vfr else Fraction(index, 25),
                 face=one,
                 face_type=FaceType.WHOLE,
                 size=32,
@@ -172,14 +173,20 @@ class Killer(Silent):
     """Kills this process, without a word, some milliseconds after so many frames.
 
     However slowly the clock's thread comes to it, no more than five further frames are drawn until then.
+
+    Args:
+        mark: file that the process numbers of workers are written to.
     """
 
-    def __init__(self, frames, milliseconds):
-        self.frames, self.milliseconds = frames, milliseconds
+    def __init__(self, frames, milliseconds, mark=None):
+        self.frames, self.milliseconds, self.mark = frames, milliseconds, mark
         self.timer = None
 
     def advance(self, done, **figures):
         if self.timer is None and done >= self.frames >= 0:
+            if self.mark:
+                workers = [str(process.pid) for process in multiprocessing.active_children()]
+                self.mark.write_text(" ".join(workers))
             self.timer = threading.Timer(self.milliseconds / 1000, os.kill, (os.getpid(), signal.SIGKILL))
             self.timer.start()
         if self.timer is not None and done >= self.frames + 5:
@@ -189,5 +196,7 @@ class Killer(Silent):
 if __name__ == "__main__":
     told = json.loads(sys.argv[1])
     base = Path(told["folder"])
-    settings = config_for(base, base / "plate.mp4", base / "faces", output=Path(told["output"]))
-    merge(settings, Killer(told["frames"], told["milliseconds"]), Painter(slow_s=0.004))
+    more = told.get("more", {})
+    settings = config_for(base, base / "plate.mp4", base / "faces", output=Path(told["output"]), **more)
+    mark = base / "workers.txt" if settings.processes > 1 else None
+    merge(settings, Killer(told["frames"], told["milliseconds"], mark), Painter(slow_s=0.004))

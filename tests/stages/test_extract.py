@@ -180,7 +180,17 @@ def test_person_by_number_by_picture_and_none_such(tmp_path):
     with pytest.raises(NoFacesError, match=r"no person 7 .* 0: 40 frames .* 1: 25 frames"):
         run(clip, tmp_path / "none", person="7")
     assert run(clip, tmp_path / "none", person="0").num_faces == 40, "a failed try does not ask for --force"
-    with pytest.raises(ConfigError, match="neither a number nor a picture"):
+    everybody = run(clip, tmp_path / "all", recorder := Recorder(), person="all")
+    assert (everybody.num_faces, everybody.person) == (65, None)
+    found = Faceset.open(tmp_path / "all").records()
+    assert {(r.face.track, r.face.person) for r in found} == {(0, 0), (1, 1)}
+    assert sum(r.face.person == 1 for r in found) == 25
+    assert any("everybody is taken" in note for note in recorder.notes)
+    alone = {r.frame_index: r.face.landmarks for r in Faceset.open(tmp_path / "one").records()}
+    for record in found:
+        assert record.face.person == 0 or np.array_equal(record.face.landmarks, alone[record.frame_index])
+    assert run(clip, tmp_path / "both", person="1, 0").num_faces == 65
+    with pytest.raises(ConfigError, match="neither a number, nor all, nor a picture"):
         ExtractConfig(video=clip, output=tmp_path, person="anna")
 
 

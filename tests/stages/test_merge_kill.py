@@ -5,6 +5,7 @@ import random
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import merge_material
@@ -17,8 +18,9 @@ from konterfei.reporting import Silent
 from konterfei.stages.merge import merge
 
 
-def run(folder, output, frames, milliseconds):
+def run(folder, output, frames, milliseconds, processes=1):
     told = {"folder": str(folder), "output": str(output), "frames": frames, "milliseconds": milliseconds}
+    told["more"] = {"processes": processes}
     return subprocess.run(
         [sys.executable, str(Path(merge_material.__file__)), json.dumps(told)],
         capture_output=True,
@@ -90,3 +92,39 @@ def test_killed_at_random_moments_the_pictures_are_the_same(tmp_path):
         assert (read_image(path) == read_image(output / path.name)).all()
     assert {path.name for path in output.iterdir()} == {path.name for path in whole.output.iterdir()}
     assert not list(tmp_path.glob("*.parts")) and not list(tmp_path.glob(".*tmp*")) and kills >= 3
+
+
+@pytest.mark.timeout(900)
+def test_killed_with_several_processes_none_is_left_behind(tmp_path):
+    plate = make_plate(tmp_path / "plate.mp4")
+    faces = make_faces(tmp_path / "faces", plate)
+    make_consent(tmp_path / "consent.toml")
+    whole = config_for(tmp_path, plate, faces, output=tmp_path / "whole.mp4")
+    merge(whole, Silent(), Painter())
+
+    output = tmp_path / "out.mp4"
+    for frames, milliseconds in ((2, 1), (12, 30)):
+        died = run(tmp_path, output, frames, milliseconds, processes=2)
+        assert died.returncode == -signal.SIGKILL, died.stderr
+        workers = [int(number) for number in (tmp_path / "workers.txt").read_text().split()]
+        assert workers and wait_for_end(workers) == []
+    last = run(tmp_path, output, -1, 0, processes=2)
+    assert last.returncode == 0, last.stderr
+    assert (decode(output)[0] == decode(whole.output)[0]).all() and verify(output).untouched
+
+
+def wait_for_end(processes):
+    """Those of the processes that still work ten seconds later."""
+    until = time.monotonic() + 10
+    left = processes
+    while left and time.monotonic() < until:
+        left = [number for number in left if is_working(number)]
+        time.sleep(0.05)
+    return left
+
+
+def is_working(number):
+    try:
+        return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

@@ -16,6 +16,7 @@ COLOR_TRANSFERS = Registry(
         "mkl": Entry("konterfei.color_transfers.mkl:mkl", "mean and covariance in RGB (Monge-Kantorovich); closer"),
         "idt": Entry("konterfei.color_transfers.idt:idt", "all of the colours' distribution, two thirds of the way"),
         "sot": Entry("konterfei.color_transfers.sot:sot", "all of the colours' distribution, smoothly; slow"),
+        "mix": Entry("konterfei.color_transfers.mix:mix", "lightness by mean and spread, colour as sot; slow"),
     },
 )
 """Every colour transfer by name; each is a `ColorTransfer`."""

@@ -1,22 +1,36 @@
 """Compositing: swapped faces laid into frames. Pure functions; `stages.merge` and later the studio call them.
 
 settings.py   what a person can choose
-frame.py      one frame: cut, mask, colour, blend
+dfl_exact.py  one frame as DeepFaceLab merges it; dfl_settings.py, dfl_colors.py: its settings, its colour transfers
+faces.py      what is known of a face on its way
+frame.py      one frame: cut, mask, colour, mode
+placing.py    crops at other sizes, and as they lie in the frame
+motion.py     how a face moves
 colors.py     colour statistics along a track, without flicker
 detail.py     sharpness and grain as the plate has them
 enlarging.py  super resolution of drawn faces
+keys.py       settings that change over frames, and from face to face (a merge.toml: keys_file.py, layers.py)
 """
 
 from konterfei.compositing.colors import FaceColors, reach_frames, smooth_colors
 from konterfei.compositing.detail import FaceDetail, match_detail, measure_detail, smooth_detail
+from konterfei.compositing.dfl_settings import DflSettings
 from konterfei.compositing.enlarging import enlarge
-from konterfei.compositing.frame import Swapped, cut_face, measure, merge_frame, prepare, touched
+from konterfei.compositing.faces import Layer, Merged, Segmenter, Swapped, cut_face, segment
+from konterfei.compositing.frame import measure, merge_frame, merge_layers, prepare, touched, untouched
+from konterfei.compositing.keys import Keys
+from konterfei.compositing.motion import motion_of
 from konterfei.compositing.settings import MergeSettings
 
 __all__ = [
+    "DflSettings",
     "FaceColors",
     "FaceDetail",
+    "Keys",
+    "Layer",
     "MergeSettings",
+    "Merged",
+    "Segmenter",
     "Swapped",
     "cut_face",
     "enlarge",
@@ -24,9 +38,13 @@ __all__ = [
     "measure",
     "measure_detail",
     "merge_frame",
+    "merge_layers",
+    "motion_of",
     "prepare",
     "reach_frames",
+    "segment",
     "smooth_colors",
     "smooth_detail",
     "touched",
+    "untouched",
 ]

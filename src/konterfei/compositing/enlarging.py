@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from konterfei.compositing.frame import Swapped
+from konterfei.compositing.faces import Swapped
 from konterfei.enhancers import Enhancer
 from konterfei.geometry import Crop, Similarity
 from konterfei.imaging import to_uint8

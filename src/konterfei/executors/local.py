@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import queue
 import signal
 import threading
 from collections.abc import Callable, Sequence
@@ -92,7 +91,7 @@ class LocalExecutor:
         for attempt in range(1, ATTEMPTS + 1):
             left = [n for n in range(len(tasks)) if n not in results]
             # new ones each time: a process that dies may take the queue's lock with it
-            words, stop = context.Queue(), context.Event()
+            words, stop = context.SimpleQueue(), context.Event()
             pool = ProcessPoolExecutor(min(self.processes, len(left)) or 1, context, _begin, (words, stop))
             try:
                 with pool:
@@ -126,7 +125,7 @@ class LocalExecutor:
         waiting = set(futures)
         while waiting:
             done, waiting = wait(waiting, timeout=_LISTEN_S, return_when=FIRST_COMPLETED)
-            _drain(words, heard)
+            _drain(words, heard)  # what a task said is there before its result
             for future in done:
                 failure, result = future.result()
                 if failure is not None:
@@ -134,7 +133,8 @@ class LocalExecutor:
                 results[futures[future]] = result
             if waiting and asked_to_stop():
                 stop.set()
-                wait(waiting)
+                while wait(waiting, timeout=_LISTEN_S).not_done:
+                    _drain(words, heard)
                 raise Cancelled("Stopped on request. What was finished is kept; the same command continues.")
 
 
@@ -181,9 +181,5 @@ def _guarded(function: Callable[[Any, Voice], Any], task: Any) -> tuple[_Failure
 
 
 def _drain(words: Any, heard: Callable[[Any], None]) -> None:
-    while True:
-        try:
-            word = words.get_nowait()
-        except queue.Empty:
-            return
-        heard(word)
+    while not words.empty():
+        heard(words.get())

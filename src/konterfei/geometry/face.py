@@ -32,6 +32,8 @@ class Face:
     """The landmarker's certainty that there is a face at all, 0 to 1."""
     track: int | None = None
     """Number of the track of one person over a shot; None before tracking."""
+    person: int | None = None
+    """Number of the person in the video, 0 = most often seen; None = not known."""
 
     def __post_init__(self) -> None:
         self._keep("box", np.asarray(self.box, dtype=np.float32).reshape(4))

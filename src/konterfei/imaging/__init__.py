@@ -1,4 +1,5 @@
-"""Arithmetic of pixels: kinds and colour spaces, filters, blends. Numpy and OpenCV's pure functions, no files.
+"""Arithmetic of pixels: kinds and colour spaces, filters, blends. Pure functions of numpy, OpenCV, SciPy
+and Pillow, no files.
 
 Convention:
     Images are RGB [H, W, 3]: uint8 or uint16 at the edges, float32 in [0, 1] (sRGB) in between. Masks are float32
@@ -6,17 +7,25 @@ Convention:
 """
 
 from konterfei.imaging.blend import alpha_blend, laplacian_blend, support
+from konterfei.imaging.degrade import coarsen, few_colors, median_smooth, motion_blur
 from konterfei.imaging.filters import dilate, erode, feather, gaussian, sharpen, sharpness
+from konterfei.imaging.matching import fill_smoothly, match_histogram
 from konterfei.imaging.pixels import lab_to_rgb, resize, rgb_to_lab, to_float, to_kind, to_uint8
 
 __all__ = [
     "alpha_blend",
+    "coarsen",
     "dilate",
     "erode",
     "feather",
+    "few_colors",
+    "fill_smoothly",
     "gaussian",
     "lab_to_rgb",
     "laplacian_blend",
+    "match_histogram",
+    "median_smooth",
+    "motion_blur",
     "resize",
     "rgb_to_lab",
     "sharpen",

@@ -64,13 +64,21 @@ def gaussian(image: Array, sigma: float) -> Array:
     return cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REFLECT_101).reshape(image.shape)
 
 
-def sharpen(image: Array, amount: float, sigma: float = 1.0) -> Array:
-    """Unsharp masking: adds `amount` times what a blur of `sigma` px takes away. Same kind, cut off at the ends."""
+def sharpen(image: Array, amount: float, sigma: float = 1.0, *, box: bool = False) -> Array:
+    """Unsharp masking: adds `amount` times what a blur takes away. Same kind, cut off at the ends.
+
+    Args:
+        image: [H, W, 3], any kind
+        amount: 0 = nothing
+        sigma: of the blur by a Gaussian, px
+        box: blur by the mean of 3 x 3 pixels instead
+    """
     if amount == 0:
         return image.copy()
     white = top(image.dtype)
     floats = image.astype(np.float32)
-    sharper = floats + np.float32(amount) * (floats - gaussian(floats, sigma))
+    soft = cv2.blur(floats, (3, 3), borderType=cv2.BORDER_REFLECT_101) if box else gaussian(floats, sigma)
+    sharper = floats + np.float32(amount) * (floats - soft)
     np.clip(sharper, 0, white, out=sharper)
     return (np.rint(sharper) if white > 1 else sharper).astype(image.dtype)
 

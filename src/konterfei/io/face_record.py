@@ -91,7 +91,7 @@ class FaceRecord:
         source: file name of the video.
         frame_index: of the video's frame, from 0.
         pts: when the frame is shown, seconds.
-        face: box, landmarks (smoothed over time), iris in frame pixels; embedding, scores, track.
+        face: box, landmarks (smoothed over time), iris in frame pixels; embedding, scores, track, person.
         raw_landmarks: as the landmarker gave them, before smoothing. [68, 2] float32, frame pixels
         pose: pitch, yaw, roll. radians
         sharpness: of the crop; any measure that grows with sharpness, the same one within a faceset.
@@ -216,7 +216,8 @@ def _plain(record: FaceRecord) -> dict[str, Any]:
 
 def _face_plain(face: Face) -> dict[str, Any]:
     track = None if face.track is None else int(face.track)
-    return {"score": float(face.score), "presence": float(face.presence), "track": track}
+    person = {} if face.person is None else {"person": int(face.person)}  # facesets of before it was told have none
+    return {"score": float(face.score), "presence": float(face.presence), "track": track, **person}
 
 
 def _exact(array: Array) -> Array:
@@ -255,6 +256,7 @@ def _build(data: Mapping[str, Any], arrays: dict[str, Array]) -> FaceRecord:
             iris=arrays.get("iris"),
             presence=float(face["presence"]),
             track=None if face["track"] is None else int(face["track"]),
+            person=None if face.get("person") is None else int(face["person"]),
         ),
         raw_landmarks=arrays.get("raw_landmarks"),
         pose=(float(pose["pitch"]), float(pose["yaw"]), float(pose["roll"])),

@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from konterfei.io.sequence import ImageSequenceReader, is_sequence
+from konterfei.io.video_codecs import VIDEO_SUFFIXES
 from konterfei.io.video_frames import BT709, ColorTags, Frame
 from konterfei.io.video_join import join
 from konterfei.io.video_probe import VideoInfo, probe
 from konterfei.io.video_reader import VideoReader
-from konterfei.io.video_writer import VIDEO_SUFFIXES, VideoWriter
+from konterfei.io.video_writer import VideoWriter
 
 T = TypeVar("T")
 
@@ -31,6 +32,8 @@ def open_frames(
     *,
     deep: bool = False,
     fps: Fraction | int = 25,
+    native: bool = False,
+    deinterlace: bool = False,
 ) -> VideoReader | ImageSequenceReader:
     """A reader for a video, a folder of images or a pattern (`shot.%06d.png`).
 
@@ -39,6 +42,8 @@ def open_frames(
         start, stop: frames wanted.
         deep: give uint16, not uint8.
         fps: frames per second of images.
+        native: frames of a video keep their samples as they came, and make RGB when it is asked for.
+        deinterlace: make whole pictures of a video's fields.
 
     Raises:
         UnreadableMediaError: see `VideoReader` and `ImageSequenceReader`.
@@ -46,7 +51,7 @@ def open_frames(
     path = Path(path)
     if is_sequence(path):
         return ImageSequenceReader(path, start, stop, deep=deep, fps=fps)
-    return VideoReader(path, start, stop, deep=deep)
+    return VideoReader(path, start, stop, deep=deep, native=native, deinterlace=deinterlace)
 
 
 def look(path: Path | str, fps: Fraction | int = 25) -> VideoInfo:

@@ -9,10 +9,10 @@ With the flags below a second conversion changes 1 in 10 000 samples by 1 level:
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, Protocol
 
 import av
 import av.filter
@@ -57,23 +57,99 @@ BT709 = ColorTags(1, 1, 1, LIMITED)
 """Ordinary HD video; what we write when there is no plate to be like."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+Region = tuple[slice, slice]
+"""Rows and columns of a picture."""
+
+
+class Samples(Protocol):
+    """A frame's samples as they were decoded; `io.video_native.Native` is them."""
+
+    @property
+    def frame(self) -> av.VideoFrame:
+        """As it came, not turned."""
+
+    @property
+    def color(self) -> ColorTags:
+        """Tags of its stream."""
+
+    @property
+    def is_upright(self) -> bool:
+        """Whether it is shown as it is stored."""
+
+    def rgb(self) -> NDArray[Any]:
+        """The whole picture, upright."""
+
+    def rgb_within(self, regions: Sequence[Region]) -> NDArray[Any]:
+        """The picture with pixels in `regions` only."""
+
+
 class Frame:
     """One frame of a video, upright.
 
-    Attributes:
+    Args:
         index: place in presentation order from 0. A frame that could not be decoded leaves a gap.
         pts: when it is shown, in seconds, on the clock of its file (which need not start at 0).
-        image: RGB. [H, W, 3] uint8, or uint16 in 0..65535 when that was asked for
+        image: RGB. [H, W, 3] uint8, or uint16 in 0..65535 when that was asked for; None = made of `native` when it is
+            first asked for, and not to be written to.
         duration: how long it is shown, in seconds; None when the file does not say.
         is_damaged: the decoder says that parts of it are guessed.
+        native: its samples as they came, where they were asked for.
+        regions: where `image` holds pixels; None = everywhere.
     """
 
-    index: int
-    pts: Fraction
-    image: NDArray[Any]
-    duration: Fraction | None = None
-    is_damaged: bool = False
+    __slots__ = ("_image", "duration", "index", "is_damaged", "native", "pts", "regions")
+
+    def __init__(
+        self,
+        index: int,
+        pts: Fraction,
+        image: NDArray[Any] | None,
+        duration: Fraction | None = None,
+        is_damaged: bool = False,
+        native: Samples | None = None,
+        regions: tuple[Region, ...] | None = None,
+    ) -> None:
+        assert image is not None or native is not None, "a frame without a picture"
+        self.index, self.pts, self.duration, self.is_damaged = index, pts, duration, is_damaged
+        self.native, self.regions = native, regions
+        self._image = image
+
+    @property
+    def image(self) -> NDArray[Any]:
+        """RGB. [H, W, 3] uint8 or uint16"""
+        if self._image is None:
+            assert self.native is not None
+            image = self.native.rgb() if self.regions is None else self.native.rgb_within(self.regions)
+            image.flags.writeable = False
+            self._image = image
+        return self._image
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height, pixels."""
+        if self._image is not None or self.native is None or not self.native.is_upright:
+            return self.image.shape[1], self.image.shape[0]
+        return self.native.frame.width, self.native.frame.height
+
+    def within(self, regions: Sequence[Region]) -> Frame:
+        """The frame for work in these regions only: its picture holds pixels there, 0 elsewhere, and costs as little.
+
+        The frame itself where its samples are not at hand.
+        """
+        if self._image is not None or self.native is None or not self.native.is_upright:
+            return self
+        return Frame(
+            self.index, self.pts, None, self.duration, self.is_damaged, native=self.native, regions=tuple(regions)
+        )
+
+    def completed(self, image: NDArray[Any]) -> NDArray[Any]:
+        """`image`, begun with the picture of `within`, with the plate's pixels all around. [H, W, 3]"""
+        if self.regions is None or self.native is None:
+            return image
+        whole = self.native.rgb()
+        for region in self.regions:
+            whole[region] = image[region]
+        return whole
 
 
 def color_of(frame: av.VideoFrame) -> ColorTags:
@@ -128,20 +204,28 @@ class YuvMaker:
         self._color, self._pixel_format = color, pixel_format
         self._matrix = _SWSCALE_MATRICES[color.matrix_for(width, height)]
         self._rgb = "rgb48le" if deep else "rgb24"
-        self._graph = av.filter.Graph()
+        self._graph, self._size = self._placing(width, height), (width, height)
+
+    def _placing(self, width: int, height: int) -> av.filter.Graph:
+        graph = av.filter.Graph()
+        graph.threads = 1  # starting threads would take longer than the work
         layout = av.VideoFormat(self._rgb, width, height)
-        source = self._graph.add_buffer(width=width, height=height, format=layout, time_base=Fraction(1, 90_000))
-        place, sink = self._graph.add("setparams", "chroma_location=left"), self._graph.add("buffersink")
+        source = graph.add_buffer(width=width, height=height, format=layout, time_base=Fraction(1, 90_000))
+        place, sink = graph.add("setparams", "chroma_location=left"), graph.add("buffersink")
         source.link_to(place)
         place.link_to(sink)
-        self._graph.configure()
+        graph.configure()
+        return graph
 
     def __call__(self, image: NDArray[Any]) -> av.VideoFrame:
-        """The frame of an RGB image, tagged. [H, W, 3] uint8 or uint16, as the maker was made for"""
+        """The tagged frame of an RGB image or a piece of one. [H, W, 3] uint8 or uint16, as the maker was made for"""
         fresh = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), self._rgb)
+        if av.VideoFormat(self._pixel_format, 2, 2).is_rgb:
+            return self.tag(fresh.reformat(format=self._pixel_format, interpolation=_QUALITY, threads=1))
         fresh.pts, fresh.color_range = 0, FULL
-        self._graph.push(fresh)
-        placed: Any = self._graph.pull()
+        graph = self._graph if (fresh.width, fresh.height) == self._size else self._placing(fresh.width, fresh.height)
+        graph.push(fresh)
+        placed: Any = graph.pull()
         frame = placed.reformat(
             format=self._pixel_format,
             src_colorspace=self._matrix,
@@ -151,6 +235,10 @@ class YuvMaker:
             interpolation=_QUALITY,
             threads=1,
         )
+        return self.tag(frame)
+
+    def tag(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """`frame` with the tags of the stream."""
         frame.colorspace, frame.color_range = self._color.matrix, self._color.range
         frame.color_primaries, frame.color_trc = self._color.primaries, self._color.transfer
         return frame

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -13,9 +13,12 @@ import av.error
 
 from konterfei.errors import DamagedFileError, EncodeError
 from konterfei.io.atomic import atomic_path
-from konterfei.io.video_audio import AudioCopy
+from konterfei.io.video_codecs import CODECS
+from konterfei.io.video_container import check_video_output, decoding_times, encode_failure, open_output
 from konterfei.io.video_probe import open_input, packets, video_stream
-from konterfei.io.video_writer import check_video_output, encode_failure, open_output
+from konterfei.io.video_streams import StreamCopy
+
+_TAGS = {name: codec.tag for name, codec in CODECS.items() if codec.tag}
 
 
 class _Part:
@@ -56,17 +59,6 @@ def _checked(parts: Sequence[Path]) -> list[_Part]:
     return looked
 
 
-def decoding_times(times: Sequence[int], delay: int) -> list[int]:
-    """Decoding times for packets with presentation `times` (both in decoding order), `delay` frames of reordering.
-
-    The n-th packet is decoded when the (n - delay)-th frame in order is shown; the first ones earlier, in even steps.
-    """
-    shown = sorted(times)
-    delay = min(delay, len(shown) - 1)
-    lead = shown[delay] - shown[0]
-    return [shown[i] - lead if i < delay else shown[i - delay] for i in range(len(shown))]
-
-
 def _needed_delay(times: Sequence[int]) -> int:
     """Smallest reordering delay with which nothing is shown before it is decoded."""
     rank = {time: index for index, time in enumerate(sorted(times))}
@@ -74,18 +66,25 @@ def _needed_delay(times: Sequence[int]) -> int:
 
 
 def join(
-    parts: Sequence[Path], output: Path | str, audio_from: Path | None = None, *, faststart: bool = True
+    parts: Sequence[Path],
+    output: Path | str,
+    audio_from: Path | None = None,
+    *,
+    faststart: bool = True,
+    metadata: Mapping[str, str] | None = None,
 ) -> list[str]:
     """Write the video of `parts`, one after the other, as one file, packets untouched.
 
     The parts must have been written by `VideoWriter` with the same settings, with ascending times on one clock (their
-    frames keep the times they have), best as .mp4. Decoding times are made anew, so that they ascend over the joints.
+    frames keep the times they have), in a container that holds times exactly. Decoding times are made anew, so that
+    they ascend over the joints.
 
     Args:
         parts: in order.
-        output: .mp4, .mov, .m4v or .mkv; appears when complete.
-        audio_from: file whose sound is copied, as by `VideoWriter`.
+        output: a container that holds their codec; appears when complete.
+        audio_from: file whose sound, subtitles, chapters and so on are copied, see `io.video_streams`.
         faststart: put the index first.
+        metadata: what the file says of itself, besides.
 
     Returns:
         Lines that a person should read.
@@ -104,13 +103,18 @@ def join(
     dts = iter(decoding_times(times, max(max(part.delay for part in looked), _needed_delay(times))))
     notes: list[str] = []
     with atomic_path(output) as temporary, open_input(looked[0].path) as template:
-        container = open_output(temporary, looked[0].time_base, faststart)
-        audio: AudioCopy | None = None
+        container = open_output(temporary, looked[0].time_base, faststart, metadata)
+        audio: StreamCopy | None = None
         try:
             source = video_stream(template, looked[0].path)
-            stream: Any = container.add_stream_from_template(source)
+            # by the decoder's entry: FFmpeg has no encoder of the decoder's name for AV1
+            stream: Any = container.add_stream_from_template(source, opaque=True)
             stream.time_base = looked[0].time_base
-            audio = AudioCopy(audio_from, container, notes.append) if audio_from is not None else None
+            stream.codec_context.sample_aspect_ratio = source.sample_aspect_ratio or Fraction(1)
+            _note_aspect(output, source, looked[0].coding[0], notes)
+            if (tag := _TAGS.get(looked[0].coding[0])) and output.suffix.lower() in (".mp4", ".m4v", ".mov"):
+                stream.codec_context.codec_tag = tag
+            audio = StreamCopy(audio_from, container, notes.append) if audio_from is not None else None
             for part in looked:
                 _append(part, container, stream, audio, dts)
             if audio is not None:
@@ -128,7 +132,17 @@ def join(
     return notes
 
 
-def _append(part: _Part, container: Any, stream: Any, audio: AudioCopy | None, dts: Any) -> None:
+def _note_aspect(output: Path, source: Any, codec: str, notes: list[str]) -> None:
+    """Say where the shape of pixels is lost: PyAV cannot tell Matroska of it, and not every codec says it itself."""
+    aspect = source.sample_aspect_ratio
+    if output.suffix.lower() in (".mkv", ".webm") and aspect not in (None, 0, 1) and codec not in ("h264", "hevc"):
+        notes.append(
+            f"The shape of pixels, {aspect}, cannot be written into {output.suffix} with this codec: the picture will "
+            "look squeezed. A .mov or .mp4 keeps it."
+        )
+
+
+def _append(part: _Part, container: Any, stream: Any, audio: StreamCopy | None, dts: Any) -> None:
     with open_input(part.path) as opened:
         for packet in packets(opened, video_stream(opened, part.path)):
             if not packet.size:

@@ -19,6 +19,7 @@ from av.video.stream import VideoStream
 
 from konterfei.errors import UnreadableMediaError
 from konterfei.io.video_frames import ColorTags, Orientation, color_of, orientation_of
+from konterfei.io.video_hdr import Mastering, mastering_of
 
 _LOOK_AT = 600
 """Packets that `probe` looks at to tell constant from variable frame rate: 20 s of ordinary video."""
@@ -56,6 +57,10 @@ class VideoInfo:
     color: ColorTags = field(default_factory=ColorTags)
     sample_aspect: Fraction = Fraction(1)
     """Width of a pixel by its height, after rotation."""
+    mastering: Mastering | None = None
+    """HDR metadata, where it is HDR and says."""
+    is_interlaced: bool = False
+    """Whether its pictures are two fields, of two moments."""
     audio_codecs: tuple[str, ...] = ()
     warnings: tuple[str, ...] = field(default=())
     """Lines that a person should read: interlaced, HDR, ..."""
@@ -266,6 +271,8 @@ def probe(path: Path | str) -> VideoInfo:
             pixel_format=look.first.format.name,
             bit_depth=max((c.bits for c in look.first.format.components), default=8),
             color=color,
+            mastering=mastering_of(look.first),
+            is_interlaced=bool(look.first.interlaced_frame),
             sample_aspect=aspect,
             audio_codecs=audio,
             warnings=_warnings(look.first, color),

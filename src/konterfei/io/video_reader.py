@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import av
 import av.error
@@ -24,7 +24,9 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from konterfei.errors import UnreadableMediaError
-from konterfei.io.video_frames import Frame, rgb_from_frame
+from konterfei.io.video_deinterlace import Numbered, deinterlaced
+from konterfei.io.video_frames import Frame
+from konterfei.io.video_native import Native
 from konterfei.io.video_probe import VideoInfo, open_input, orientation_or_error, packets, probe, video_stream
 
 _UNRANKED = {"vp8", "theora", "rv40"}
@@ -121,6 +123,8 @@ class VideoReader:
             the same numbers as a full read.
         stop: frame before which to stop; None = to the end.
         deep: give uint16 in 0..65535 (for 10-bit and 16-bit material), not uint8.
+        native: frames keep their samples as they came, and make RGB when it is asked for.
+        deinterlace: make whole pictures of fields (FFmpeg's bwdif), one for each frame.
 
     Attributes:
         info: what the video is.
@@ -134,13 +138,23 @@ class VideoReader:
             picture changes.
     """
 
-    def __init__(self, path: Path | str, start: int = 0, stop: int | None = None, *, deep: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path | str,
+        start: int = 0,
+        stop: int | None = None,
+        *,
+        deep: bool = False,
+        native: bool = False,
+        deinterlace: bool = False,
+    ) -> None:
         self.path = Path(path)
         self.info: VideoInfo = probe(self.path)
         self.lost = 0
         self.lost_is_estimate = False
         self.damaged = 0
         self._start, self._stop, self._deep = max(start, 0), stop, deep
+        self._native, self._deinterlace = native, deinterlace
         self._errors = 0
         self._frames: Iterator[Frame] | None = None
         self._last_pts: Fraction | None = None
@@ -192,7 +206,10 @@ class VideoReader:
                 container.seek(key[1], stream=stream, backward=True)
             tally = _Tally(stream)
             given = 0
-            for number, decoded, pts in self._numbered(container, stream, ranks, tally, key):
+            numbered: Iterator[Numbered] = self._numbered(container, stream, ranks, tally, key)
+            if self._deinterlace:
+                numbered = deinterlaced(numbered, self._start)
+            for number, decoded, pts in numbered:
                 if number < self._start:
                     continue
                 if self._stop is not None and number >= self._stop:
@@ -212,7 +229,7 @@ class VideoReader:
         ranks: _Ranks,
         tally: _Tally,
         key: tuple[int, int] | None,
-    ) -> Iterator[tuple[int, av.VideoFrame, Fraction]]:
+    ) -> Iterator[Numbered]:
         time_base = Fraction(stream.time_base or self.info.time_base)
         first = True
         for packet in packets(container, stream, *container.streams.audio):
@@ -250,19 +267,22 @@ class VideoReader:
 
     def _frame(self, number: int, decoded: av.VideoFrame, pts: Fraction) -> Frame:
         orientation = orientation_or_error(decoded, self.path)
-        image: Any = orientation.upright(rgb_from_frame(decoded, self.info.color, self._deep))
-        if image.shape[:2] != (self.info.height, self.info.width):
+        width, height = decoded.width, decoded.height
+        if orientation.swaps_sides:
+            width, height = height, width
+        if (width, height) != (self.info.width, self.info.height):
             raise UnreadableMediaError(
                 f"'{self.path}' changes its picture size at frame {number}, from {self.info.width} x "
-                f"{self.info.height} to {image.shape[1]} x {image.shape[0]}. Convert it to one size first."
+                f"{self.info.height} to {width} x {height}. Convert it to one size first."
             )
         if decoded.is_corrupt:
             self.damaged += 1
         time_base = Fraction(decoded.time_base or self.info.time_base)
         duration = decoded.duration * time_base if decoded.duration else None
-        if not image.flags.c_contiguous:
-            image = image.copy()
-        return Frame(number, pts, image, duration, bool(decoded.is_corrupt))
+        native = Native(decoded, self.info.color, orientation, self._deep)
+        if self._native:
+            return Frame(number, pts, None, duration, bool(decoded.is_corrupt), native)
+        return Frame(number, pts, native.rgb(), duration, bool(decoded.is_corrupt))
 
     def _note_lost(self, numbers: list[int]) -> None:
         stop = self._stop if self._stop is not None else float("inf")

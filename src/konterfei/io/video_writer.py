@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from contextlib import ExitStack, suppress
 from fractions import Fraction
 from pathlib import Path
@@ -15,73 +16,44 @@ import numpy as np
 from av.container import OutputContainer
 from numpy.typing import NDArray
 
-from konterfei.errors import EncodeError, OutputError, UnknownNameError
-from konterfei.io.atomic import atomic_path, ensure_writable, output_error
-from konterfei.io.video_audio import AudioCopy
-from konterfei.io.video_frames import BT709, ColorTags, YuvMaker
+from konterfei.errors import EncodeError
+from konterfei.io.atomic import atomic_path
+from konterfei.io.video_codecs import Sampling, check_container, codec_named, pixel_format, sampling
+from konterfei.io.video_container import check_video_output, decoding_time, encode_failure, open_output
+from konterfei.io.video_frames import BT709, ColorTags, Frame, YuvMaker
+from konterfei.io.video_hdr import Mastering, encoder_parameters
+from konterfei.io.video_native import Patcher, plane_of
 from konterfei.io.video_probe import VideoInfo
+from konterfei.io.video_streams import StreamCopy
 
-VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv")
-"""Containers that we write. Only the first three can carry Content Credentials."""
-
-_CODECS = {"h264": "libx264"}
-"""Name to FFmpeg's encoder. (x265 fails now and then when it writes MP4 headers here; not offered.)"""
-
-
-def check_video_output(path: Path, *inputs: Path | None) -> None:
-    """Refuse an output of unknown kind, one that is an input, and one that cannot be written.
-
-    Raises:
-        OutputError: which of these it is.
-    """
-    if path.suffix.lower() not in VIDEO_SUFFIXES:
-        raise OutputError(
-            f"Cannot write '{path}': '{path.suffix}' is no container that konterfei writes. "
-            f"Use {', '.join(VIDEO_SUFFIXES)}."
-        )
-    for source in inputs:
-        if source is not None and path.exists() and source.exists() and path.samefile(source):
-            raise OutputError(f"Cannot write '{path}': it is also an input. Choose another output.")
-    ensure_writable(path)
-
-
-def open_output(temporary: Path, time_base: Fraction, faststart: bool) -> OutputContainer:
-    """An empty container at `temporary`, whose edit lists are as fine as the picture's clock."""
-    options = {}
-    if temporary.suffix.lower() != ".mkv":
-        # FFmpeg counts offsets in the movie's time scale, 1/1000 s by default: too coarse for 1/15360 s
-        options = {"movie_timescale": str(time_base.denominator), "video_track_timescale": str(time_base.denominator)}
-        if faststart:
-            options["movflags"] = "faststart"
-    return av.open(f"file:{temporary.absolute()}", "w", container_options=options)
-
-
-def encode_failure(path: Path, error: av.error.FFmpegError) -> Exception:
-    """`OutputError` for what the system refused, `EncodeError` for the rest."""
-    translated = output_error(path, OSError(error.errno, error.strerror))
-    if isinstance(error, OSError) or "Choose another output path" not in str(translated):
-        return translated
-    return EncodeError(f"Cannot encode '{path}': {error.strerror}. Try other settings or another container.")
+_QUIET = {
+    "libx265": ("x265-params", "log-level=error:open-gop=0"),
+    "libsvtav1": ("svtav1-params", ""),
+}
+"""x265 writes to the terminal, and by default groups of pictures that lean on the one before."""
 
 
 class VideoWriter:
     """Writes RGB frames as video. A context manager: `path` appears, complete, when the block ends well.
 
-    Constant rates, variable rates and offsets are all written as the times say. The picture is 4:2:0, or 4:4:4 when
-    a side is odd (H.264 cannot crop 4:2:0 to odd sizes; padding would add pixels that are not there). Groups of
-    pictures are closed and headers depend on the settings only, so that parts can be joined (`join`).
-    The clock: .mp4 and .mov hold every time exactly; .mkv rounds to milliseconds, and when its sound starts before 0
-    (AAC priming) moves sound and picture later together.
+    Constant rates, variable rates and offsets are all written as the times say. Groups of pictures are closed and
+    headers depend on the settings only, so that parts can be joined (`join`).
+    The clock: .mp4 and .mov hold every time exactly; .mkv and .webm round to milliseconds, and when their sound starts
+    before 0 (AAC priming) move sound and picture later together.
 
     Args:
-        path: .mp4, .mov, .m4v or .mkv.
+        path: a container that holds the codec, see `io.video_codecs`.
         width, height: size of the frames.
         color: tags of the plate; kept as they are, also where they are unstated. Default: BT.709, for new material.
         fps_hint: typical frames per second; for rate control, and for the clock when `time_base` is not given.
         time_base: the clock's unit in seconds. Give the plate's: then its times are written exactly.
-        crf: quality, 0 = lossless ... 51 = worst; 16 is visually lossless for x264.
-        preset: x264's preset, "ultrafast" ... "veryslow".
-        codec: "h264". uint16 frames are written with 10 bits.
+        crf: quality in the codec's scale, 0 = best; None = the codec's usual one.
+        preset: one of the codec's; None = the usual one.
+        codec: a name of `io.video_codecs.CODECS`.
+        chroma: one of `io.video_codecs.CHROMAS`.
+        like_format: pixel format of the plate, to be kept where the codec can; None = 4:2:0, 10 bits of uint16 frames.
+        mastering: HDR metadata to be written into the stream.
+        has_alpha: frames come with a mask, which is written as transparency. Only prores-4444 holds it.
         audio_from: file whose sound is copied, untouched where the container can hold it, else as AAC (see `notes`).
         sample_aspect: width of a pixel by its height.
         faststart: put the index first, for playing over the network; costs one more copy of the file.
@@ -91,9 +63,10 @@ class VideoWriter:
         num_frames: frames written so far.
 
     Raises:
-        OutputError: not writable, no space, the output is `audio_from`.
+        OutputError: not writable, no space, the output is `audio_from`, the codec does not go there.
         EncodeError: times that do not ascend, no frame at all, a setting that the encoder refuses.
         UnknownNameError: codec.
+        ConfigError: a quality or preset that the codec does not have.
     """
 
     def __init__(
@@ -105,44 +78,57 @@ class VideoWriter:
         color: ColorTags | None = None,
         fps_hint: Fraction | int = 25,
         time_base: Fraction | None = None,
-        crf: float = 16,
-        preset: str = "medium",
+        crf: float | None = None,
+        preset: str | None = None,
         codec: str = "h264",
+        chroma: str = "plate",
+        like_format: str | None = None,
+        mastering: Mastering | None = None,
+        has_alpha: bool = False,
         audio_from: Path | None = None,
         sample_aspect: Fraction = Fraction(1),
         faststart: bool = True,
     ) -> None:
-        if codec not in _CODECS:
-            raise UnknownNameError("video codec", codec, _CODECS)
+        self._codec = codec_named(codec)
+        self._codec.check(codec, crf, preset)
+        self._name = codec
         self.path, self.width, self.height = Path(path), width, height
         check_video_output(self.path, audio_from)
+        if self.path.suffix.lower() != self._codec.part:
+            check_container(codec, self.path)
         self.notes: list[str] = []
         self.num_frames = 0
         self._fps = Fraction(fps_hint)
         self._time_base = time_base or Fraction(1, self._fps.numerator * math.ceil(10_000 / self._fps.numerator))
         self._color = _writable_tags(color or BT709)
-        self._options = {"crf": str(crf), "preset": preset}
-        self._codec, self._sample_aspect = codec, sample_aspect
+        self._crf, self._preset, self._mastering = crf, preset, mastering
+        self._chroma, self._like, self._has_alpha = chroma, like_format, has_alpha
+        self._sample_aspect = sample_aspect
         self._audio_from, self._faststart = audio_from, faststart
         self._stack = ExitStack()
         self._temporary: Path | None = None
         self._container: OutputContainer | None = None
         self._stream: Any = None
         self._yuv: Any = None
-        self._audio: AudioCopy | None = None
-        self._last: int | None = None
+        self._patch: Any = None
+        self._alpha_format = ""
+        self._streams: StreamCopy | None = None
+        self._shown: list[int] = []
+        self._written = 0
         self._deep: bool | None = None
 
     @classmethod
     def like(
         cls, info: VideoInfo, path: Path | str, *, size: tuple[int, int] | None = None, **settings: Any
     ) -> VideoWriter:
-        """A writer of frames that look and last as those of `info` (colour, clock, pixel shape, size if not given)."""
+        """A writer of frames that look and last as those of `info`: colour, clock, pixels, size if not given."""
         plate: dict[str, Any] = {
             "color": info.color,
             "fps_hint": info.fps,
             "time_base": info.time_base,
             "sample_aspect": info.sample_aspect,
+            "like_format": info.pixel_format,
+            "mastering": info.mastering,
         }
         width, height = size or (info.width, info.height)
         return cls(path, width, height, **{**plate, **settings})
@@ -164,13 +150,24 @@ class VideoWriter:
         else:
             self._abandon(error)
 
-    def write(self, image: NDArray[Any], pts: Fraction, duration: Fraction | None = None) -> None:
+    def write(
+        self,
+        image: NDArray[Any],
+        pts: Fraction,
+        duration: Fraction | None = None,
+        *,
+        plate: Frame | None = None,
+        alpha: NDArray[Any] | None = None,
+    ) -> None:
         """Add a frame.
 
         Args:
             image: RGB. [H, W, 3] uint8, or uint16 in 0..65535
             pts: when it is shown, in seconds; rounded to the clock's unit.
             duration: how long, in seconds; matters for the last frame only.
+            plate: what the image was made of: where both have equal pixels, its own samples are written, where it has
+                them (`Frame.native`) and the pixel format is the same.
+            alpha: how much of each pixel is opaque. [H, W] float32 in [0, 1]; None = all of it
         """
         if image.shape != (self.height, self.width, 3) or image.dtype not in (np.uint8, np.uint16):
             raise ValueError(
@@ -181,16 +178,16 @@ class VideoWriter:
         if self._deep != (image.dtype == np.uint16):
             raise ValueError("frames of one video must have one bit depth")
         ticks = round(pts / self._time_base)
-        if self._last is not None and ticks <= self._last:
+        if self._shown and ticks <= self._shown[-1]:
             raise EncodeError(
                 f"Cannot encode '{self.path}': frame {self.num_frames} at {float(pts):.6f} s does not come after "
                 f"the one before it (clock unit {self._time_base} s). Give a finer time base."
             )
-        self._last = ticks
+        self._shown.append(ticks)
         try:
             if self._container is None:
                 self._open()
-            frame = self._yuv(image)
+            frame = self._frame(image, plate, alpha)
             frame.pts, frame.time_base = ticks, self._time_base
             frame.duration = round((duration or 1 / self._fps) / self._time_base)
             self._mux(self._stream.encode(frame))
@@ -198,37 +195,73 @@ class VideoWriter:
             raise encode_failure(self.path, error) from error
         self.num_frames += 1
 
-    @property
-    def _pixel_format(self) -> str:
-        chroma = "444" if self.width % 2 or self.height % 2 else "420"
-        return f"yuv{chroma}p10le" if self._deep else f"yuv{chroma}p"
+    def _frame(self, image: NDArray[Any], plate: Frame | None, alpha: NDArray[Any] | None) -> av.VideoFrame:
+        if self._alpha_format:
+            return self._with_alpha(self._yuv(_whole(image, plate)), alpha)
+        if plate is not None and self._patch.fits(plate):
+            return self._patch(image, plate)
+        return self._yuv(_whole(image, plate))
+
+    def _with_alpha(self, opaque: av.VideoFrame, alpha: NDArray[Any] | None) -> av.VideoFrame:
+        frame = av.VideoFrame(self.width, self.height, self._alpha_format)
+        for target, source in zip(frame.planes, opaque.planes, strict=False):
+            plane_of(target, np.uint16)[:] = plane_of(source, np.uint16)
+        most = (1 << sampling(self._alpha_format).depth) - 1
+        plane_of(frame.planes[3], np.uint16)[:] = most if alpha is None else np.rint(alpha * most).astype(np.uint16)
+        return self._yuv.tag(frame)
 
     def _open(self) -> None:
         assert self._temporary is not None, "use VideoWriter as a context manager"
+        shape = sampling(self._like) if self._like else Sampling("420", 10 if self._deep else 8)
+        wanted = Sampling(shape.chroma, shape.depth, self._has_alpha)
+        deepest = 16 if self._deep else 8
+        chosen, said = pixel_format(self._name, wanted, self.width, self.height, chroma=self._chroma, deepest=deepest)
+        self.notes += said
+        if self._codec.encoder == "libsvtav1":
+            os.environ.setdefault("SVT_LOG", "1")  # its own way to be silent but for errors
         self._container = open_output(self._temporary, self._time_base, self._faststart)
-        stream: Any = self._container.add_stream(_CODECS[self._codec], rate=self._fps, options=self._options)
-        stream.width, stream.height, stream.pix_fmt = self.width, self.height, self._pixel_format
+        stream: Any = self._container.add_stream(self._codec.encoder, rate=self._fps, options=self._options(chosen))
+        stream.width, stream.height, stream.pix_fmt = self.width, self.height, chosen
         stream.time_base = self._time_base
         context = stream.codec_context
         context.time_base = self._time_base
         context.sample_aspect_ratio = self._sample_aspect
         context.color_primaries, context.color_trc = self._color.primaries, self._color.transfer
         context.colorspace, context.color_range = self._color.matrix, self._color.range
+        if sampling(chosen).chroma == "rgb":
+            context.colorspace, context.color_range = 0, 2
+        if self._codec.tag and self.path.suffix.lower() in (".mp4", ".m4v", ".mov"):
+            context.codec_tag = self._codec.tag
         context.flags |= av.codec.context.Flags.frame_duration
         self._stream = stream
-        self._yuv = YuvMaker(self.width, self.height, self._color, self._pixel_format, bool(self._deep))
-        if self._pixel_format.startswith("yuv444"):
-            self.notes.append(
-                f"{self.width} x {self.height} has an odd side: written as 4:4:4, which some players cannot show."
-            )
+        self._alpha_format = chosen if sampling(chosen).has_alpha else ""
+        opaque = chosen.replace("yuva", "yuv")
+        self._yuv = YuvMaker(self.width, self.height, self._color, opaque, bool(self._deep))
+        self._patch = Patcher(self.width, self.height, self._color, opaque, self._yuv)
         if self._audio_from is not None:
-            self._audio = AudioCopy(self._audio_from, self._container, self.notes.append)
+            self._streams = StreamCopy(self._audio_from, self._container, self.notes.append)
+
+    def _options(self, chosen: str) -> dict[str, str]:
+        options = self._codec.encoder_options(self._crf, self._preset, chosen)
+        told = encoder_parameters(self._codec.encoder, self._mastering)
+        if self._codec.encoder in _QUIET:
+            name, quiet = _QUIET[self._codec.encoder]
+            told = {name: ":".join(filter(None, (quiet, told.get(name, ""))))}
+        return options | {name: value for name, value in told.items() if value}
 
     def _mux(self, ready: list[av.Packet]) -> None:
         assert self._container is not None
         for packet in ready:
-            if self._audio is not None and packet.dts is not None:
-                self._audio.until(packet.dts * Fraction(packet.time_base))
+            if delay := min(self._codec.delay, len(self._shown) - 1):
+                packet.dts = decoding_time(self._shown, self._written, delay)
+                packet.time_base = self._time_base
+            elif self._codec.delay:
+                packet.dts = packet.pts
+            if self._codec.encoder == "dnxhd" and self._color.matrix == 9:
+                _say_bt2020(packet)
+            self._written += 1
+            if self._streams is not None and packet.dts is not None:
+                self._streams.until(packet.dts * Fraction(packet.time_base))
             self._container.mux_one(packet)
 
     def _finish(self) -> None:
@@ -236,23 +269,35 @@ class VideoWriter:
             raise EncodeError(f"Cannot write '{self.path}': not one frame was given.")
         try:
             self._mux(self._stream.encode(None))
-            if self._audio is not None:
-                self._audio.until(None)
+            if self._streams is not None:
+                self._streams.until(None)
             self._container.close()
         except av.error.FFmpegError as error:
             raise encode_failure(self.path, error) from error
         finally:
-            if self._audio is not None:
-                self._audio.close()
+            if self._streams is not None:
+                self._streams.close()
 
     def _abandon(self, error: BaseException) -> None:
-        if self._audio is not None:
-            self._audio.close()
+        if self._streams is not None:
+            self._streams.close()
         if self._container is not None:
             with suppress(Exception):  # the first error is the one to tell
                 self._container.close()
         with suppress(type(error)):
             self._stack.__exit__(type(error), error, error.__traceback__)
+
+
+def _say_bt2020(packet: av.Packet) -> None:
+    """Tell DNxHR's own header of the matrix, which FFmpeg's encoder leaves at BT.709 (SMPTE ST 2019-1)."""
+    data = bytearray(bytes(packet))
+    data[0x2C] = data[0x2C] & ~0x06 | 0x02
+    packet.update(bytes(data))
+
+
+def _whole(image: NDArray[Any], plate: Frame | None) -> NDArray[Any]:
+    """`image` with the plate around it, where it was begun in some regions only."""
+    return image if plate is None else plate.completed(image)
 
 
 def _writable_tags(color: ColorTags) -> ColorTags:

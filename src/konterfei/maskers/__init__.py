@@ -1,46 +1,24 @@
 """Maskers: which part of a crop is face. A new one is one file here and one line in `MASKERS`."""
 
-from __future__ import annotations
-
-from typing import Any, Protocol
-
-from numpy.typing import NDArray
-
-from konterfei.geometry import Crop, Face
+from konterfei.maskers.base import Masker, Masks
 from konterfei.registry import Entry, Registry
-
-Array = NDArray[Any]
-
-
-class Masker(Protocol):
-    """Contract of the family; `tests/contracts/test_maskers.py` runs over the table. Pure functions."""
-
-    def __call__(self, face: Face, crop: Crop, image: Array, learned: Array | None = None) -> Array:
-        """The mask of `face` in the space of `crop`.
-
-        Args:
-            face: with landmarks in the frame
-            crop: where in the frame; S is its size
-            image: the plate's face as cut. RGB [S, S, 3] uint8, or float32 in [0, 1]
-            learned: mask that the model gave. [S, S] float32 in [0, 1]
-
-        Returns:
-            [S, S] float32 in [0, 1], 1 = face
-
-        Raises:
-            ValueError: when the masker needs `learned` and does not get it.
-        """
-
 
 MASKERS = Registry(
     "masker",
     {
         "hull": Entry("konterfei.maskers.masks:hull", "hull of the landmarks, brows raised"),
-        "learned": Entry("konterfei.maskers.masks:learned_only", "what the model takes for face"),
-        "learned_hull": Entry("konterfei.maskers.masks:learned_hull", "the model's mask inside the hull"),
+        "learned": Entry("konterfei.maskers.masks:learned", "what the model takes for face, on both faces"),
+        "learned_hull": Entry("konterfei.maskers.masks:learned_hull", "the same, inside the hull"),
+        "learned_drawn": Entry("konterfei.maskers.masks:learned_drawn", "what it takes for face where it drew"),
+        "learned_plate": Entry("konterfei.maskers.masks:learned_plate", "what it takes for face on the plate"),
+        "learned_sum": Entry("konterfei.maskers.masks:learned_sum", "either of the two"),
+        "xseg": Entry("konterfei.maskers.masks:xseg", "what the segmenter takes for face, on both faces"),
+        "xseg_drawn": Entry("konterfei.maskers.masks:xseg_drawn", "what it takes for face on the drawn face"),
+        "xseg_plate": Entry("konterfei.maskers.masks:xseg_plate", "what it takes for face on the plate"),
+        "learned_xseg": Entry("konterfei.maskers.masks:learned_xseg", "what model and segmenter agree on"),
         "full": Entry("konterfei.maskers.masks:full", "the whole crop"),
     },
 )
-"""Every masker by name."""
+"""Every masker by name; each is a `Masker`."""
 
-__all__ = ["MASKERS", "Masker"]
+__all__ = ["MASKERS", "Masker", "Masks"]

@@ -1,38 +1,52 @@
-"""The maskers that need nothing but landmarks and the model's mask."""
+"""The ten mask modes of DeepFaceLab (dfl-spec 8.3), and the model's mask inside the hull."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from konterfei.geometry import Crop, Face, smooth_hull_mask
+from konterfei.maskers.base import Masker, Masks
 
 Array = NDArray[Any]
 
 
-def hull(face: Face, crop: Crop, image: Array, learned: Array | None = None) -> Array:
-    """Hull of the landmarks, drawn in the crop with sub-pixel edges so that it moves smoothly over time."""
+def _hull(face: Face, crop: Crop, masks: Masks) -> Array:
+    """Drawn in the crop with sub-pixel edges, so that it moves smoothly over time."""
     return smooth_hull_mask(crop.crop_from_frame @ face.landmarks, (crop.size, crop.size))
 
 
-def learned_only(face: Face, crop: Crop, image: Array, learned: Array | None = None) -> Array:
-    """The model's own mask, brought to the crop's size."""
-    if learned is None:
-        raise ValueError("this masker needs the model's mask, and the model gave none")
-    mask: Array = np.asarray(learned, dtype=np.float32).reshape(learned.shape[:2])
-    if mask.shape != (crop.size, crop.size):
-        mask = cv2.resize(mask, (crop.size, crop.size), interpolation=cv2.INTER_LINEAR)
-    return np.clip(mask, 0.0, 1.0)
-
-
-def learned_hull(face: Face, crop: Crop, image: Array, learned: Array | None = None) -> Array:
-    """Product of the two: what the model sees in front of the face is spared, what it adds beyond the face is cut."""
-    return learned_only(face, crop, image, learned) * hull(face, crop, image)
-
-
-def full(face: Face, crop: Crop, image: Array, learned: Array | None = None) -> Array:
-    """The whole crop."""
+def _full(face: Face, crop: Crop, masks: Masks) -> Array:
     return np.ones((crop.size, crop.size), np.float32)
+
+
+def _product(*names: str) -> Callable[[Face, Crop, Masks], Array]:
+    def make(face: Face, crop: Crop, masks: Masks) -> Array:
+        made: Array = np.prod([getattr(masks, name) for name in names], axis=0, dtype=np.float32)
+        return np.clip(made, 0.0, 1.0)
+
+    return make
+
+
+def _sum(face: Face, crop: Crop, masks: Masks) -> Array:
+    assert masks.drawn is not None and masks.plate is not None
+    return np.clip(masks.drawn + masks.plate, 0.0, 1.0)
+
+
+def _in_hull(face: Face, crop: Crop, masks: Masks) -> Array:
+    """What the model sees in front of the face is spared, what it adds beyond the face is cut."""
+    return _product("drawn", "plate")(face, crop, masks) * _hull(face, crop, masks)
+
+
+def _of(*names: str) -> Masker:
+    return Masker(_product(*names), needs=names)
+
+
+hull, full = Masker(_hull), Masker(_full)
+learned_drawn, learned_plate, learned = _of("drawn"), _of("plate"), _of("drawn", "plate")
+learned_sum, learned_hull = Masker(_sum, needs=("drawn", "plate")), Masker(_in_hull, needs=("drawn", "plate"))
+xseg_drawn, xseg_plate, xseg = _of("seg_drawn"), _of("seg_plate"), _of("seg_drawn", "seg_plate")
+learned_xseg = _of("drawn", "plate", "seg_drawn", "seg_plate")

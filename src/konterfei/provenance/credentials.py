@@ -5,7 +5,8 @@ What is signed (C2PA 2.x; all of it can be read by any reader of Content Credent
   they carry themselves are kept inside ours;
 - the actions c2pa.opened and c2pa.edited, with IPTC's digital source type for neural compositing into real footage;
 - `org.konterfei.swap`: model, steps, preset, settings, frames swapped and not swapped and why, label, preview or not;
-- `org.konterfei.consent`: person, basis, scope and the hash of the record, never its evidence or reason;
+- `org.konterfei.consent`: person, basis, scope and the hash of the record, never its evidence or reason; of every
+  person who lent a face;
 - a hash of the file. Nothing is fetched from or sent to a network.
 """
 
@@ -33,7 +34,18 @@ from konterfei.provenance.verdict import Verification
 from konterfei.provenance.verification import CONSENT, HASH_KEY, OFFLINE, SWAP, verify
 from konterfei.reporting import Reporter, Silent
 
-__all__ = ["PICTURES", "SIGNABLE", "VIDEOS", "Claim", "Material", "Verification", "ensure_signable", "sign", "verify"]
+__all__ = [
+    "PICTURES",
+    "SIGNABLE",
+    "VIDEOS",
+    "Claim",
+    "FaceClaim",
+    "Material",
+    "Verification",
+    "ensure_signable",
+    "sign",
+    "verify",
+]
 
 VIDEOS: Mapping[str, str] = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/quicktime"}
 """Suffixes of videos that can carry credentials, and their media types. (c2pa also knows AVI.)"""
@@ -75,6 +87,19 @@ class Material:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FaceClaim:
+    """What the credentials say about a further model that drew faces of a result."""
+
+    who: str
+    """Whose faces in the plate it drew: "track 3"."""
+    consent: Consent
+    """The record of the person whom it draws."""
+    model: str
+    steps: int
+    preset: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Claim:
     """What the credentials say about a result."""
 
@@ -103,6 +128,8 @@ class Claim:
     """Merge settings worth telling."""
     frame: int | None = None
     """Of a picture: which frame of the plate it is, from 0."""
+    others: tuple[FaceClaim, ...] = ()
+    """Further models, where different faces were drawn by different ones."""
 
 
 def ensure_signable(output: Path | str) -> None:
@@ -226,7 +253,7 @@ def _manifest(unsigned: Path, output: Path, claim: Claim, media_type: str) -> di
         "assertions": [
             {"label": "c2pa.actions.v2", "data": {"actions": actions}},
             {"label": SWAP, "data": _swap(unsigned, claim)},
-            {"label": CONSENT, "data": _consent(claim.consent)},
+            {"label": CONSENT, "data": _consents(claim)},
         ],
     }
 
@@ -243,6 +270,7 @@ def _swap(unsigned: Path, claim: Claim) -> dict[str, Any]:
         "is_preview": claim.is_preview,
         "use": claim.use or "",
         **({} if claim.frame is None else {"frame": claim.frame}),
+        **({"others": [_other(other) for other in claim.others]} if claim.others else {}),
         "settings": dict(claim.settings),
         "materials": [
             {"role": role, "name": item.name, "sha256": item.sha256}
@@ -250,6 +278,24 @@ def _swap(unsigned: Path, claim: Claim) -> dict[str, Any]:
         ],
         "unhashed_sha256": layout.unhashed_digest(unsigned),
     }
+
+
+def _other(other: FaceClaim) -> dict[str, Any]:
+    return {
+        "who": other.who,
+        "model": other.model,
+        "steps": other.steps,
+        "preset": other.preset,
+        "person": other.consent.person,
+    }
+
+
+def _consents(claim: Claim) -> dict[str, Any]:
+    """The consent; where several people lent their faces, each of them once."""
+    further = {other.consent.sha256: other.consent for other in claim.others}
+    further.pop(claim.consent.sha256, None)
+    told = {"others": [_consent(consent) for consent in further.values()]} if further else {}
+    return {**_consent(claim.consent), **told}
 
 
 def _consent(consent: Consent) -> dict[str, Any]:

@@ -84,6 +84,11 @@ class Verification:
         return self.state is State.UNTOUCHED or (self.state is State.ALTERED and bool(self.swap or not self.made_by))
 
     @property
+    def consents(self) -> list[Mapping[str, Any]]:
+        """What is said of the consent of each person who lent a face."""
+        return [self.consent, *self.consent.get("others", ())] if self.consent else []
+
+    @property
     def untouched(self) -> bool:
         """Marked by konterfei, and nothing was changed since."""
         return self.state is State.UNTOUCHED
@@ -118,10 +123,9 @@ class Verification:
             role = "plate" if item.relation == "parentOf" else "made with"
             digest = f", sha256 {item.sha256}" if item.sha256 else ""
             details.append((role, f"{item.name}{_history(item)}{digest}"))
-        if self.consent:
-            scope = ", ".join(self.consent["scope"])
-            told = f"{self.consent['person']}, basis {self.consent['basis']}, for {scope}"
-            details.append(("consent", f"{told}; record sha256 {self.consent['record_sha256']}"))
+        for consent in self.consents:
+            told = f"{consent['person']}, basis {consent['basis']}, for {', '.join(map(str, consent['scope']))}"
+            details.append(("consent", f"{told}; record sha256 {consent['record_sha256']}"))
         if self.signer:
             vouched = {OWN_ROOT: "made on this computer", "": "nobody vouches for that name"}.get(
                 self.vouched_by, f"vouched for by {self.vouched_by}"
@@ -236,4 +240,9 @@ def _swap_lines(swap: Mapping[str, Any]) -> list[tuple[str, str]]:
     )
     preview = "; PREVIEW quality" if swap["is_preview"] else ""
     model = f"{swap['model']}, preset {swap['preset']}, {swap['steps']} steps{preview}"
-    return [("changed", what), ("model", model), ("label", swap["label"]), ("used for", swap["use"])]
+    further = [
+        ("model", f"{other['model']}, preset {other['preset']}, {other['steps']} steps, for {other['who']} as "
+         f"{other['person']}")
+        for other in swap.get("others", ())
+    ]  # fmt: skip
+    return [("changed", what), ("model", model), *further, ("label", swap["label"]), ("used for", swap["use"])]

@@ -62,6 +62,11 @@ _FIELDS: Mapping[str, Mapping[str, type]] = {
     },
     CONSENT: {"person": str, "basis": str, "scope": list, "record_sha256": str},
 }
+_OTHERS: Mapping[str, Mapping[str, type]] = {
+    SWAP: {"who": str, "model": str, "steps": int, "preset": str, "person": str},
+    CONSENT: _FIELDS[CONSENT],
+}
+"""The same of the further models and people that they may list."""
 
 # Failures that say something about the signer, not about the bytes.
 _ABOUT_SIGNER = {
@@ -251,7 +256,15 @@ def _statement(data: Mapping[str, Any], label: str) -> dict[str, Any]:
     counts, scope = told.get("frames_not_swapped", {}), told.get("scope", [])
     if not all(isinstance(count, int) for count in counts.values()) or not all(isinstance(s, str) for s in scope):
         return {}
-    return told
+    return told if _are_well_formed(told.get("others", []), _OTHERS[label]) else {}
+
+
+def _are_well_formed(entries: Any, fields: Mapping[str, type]) -> bool:
+    """Whether what is said of further people and models is in the form that we write."""
+    return isinstance(entries, list) and all(
+        isinstance(entry, dict) and all(isinstance(entry.get(name), kind) for name, kind in fields.items())
+        for entry in entries
+    )
 
 
 def _ingredient(item: Mapping[str, Any]) -> Ingredient:

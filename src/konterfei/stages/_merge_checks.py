@@ -8,6 +8,7 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
+from konterfei.compositing import Segmenter
 from konterfei.errors import ConfigError, FacesetError, NoFacesError, OutputError, StoreError, UnreadableMediaError
 from konterfei.io.atomic import ensure_writable
 from konterfei.io.faceset import Faceset
@@ -17,6 +18,7 @@ from konterfei.io.sequence import USUAL_FPS, folder_of, frame_rate, list_images
 from konterfei.io.video import VideoInfo, is_sequence, look, probe
 from konterfei.provenance.credentials import Material, ensure_signable
 from konterfei.reporting import Reporter
+from konterfei.stages._merge_extras import Extra
 from konterfei.stages._merge_output import output_for
 from konterfei.stages._merge_stream import FaceSwapper
 from konterfei.stages._run_material import material_of_run
@@ -90,6 +92,27 @@ def check_output(output: Path, inputs: Sequence[tuple[str, Path]], info: VideoIn
         raise OutputError(f"Cannot write pictures into '{kind.place}': it is a file. Choose another folder.")
     kind.refuse_other_files()
     ensure_writable(kind.place, kind.bytes_needed(inputs[0][1], info))
+
+
+def check_beside(extras: Sequence[Extra], inputs: Sequence[tuple[str, Path]], info: VideoInfo) -> None:
+    """Raise OutputError where an extra cannot be written, or is an input.
+
+    Args:
+        extras: wanted.
+        inputs: flag and path of each.
+        info: what the plate is.
+    """
+    for extra in extras:
+        for flag, path in inputs:
+            if extra.place.exists() and folder_of(path).exists() and extra.place.samefile(folder_of(path)):
+                raise OutputError(
+                    f"Cannot write '{extra.place}' (--extras {extra.name}): it is given with {flag}. Choose another "
+                    "output."
+                )
+        if extra.place.exists() and extra.place.is_dir() != (extra.part_suffix == ""):
+            what = "folder" if extra.place.is_dir() else "file"
+            raise OutputError(f"Cannot write '{extra.place}' (--extras {extra.name}): a {what} is in its way.")
+        ensure_writable(extra.place, extra.bytes_needed(info, info.num_frames))
 
 
 def refuse_foreign(output: Path, before: Manifest | None) -> None:
@@ -197,6 +220,18 @@ def open_swapper(
         if type(error) is StoreError:  # nothing is damaged: there is nothing yet
             raise ConfigError(f"--model: {error}") from error
         raise
+
+
+def open_segmenter(path: Path, device: str, reporter: Reporter) -> Segmenter:
+    """The XSeg model in `path`, ready to look. Raises as `models.segmenter.load_segmenter`."""
+    from konterfei.models.segmenter import load_segmenter
+
+    return load_segmenter(path, device, reporter)
+
+
+def segmenter_record(path: Path, segmenter: Segmenter | None) -> dict[str, Any]:
+    """What a manifest notes about the segmenter."""
+    return {"path": str(path.absolute()), "sha256": str(getattr(segmenter, "sha256", ""))}
 
 
 def model_record(run: Path, swapper: FaceSwapper) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from typing import Any, Protocol, Self
 
 from numpy.typing import NDArray
 
+from konterfei.compositing import Layer
 from konterfei.errors import OutputError
 from konterfei.io.atomic import make_folder, output_error, replace_folder, sha256
 from konterfei.io.images import encode_image
@@ -34,13 +35,26 @@ from konterfei.stages._merge_stream import SWAPPED
 
 @dataclass(frozen=True)
 class Drawn:
-    """A finished frame. image: RGB [H, W, 3] uint8 or uint16; times in seconds; reason as in `_merge_stream`."""
+    """A finished frame.
+
+    Attributes:
+        index: in the plate.
+        image: RGB [H, W, 3] uint8 or uint16
+        pts, duration: in the result, seconds.
+        reason: why it was swapped or not, see `_merge_stream`.
+        plate: the frame as it came; None where no extra asks for it. [H, W, 3]
+        bare: the finished frame before its label was drawn; None as above.
+        layers: the faces in it, the lowest first.
+    """
 
     index: int
     image: NDArray[Any]
     pts: Fraction
     duration: Fraction | None
     reason: str
+    plate: NDArray[Any] | None = None
+    bare: NDArray[Any] | None = None
+    layers: tuple[Layer, ...] = ()
 
 
 class PartWriter(Protocol):

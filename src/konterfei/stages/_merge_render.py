@@ -19,9 +19,10 @@ from typing import Any, Final, Protocol
 
 import cv2
 
-from konterfei.compositing import MergeSettings, reach_frames
+from konterfei.compositing import Keys, Merged, MergeSettings, reach_frames
+from konterfei.compositing.keys import Who
 from konterfei.executors import LocalExecutor, Voice
-from konterfei.io.faceset import Faceset
+from konterfei.io.faceset import FaceRecord, Faceset
 from konterfei.io.manifest import Manifest, plain
 from konterfei.io.video import Frame, open_frames, read_ahead
 from konterfei.provenance.label import draw_label
@@ -47,7 +48,8 @@ class Rendering:
         job: what the writers need to know.
         faces: folder of the plate's faceset.
         output: what was asked for.
-        settings: of every frame.
+        settings: of every frame, where nothing else is said.
+        keys: what else is said.
         wanted: indices of the frames that go into the result.
         origin: subtracted from the times of frames, in seconds.
         label_text: words of the visible label; None = the style's own.
@@ -59,20 +61,22 @@ class Rendering:
     faces: Path
     output: Path
     settings: MergeSettings
+    keys: Keys
     wanted: range
     origin: Fraction
     label_text: str | None
     part_frames: int
     batch: int
 
-    def settings_at(self, index: int) -> MergeSettings:
-        """The settings of a frame."""
-        return self.settings
+    def settings_at(self, index: int, record: FaceRecord | None = None) -> MergeSettings:
+        """The settings of a frame, or of one face in it."""
+        track, person = (None, None) if record is None else (record.face.track, record.face.person)
+        return self.keys.at(index, self.settings, track, person)
 
     @property
     def reach(self) -> int:
-        """Frames on each side that a frame's look depends on. At least 1, to see where the plate ends."""
-        return max(reach_frames(self.settings.color_smoothing, float(self.job.info.fps)), 1)
+        """Frames on each side that a frame's look depends on."""
+        return reach_of(self.keys, self.settings, self.job.info.fps)
 
     def numbers(self) -> range:
         """The parts that the plate seems to have; it may have fewer or more, where its file does not count frames."""
@@ -91,10 +95,15 @@ class Rendering:
 
     def fingerprint(self, number: int, faceset: Faceset) -> str:
         """Hash of what a part depends on and others need not: frames, settings, faces."""
-        own = self.frames_of(number)
-        told = [own.start, own.stop, str(self.origin), self.reach, plain(asdict(self.settings))]
-        digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
-        for index in self.depends_on(number):
+        own, around = self.frames_of(number), self.depends_on(number)
+
+        def faces_at(index: int) -> list[Who]:
+            return [(record.face.track, record.face.person) for record in faceset.faces_at(index)]
+
+        settings = self.keys.fingerprint(around, self.settings, faces_at)
+        told = [own.start, own.stop, str(self.origin), self.reach, settings]
+        digest = hashlib.sha256(json.dumps(told).encode())
+        for index in around:
             for record in faceset.faces_at(index):
                 text, block = record.pack()
                 digest.update(text.encode() + block)
@@ -104,6 +113,11 @@ class Rendering:
         """Of a part's fingerprint what a person understands."""
         settings: dict[str, Any] = plain(asdict(self.settings_at(self.frames_of(number).start)))
         return settings
+
+
+def reach_of(keys: Keys, settings: MergeSettings, fps: Fraction) -> int:
+    """Frames on each side that a frame's look depends on. At least 1, to see where the plate ends."""
+    return max(reach_frames(keys.largest("color_smoothing", settings), float(fps)), 1)
 
 
 class Progress(Protocol):
@@ -226,7 +240,7 @@ def render_run(
 
     with (
         open_frames(job.plate, begin, inside.stop + rendering.reach, deep=is_deep, fps=job.info.fps) as reader,
-        PartEncoder(parts, lambda path: output.part(path, job)) as encoder,
+        PartEncoder(parts, lambda path: parts.beside.writer(path, output.part(path, job))) as encoder,
     ):
         with (
             closing(read_ahead(reader, _AHEAD)) as frames,  # type: ignore[type-var]
@@ -238,16 +252,24 @@ def render_run(
                 if index not in inside:
                     continue
                 with clock("composite"):
-                    image, reason, faces, at_edge = composite(item)
-                    image = draw_label(image, job.claim.label, rendering.label_text)
+                    merged, reason, faces, at_edge = composite(item, (job.info.width, job.info.height))
+                    plate, bare = _before_label(item, merged) if parts.beside.extras else (None, None)
+                    image = draw_label(merged.image, job.claim.label, rendering.label_text)
                 with clock("wait for encoder"):
                     pts = item.frame.pts - rendering.origin
-                    encoder.write(Drawn(index, image, pts, item.frame.duration, reason), ledger.part.number)
+                    drawn_frame = Drawn(index, image, pts, item.frame.duration, reason, plate, bare, merged.layers)
+                    encoder.write(drawn_frame, ledger.part.number)
                 ledger.part.count(reason, faces, at_edge)
                 progress(1, int(reason == SWAPPED))
         close(ledger.end(reader.lost))
     notes += encoder.notes
     return encoder.written
+
+
+def _before_label(item: Item, merged: Merged) -> tuple[Any, Any]:
+    """The frame as it came and as merged, which the label will not be drawn into."""
+    bare = merged.image.copy()
+    return (bare if merged.image is item.frame.image else item.frame.image), bare
 
 
 @dataclass(frozen=True)
@@ -295,7 +317,7 @@ def _whole_parts(
             there[number] = record
         else:
             now = Manifest(stage="merge", settings=rendering.told(number))
-            changes += now.differs_from(Manifest(stage="merge", settings=record.told)) or ["its faces or its range"]
+            changes += now.differs_from(Manifest(stage="merge", settings=record.told)) or ["its faces, keys or range"]
     if changes:
         told = "; ".join(dict.fromkeys(changes))
         reporter.note(f"Parts of '{output}' that were made otherwise are made anew: {told}.")

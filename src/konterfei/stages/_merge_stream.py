@@ -18,20 +18,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from konterfei.compositing import (
+    Merged,
     MergeSettings,
+    Segmenter,
     Swapped,
     cut_face,
     enlarge,
     measure,
-    merge_frame,
+    merge_layers,
+    motion_of,
     prepare,
+    segment,
     smooth_colors,
     smooth_detail,
     touched,
+    untouched,
 )
 from konterfei.enhancers import Enhancer
-from konterfei.errors import FacesetError, KonterfeiError
-from konterfei.geometry import Crop, Face, FaceType
+from konterfei.errors import ConfigError, FacesetError, KonterfeiError
+from konterfei.geometry import Crop, FaceType
 from konterfei.io.faceset import FaceRecord
 from konterfei.io.video import Frame
 
@@ -60,11 +65,13 @@ class FaceSwapper(Protocol):
 class Cast(Protocol):
     """Who draws whom; `_merge_cast.Cast` is one."""
 
+    segmenter: Segmenter | None
+
     def swapper_for(self, record: FaceRecord) -> FaceSwapper | None:
         """The model that draws this face; None = it stays as it is."""
 
     def enhancer(self, name: str) -> Enhancer:
-        """The enhancer of this name, opened once."""
+        """The enhancer of this name; opened once."""
 
 
 @dataclass(kw_only=True)
@@ -76,7 +83,7 @@ class Item:
         settings: of the merge, in this frame.
         records: those of its faces that are swapped.
         shown: by each one's model, what that is shown of it.
-        swapped: what it drew, prepared; later also steadied.
+        swapped: what it drew, prepared; later also steadied. Each holds the settings of its face.
     """
 
     frame: Frame
@@ -87,7 +94,7 @@ class Item:
 
     def without_frame(self) -> Item:
         """What its neighbours need to know of it: the faces, not the picture, which is large."""
-        return replace(self, frame=replace(self.frame, image=_NO_PICTURE))
+        return replace(self, frame=Frame(self.frame.index, self.frame.pts, _NO_PICTURE))
 
 
 class Clock:
@@ -127,7 +134,7 @@ def draw(
     frames: Iterable[Frame],
     faces_at: Callable[[int], list[FaceRecord]],
     cast: Cast,
-    settings_at: Callable[[int], MergeSettings],
+    settings_at: Callable[[int, FaceRecord | None], MergeSettings],
     *,
     batch: int,
     clock: Clock,
@@ -140,29 +147,39 @@ def draw(
         frames: in order.
         faces_at: frame index -> faces.
         cast: which model draws which of them.
-        settings_at: frame index -> settings of the merge.
+        settings_at: frame index and face -> settings of the merge; without a face, those of the frame.
         batch: faces that a model is given at once.
         clock: told how long the steps take.
     """
     held: list[Item] = []
     faces = 0
+
+    def finish(item: Item, record: FaceRecord, raw: Swapped) -> Swapped:
+        own = settings_at(item.frame.index, record)
+        plate, time_s = item.frame.image, float(item.frame.pts)
+        if own.enlarges:
+            with clock("enhance"):
+                raw = enlarge(plate, raw, cast.enhancer(own.enhancer), own.enhance)
+        raw = _seen(item, record, replace(raw, settings=own), faces_at, cast.segmenter)
+        return measure(plate, record.face, prepare(record.face, raw, own, time_s), own, time_s)
+
     for frame in frames:
-        item = Item(frame=frame, settings=settings_at(frame.index))
+        item = Item(frame=frame, settings=settings_at(frame.index, None))
         with clock("cut"):
             for record in faces_at(frame.index):
                 swapper = cast.swapper_for(record)
                 if swapper is not None:
                     item.records.append(record)
-                    item.shown.append((swapper, *_cut(frame, record, swapper)))
+                    item.shown.append((swapper, *_cut(frame, record, swapper, item.settings)))
         held.append(item)
         faces += len(item.shown)
         if faces >= batch or not faces or len(held) >= 2 * batch:
-            yield from _drawn(held, cast, batch, clock)
+            yield from _drawn(held, batch, clock, finish)
             held, faces = [], 0
-    yield from _drawn(held, cast, batch, clock)
+    yield from _drawn(held, batch, clock, finish)
 
 
-def _cut(frame: Frame, record: FaceRecord, swapper: FaceSwapper) -> tuple[Crop, Array]:
+def _cut(frame: Frame, record: FaceRecord, swapper: FaceSwapper, settings: MergeSettings) -> tuple[Crop, Array]:
     height, width = frame.image.shape[:2]
     if record.frame_size != (width, height):
         raise FacesetError(
@@ -170,7 +187,7 @@ def _cut(frame: Frame, record: FaceRecord, swapper: FaceSwapper) -> tuple[Crop, 
             f"{record.frame_size[0]} x {record.frame_size[1]}: this faceset belongs to another video."
         )
     try:
-        return cut_face(frame.image, record.face, swapper.face_type, swapper.resolution)
+        return cut_face(frame.image, record.face, swapper.face_type, swapper.resolution, settings)
     except ValueError as error:
         raise FacesetError(
             f"Frame {frame.index} cannot be merged: the landmarks of '{record.name}' are no face ({error}). "
@@ -178,7 +195,28 @@ def _cut(frame: Frame, record: FaceRecord, swapper: FaceSwapper) -> tuple[Crop, 
         ) from error
 
 
-def _drawn(held: list[Item], cast: Cast, batch: int, clock: Clock) -> Iterator[Item]:
+def _seen(
+    item: Item,
+    record: FaceRecord,
+    raw: Swapped,
+    faces_at: Callable[[int], list[FaceRecord]],
+    segmenter: Segmenter | None,
+) -> Swapped:
+    """`raw` with what its settings need besides: its motion, and the segmenter's masks."""
+    settings = raw.settings or item.settings
+    if settings.needs_motion:
+        beside = [[r.face for r in faces_at(item.frame.index + step)] for step in (-1, 1)]
+        of_track = [[face for face in faces if face.track == record.face.track] for faces in beside]
+        before, after = (faces[0] if len(faces) == 1 else None for faces in of_track)
+        raw = replace(raw, motion=motion_of(record.face, before, after))
+    if settings.needs_segmenter and segmenter is not None:
+        raw = segment(item.frame.image, raw, segmenter)
+    return raw
+
+
+def _drawn(
+    held: list[Item], batch: int, clock: Clock, finish: Callable[[Item, FaceRecord, Swapped], Swapped]
+) -> Iterator[Item]:
     with clock("model"):
         results = _in_batches([(swapper, image) for item in held for swapper, _, image in item.shown], batch)
     for item in held:
@@ -191,18 +229,9 @@ def _drawn(held: list[Item], cast: Cast, batch: int, clock: Clock) -> Iterator[I
                         "training has diverged or its file is damaged; go on with training, or use an earlier run."
                     )
                 raw = Swapped(crop=crop, aligned=aligned, image=image, mask=mask, plate_mask=plate_mask)
-                item.swapped.append(_prepared(item, record.face, raw, cast, clock))
+                item.swapped.append(finish(item, record, raw))
             item.shown = []
         yield item
-
-
-def _prepared(item: Item, face: Face, raw: Swapped, cast: Cast, clock: Clock) -> Swapped:
-    """A drawn face at the size that the frame needs, with its mask, measured."""
-    frame, settings, time_s = item.frame.image, item.settings, float(item.frame.pts)
-    if settings.enhancer != "none":
-        with clock("enhance"):
-            raw = enlarge(frame, raw, cast.enhancer(settings.enhancer), settings.enhance)
-    return measure(frame, face, prepare(face, raw, settings, time_s), settings, time_s)
 
 
 def _in_batches(shown: list[tuple[FaceSwapper, Array]], batch: int) -> Iterator[tuple[Array, Array, Array]]:
@@ -246,29 +275,49 @@ def steady(items: Iterable[Item], reach: int, wanted: range) -> Iterator[Item]:
 def _steadied(item: Item, around: list[Item]) -> Item:
     colors = [s.colors for other in around for s in other.swapped if s.colors is not None]
     details = [s.detail for other in around for s in other.swapped if s.detail is not None]
-    sigma_s = item.settings.color_smoothing
+    swapped = []
+    for one in item.swapped:
+        sigma_s = (one.settings or item.settings).color_smoothing
+        if one.colors is not None:
+            one = replace(one, colors=smooth_colors(one.colors, colors, sigma_s))
+        if one.detail is not None:
+            one = replace(one, detail=smooth_detail(one.detail, details, sigma_s))
+        swapped.append(one)
+    return replace(item, swapped=swapped)
 
-    def calm(swapped: Swapped) -> Swapped:
-        return replace(
-            swapped,
-            colors=None if swapped.colors is None else smooth_colors(swapped.colors, colors, sigma_s),
-            detail=None if swapped.detail is None else smooth_detail(swapped.detail, details, sigma_s),
+
+def composite(item: Item, size: tuple[int, int]) -> tuple[Merged, str, int, bool]:
+    """The merged frame; why it was swapped or not; how many faces were; whether one reaches over the frame's edge.
+
+    Args:
+        item: drawn and steadied.
+        size: width and height of the result.
+
+    Raises:
+        ConfigError: the frame would have another size.
+    """
+    done = _composited(item, size[0])
+    height, width = done[0].image.shape[:2]
+    if (width, height) != size:
+        raise ConfigError(
+            f"Frame {item.frame.index} would be {width} x {height}, the result is {size[0]} x {size[1]}: raw-predict "
+            "makes pictures of the model's size. Use it for a whole merge and with one model."
         )
+    return done
 
-    return replace(item, swapped=[calm(swapped) for swapped in item.swapped])
 
-
-def composite(item: Item) -> tuple[Array, str, int, bool]:
-    """The finished frame; why it was swapped or not; how many faces were; whether one reaches over the frame's edge."""
-    image, settings = item.frame.image, item.settings
+def _composited(item: Item, width: int) -> tuple[Merged, str, int, bool]:
+    settings = item.settings
+    bare = Merged(image=untouched(item.frame.image, settings, width), layers=())
     if not item.records:
-        return image, NO_FACE, 0, False
-    seen = [touched(swapped, image.shape, settings) is not None for swapped in item.swapped]
-    if not any(seen):
+        return bare, NO_FACE, 0, False
+    plate = item.frame.image
+    seen = [touched(swapped, plate.shape, swapped.settings or settings) is not None for swapped in item.swapped]
+    if not any(seen) and not settings.is_square:
         empty = all(s.alpha is not None and s.alpha.max() <= 0 for s in item.swapped)
-        return image, COVERED if empty else OUTSIDE, 0, False
+        return bare, COVERED if empty else OUTSIDE, 0, False
     faces = [record.face for record in item.records]
-    size = [image.shape[1] - 1, image.shape[0] - 1]
-    cut = [bool((face.landmarks < 0).any() or (face.landmarks > size).any()) for face in faces]
+    last = [plate.shape[1] - 1, plate.shape[0] - 1]
+    cut = [bool((face.landmarks < 0).any() or (face.landmarks > last).any()) for face in faces]
     at_edge = any(is_cut and is_seen for is_cut, is_seen in zip(cut, seen, strict=True))
-    return merge_frame(image, faces, item.swapped, settings), SWAPPED, sum(seen), at_edge
+    return merge_layers(plate, faces, item.swapped, settings), SWAPPED, sum(seen), at_edge

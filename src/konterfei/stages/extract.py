@@ -1,4 +1,4 @@
-"""extract: one person's face in every frame of a video, as a faceset.
+"""extract: one person's face, or everybody's, in every frame of a video, as a faceset.
 
 Two passes over the video. The first finds every face and writes it to a journal, block by block; the second, when it
 is known who is who and where each face moves, cuts the crops with landmarks smoothed over time. Both go on where they
@@ -7,7 +7,7 @@ were killed, and end with the result of an uninterrupted run.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -51,6 +51,8 @@ from konterfei.tracking.link import link
 from konterfei.tracking.people import Person, describe, group, most_like
 from konterfei.tracking.reference import embed_picture
 
+ALL = "all"
+"""In the place of a person: everybody."""
 BLOCK = 64
 """Frames from one line of the journal to the next: what a kill can cost, about 2 s of video."""
 
@@ -68,7 +70,8 @@ class ExtractConfig:
     size: int = 256
     """Side of the crops in pixels. More than the face has in the video gains nothing."""
     person: str | None = None
-    """Who, when there are several people: a number (0 = most often seen) or a picture of that person. Default: 0."""
+    """Who, when there are several people: a number (0 = most often seen), a picture of that person, several numbers
+    (0,2), or all. Several people in one faceset are for a merge that gives each a face of their own. Default: 0."""
     fps: str = USUAL_FPS
     """Frames per second of pictures; 25, 23.976 or 30000/1001. Videos have their own."""
     every_nth: int = 1
@@ -108,14 +111,20 @@ class ExtractConfig:
             raise ConfigError(f"--output is the folder of pictures itself, '{self.video}'. Choose another folder.")
         picture = self.picture
         if picture is not None and not picture.is_file():
-            raise ConfigError(f"--person is '{picture}': neither a number nor a picture that exists.")
+            raise ConfigError(f"--person is '{picture}': neither a number, nor all, nor a picture that exists.")
 
     @property
     def picture(self) -> Path | None:
         """The reference picture, when `person` is one."""
-        if self.person is None or self.person.strip().isdecimal():
+        if self.person is None or self.person == ALL or self.numbers:
             return None
         return Path(self.person)
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The people asked for by number; empty where they are asked for otherwise."""
+        parts = [part.strip() for part in (self.person or "").split(",")]
+        return tuple(sorted(map(int, {*parts}))) if all(map(str.isdecimal, parts)) else ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,11 +138,11 @@ class ExtractResult:
     num_lost: int
     """Frames that could not be decoded."""
     num_faces: int
-    """Crops of the chosen person."""
+    """Crops of the chosen people."""
     num_people: int
     """People seen."""
-    person: int
-    """Index of the one chosen."""
+    person: int | None
+    """Index of the one chosen; None = several."""
     num_cuts: int
     """Scene cuts."""
     was_done: bool
@@ -141,7 +150,7 @@ class ExtractResult:
 
 
 def extract(config: ExtractConfig, reporter: Reporter) -> ExtractResult:
-    """The faceset of one person in `config.video`.
+    """The faceset of the people asked for in `config.video`.
 
     Raises:
         UnreadableMediaError: the video cannot be read.
@@ -192,8 +201,8 @@ def _make(config: ExtractConfig, manifest: Manifest, reporter: Reporter) -> dict
     if not people:
         forget(config.output)
         raise _nothing_found(config, analysis)
-    number = _choose(config, people, len(analysis.frames), reporter)
-    num_faces = _cut_crops(config, manifest, analysis, people[number], reporter)
+    chosen = _choose(config, people, len(analysis.frames), reporter)
+    num_faces = _cut_crops(config, manifest, analysis, {number: people[number] for number in chosen}, reporter)
     if analysis.lost:
         reporter.warn(f"{analysis.lost} frames of {config.video} could not be decoded and have no crop.")
     return {
@@ -201,7 +210,7 @@ def _make(config: ExtractConfig, manifest: Manifest, reporter: Reporter) -> dict
         "num_lost": analysis.lost,
         "num_faces": num_faces,
         "num_people": len(people),
-        "person": number,
+        "person": chosen[0] if len(chosen) == 1 else None,
         "num_cuts": len(cuts),
     }
 
@@ -306,35 +315,38 @@ def _nothing_found(config: ExtractConfig, analysis: Analysis) -> NoFacesError:
 # --- who
 
 
-def _choose(config: ExtractConfig, people: list[Person], total: int, reporter: Reporter) -> int:
-    """Index of the person asked for."""
+def _choose(config: ExtractConfig, people: list[Person], total: int, reporter: Reporter) -> list[int]:
+    """Indices of the people asked for."""
     if config.picture is not None:
         detector = DETECTORS.load(config.detector)(threads=config.threads)
         landmarker = LANDMARKERS.load(config.landmarker)(threads=config.threads)
         recognizer = RECOGNIZERS.load(config.recognizer)(threads=config.threads)
         wanted = embed_picture(config.picture, detector, landmarker, recognizer)
-        number = most_like(people, wanted, recognizer.same_person, str(config.video))
+        chosen = [most_like(people, wanted, recognizer.same_person, str(config.video))]
+    elif config.person == ALL:
+        chosen = list(range(len(people)))
     else:
-        number = int(config.person or 0)
-        if number >= len(people):
+        chosen = list(config.numbers or (0,))
+        if chosen[-1] >= len(people):
             raise NoFacesError(
-                f"There is no person {number} in {config.video}. Seen: {describe(people, total)}. "
+                f"There is no person {chosen[-1]} in {config.video}. Seen: {describe(people, total)}. "
                 "Give one of these numbers with --person, or a picture of the person."
             )
     if len(people) > 1:
-        said = "the one seen most is taken" if config.person is None else f"person {number} is taken"
+        named = f"person {', '.join(map(str, chosen))}"
+        who = {None: "the one seen most", ALL: "everybody"}.get(config.person, named)
         reporter.note(
-            f"{len(people)} people in {config.video.name}; {said}. {describe(people, total, number)}. "
-            "--person NUMBER or --person PICTURE takes another."
+            f"{len(people)} people in {config.video.name}; {who} is taken. {describe(people, total, chosen)}. "
+            "--person NUMBER or --person PICTURE takes another, --person all takes everybody."
         )
-    return number
+    return chosen
 
 
 # --- second pass
 
 
 def _cut_crops(
-    config: ExtractConfig, manifest: Manifest, analysis: Analysis, person: Person, reporter: Reporter
+    config: ExtractConfig, manifest: Manifest, analysis: Analysis, people: Mapping[int, Person], reporter: Reporter
 ) -> int:
     """Cuts the crops that are not there yet. Gives the number of crops in the faceset."""
     header = FacesetHeader(
@@ -344,7 +356,7 @@ def _cut_crops(
         source_sha256=manifest.inputs["video"]["sha256"],
         settings=manifest.settings,
     )
-    faces = faces_by_frame(person.tracks, analysis.indices, config.smoothing)
+    faces = faces_by_frame({n: person.tracks for n, person in people.items()}, analysis.indices, config.smoothing)
     with Faceset.create(config.output, header) as faceset:
         done = {(record.frame_index, record.face.track) for record in faceset.records()}
         due = {

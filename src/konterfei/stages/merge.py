@@ -15,19 +15,20 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from konterfei.compositing import MergeSettings
+from konterfei.compositing import Keys, MergeSettings
 from konterfei.errors import ConfigError, NoFacesError
 from konterfei.io.faceset import Faceset
 from konterfei.io.manifest import Manifest, input_record, plain
 from konterfei.io.sequence import frame_rate
 from konterfei.io.video import VideoInfo, is_sequence, look, open_frames
 from konterfei.provenance.certificate import Identity, signing_identity
-from konterfei.provenance.consent import Consent, require
-from konterfei.provenance.credentials import Claim, Material
-from konterfei.provenance.label import LABELS, wording
+from konterfei.provenance.consent import Consent
+from konterfei.provenance.credentials import Material
+from konterfei.provenance.label import LABELS
 from konterfei.reporting import Reporter, check
 from konterfei.stages import _merge_checks as checks
-from konterfei.stages._merge_cast import Cast, CastOpener
+from konterfei.stages._merge_cast import Cast, CastOpener, Role, cast_for
+from konterfei.stages._merge_extras import Beside, Extra, asked_for
 from konterfei.stages._merge_output import Job, output_for
 from konterfei.stages._merge_parts import PartRecord, Parts
 from konterfei.stages._merge_render import Rendering, render
@@ -37,7 +38,7 @@ from konterfei.stages._settings import allow, parse_range
 
 ENCODER_PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
 """x264's, from fast and large to slow and small."""
-_PER_FRAME: Final = {item.name for item in fields(MergeSettings)} | {"range", "part_frames"}
+_PER_FRAME: Final = {item.name for item in fields(MergeSettings)} | {"range", "part_frames", "keys"}
 """Settings that a part's fingerprint holds; `part_frames` says which frames those are."""
 
 
@@ -63,6 +64,9 @@ class MergeConfig(MergeSettings):
     """What the video is for, as the consent record's scope names it. Not needed where the scope is "any"."""
     fps: str | None = None
     """Frames per second of a plate that is pictures. Default: those that its faces were extracted with, mostly 25."""
+    segmenter: Path | None = None
+    """XSeg model for masks with xseg in their name: a run that konterfei import-dfl made of one, or its folder in
+    DeepFaceLab."""
     snapshot: str = "newest"
     """Which of the run's weights: newest, best (by the held-out score, see konterfei train), or those of a step."""
     morph: float = 1.0
@@ -72,10 +76,18 @@ class MergeConfig(MergeSettings):
     faceset says."""
     label: Annotated[str, LABELS] = "corner"
     """Visible sign that the picture was altered: corner, caption or none. Leaving it out is recorded in the video."""
+    extras: str | None = None
+    """What goes out beside the result, names with commas between: mask, side-by-side, wipe (videos for review),
+    turnover (a folder of OpenEXR layers for compositors)."""
+    wipe: float | None = None
+    """Where the line of the extra "wipe" stands, 0 (left) to 1 (right). Default: it moves to and fro in 4 seconds."""
     crf: float = 16.0
     """Quality of the encoded video, 0 = lossless ... 51 = worst; 16 is visually lossless. Not for pictures."""
     encoder_preset: str = "medium"
     """Effort of the encoder, ultrafast (large file) ... veryslow (small file)."""
+    keys: Path | None = None
+    """File of settings for single frames, shots and faces, as `konterfei keys FILE --new` begins one. What it says
+    counts for more than the command line."""
     range: str | None = None
     """Only these frames, START:END without END, as a trial: no sound, but labelled and signed like every result."""
     batch: int = 8
@@ -101,8 +113,16 @@ class MergeConfig(MergeSettings):
         super().__post_init__()
         LABELS[self.label]
         parse_range(self.range)
+        if self.needs_segmenter and self.segmenter is None:
+            raise ConfigError(
+                f"{'This mask_mode' if self.dfl else '--mask ' + self.mask} needs a segmenter. Give --segmenter the "
+                "folder of an XSeg model of DeepFaceLab (or what konterfei import-dfl made of it), or choose a mask "
+                "without xseg in its name."
+            )
         if self.fps is not None:
             frame_rate(self.fps)
+        allow("--wipe", self.wipe, self.wipe is None or 0 <= self.wipe <= 1, "0 to 1")
+        self.beside()
         allow("--morph", self.morph, 0 <= self.morph <= 1, "0 (dst) to 1 (src)")
         allow("--crf", self.crf, 0 <= self.crf <= 51, "0 to 51")
         allow("--batch", self.batch, self.batch >= 1, "1 or more")
@@ -118,6 +138,10 @@ class MergeConfig(MergeSettings):
     def place(self) -> Path:
         """The video, or the folder of the pictures."""
         return output_for(self.output).place
+
+    def beside(self) -> tuple[Extra, ...]:
+        """What goes out beside the result."""
+        return asked_for(self.extras, self.place, self.wipe)
 
     @property
     def parts_folder(self) -> Path:
@@ -140,10 +164,15 @@ def merge(config: MergeConfig, reporter: Reporter, swapper: FaceSwapper | None =
         NoFacesError: not one frame was swapped.
         Cancelled: a person asked to stop.
     """
-    consent = require(config.consent, use=config.use)
+    main = Role(
+        model=config.model, snapshot=config.snapshot, morph=config.morph, consent=config.consent, use=config.use
+    )
+    main.require()
     given = [("VIDEO", config.video), ("--consent", config.consent), *(("--src-videos", p) for p in config.src_videos)]
+    given += [] if config.keys is None else [("--keys", config.keys)]
     info = look(config.video)
     checks.check_output(config.output, given, info)
+    checks.check_beside(config.beside(), given, info)
     checks.check_inputs(config.src_videos)
     identity = signing_identity(config.certificate, config.key)
     for line in info.warnings:
@@ -156,13 +185,17 @@ def merge(config: MergeConfig, reporter: Reporter, swapper: FaceSwapper | None =
     info = checks.plate_info(config.video, config.fps, faceset.header.settings, reporter)
     start, stop = parse_range(config.range)
     checks.refuse_without_faces(faceset, start, stop)
-    opener = CastOpener(config.model, config.device, config.threads, config.morph, config.snapshot, swapper)
+    keys = Keys() if config.keys is None else Keys.load(config.keys, info.fps)
+    opener = cast_for(main, keys, faceset, (start, stop), device=config.device, threads=config.threads, swapper=swapper)
+    opener = replace(opener, segmenter=config.segmenter)
+    consents = {role: role.require() for role in opener.in_order}
     cast = opener(reporter)
-    swapper = cast.swapper
+    if config.is_square:
+        info = replace(info, width=cast.resolution, height=cast.resolution)
 
-    job = _job(config, info, plate, swapper, consent, identity)
-    work = _manifest(config, job, plate, faceset, swapper)
-    whole = _signed(config, job, work)
+    job = _job(config, info, plate, cast, consents, keys, identity)
+    work = _manifest(config, job, plate, faceset, cast)
+    whole = _signed(config, work, cast.consent_inputs(consents))
     output = output_for(config.output)
     if output.signs_parts:
         work = replace(whole, settings={**whole.settings, "signer": identity.fingerprint})
@@ -172,16 +205,18 @@ def merge(config: MergeConfig, reporter: Reporter, swapper: FaceSwapper | None =
             inputs={name: record for name, record in work.inputs.items() if name != "faces"},
             settings={name: value for name, value in work.settings.items() if name not in _PER_FRAME},
         )
-    parts = Parts(config.parts_folder, output.part_suffix)
+    beside = Beside(config.beside(), job)
+    parts = Parts(config.parts_folder, output.part_suffix, beside)
     if not config.force:
-        if done := _already_done(config, whole, before, reporter):
+        if done := _already_done(config, whole, before, beside, reporter):
             if not config.keep_parts:
                 parts.remove()  # a kill may have left some of it
             return done
         if not parts.is_complete(work):
             checks.refuse_foreign(config.output, before)
+            beside.refuse_foreign(before.results.get("extras", {}) if before else {})
     with parts.locked():
-        records = _render(config, job, faceset, (cast, opener), parts, work, reporter)
+        records = _render(config, job, faceset, (cast, opener), keys, parts, work, reporter)
         return _finish(config, job, parts, records, (work, whole), reporter)
 
 
@@ -189,8 +224,9 @@ def _job(
     config: MergeConfig,
     info: VideoInfo,
     plate: Mapping[str, Any],
-    swapper: FaceSwapper,
-    consent: Consent,
+    cast: Cast,
+    consents: Mapping[Role, Consent],
+    keys: Keys,
     identity: Identity,
 ) -> Job:
     """What the writers of the result need to know."""
@@ -200,19 +236,13 @@ def _job(
         sha256=plate["sha256"],
         path=config.video if is_video else None,
     )
-    claim = Claim(
-        plate=own,
-        consent=consent,
-        model=str(swapper.info.get("model", "")),
-        steps=int(swapper.info.get("steps", 0)),
-        preset=str(swapper.info.get("preset", "")),
-        frames_swapped=0,
+    claim = cast.claim(
+        own,
+        consents,
         label=config.label,
-        label_text=_label_text(config, swapper),
-        sources=checks.sources(config.model, swapper, config.src_videos),
         use=config.use,
-        is_preview=bool(swapper.info.get("is_preview", False)),
-        settings=_settings(config, info),
+        src_videos=config.src_videos,
+        settings=_settings(config, info, keys),
     )
     return Job(
         plate=config.video,
@@ -225,38 +255,40 @@ def _job(
     )
 
 
-def _settings(config: MergeConfig, info: VideoInfo) -> dict[str, Any]:
+def _settings(config: MergeConfig, info: VideoInfo, keys: Keys) -> dict[str, Any]:
     """The settings that say what becomes of a frame."""
     settings = {item.name: getattr(config, item.name) for item in fields(MergeSettings)}
     settings |= {"range": config.range, "part_frames": config.part_frames}
     settings |= {"morph": config.morph} if config.morph != 1 else {}
+    if config.keys is not None:
+        start, stop = parse_range(config.range)
+        settings["keys"] = keys.fingerprint(range(start, stop or max(info.num_frames, start + 1)), config)
     settings |= output_for(config.output).settings(config.crf, config.encoder_preset)
     return settings | ({"fps": str(info.fps)} if is_sequence(config.video) else {})
 
 
-def _manifest(config: MergeConfig, job: Job, plate: dict[str, Any], faceset: Faceset, swapper: FaceSwapper) -> Manifest:
+def _manifest(config: MergeConfig, job: Job, plate: dict[str, Any], faceset: Faceset, cast: Cast) -> Manifest:
     """What every frame of the result depends on."""
     return Manifest(
         stage="merge",
         inputs={
             "video": plate,
             "faces": {"path": str(config.faces.absolute()), "sha256": faceset.content_hash()},
-            "model": checks.model_record(config.model, swapper),
+            **cast.inputs(),
         },
-        settings={**_settings(config, job.info), "label": config.label},
+        settings={**job.claim.settings, "label": config.label},
         versions={name: version(name) for name in ("konterfei", "av", "numpy", "opencv-python-headless")},
     )
 
 
-def _signed(config: MergeConfig, job: Job, manifest: Manifest) -> Manifest:
-    """What the signed result depends on: the frames, and the consent."""
-    consent = {"path": str(config.consent.absolute()), "sha256": job.claim.consent.sha256}
+def _signed(config: MergeConfig, manifest: Manifest, consents: Mapping[str, dict[str, Any]]) -> Manifest:
+    """What the signed result depends on: the frames, and the consent of everybody who lent a face."""
     settings = {**manifest.settings, "use": config.use}
-    return replace(manifest, inputs={**manifest.inputs, "consent": consent}, settings=settings)
+    return replace(manifest, inputs={**manifest.inputs, **consents}, settings=settings)
 
 
 def _already_done(
-    config: MergeConfig, manifest: Manifest, before: Manifest | None, reporter: Reporter
+    config: MergeConfig, manifest: Manifest, before: Manifest | None, beside: Beside, reporter: Reporter
 ) -> MergeResult | None:
     content = output_for(config.output).content()
     if before is None or not before.complete or content is None:
@@ -265,7 +297,7 @@ def _already_done(
     if changes:
         reporter.note(f"'{config.output}' was merged otherwise ({'; '.join(changes)}): merging it again.")
         return None
-    if content != before.output.get("sha256"):
+    if content != before.output.get("sha256") or not beside.are_as(before.results.get("extras", {})):
         return None
     reporter.note(f"Nothing to do: '{config.output}' is complete.")
     return MergeResult(video=config.output, was_done=True, **before.results)
@@ -276,6 +308,7 @@ def _render(
     job: Job,
     faceset: Faceset,
     cast: tuple[Cast, CastOpener],
+    keys: Keys,
     parts: Parts,
     work: Manifest,
     reporter: Reporter,
@@ -290,6 +323,7 @@ def _render(
         faces=config.faces,
         output=config.output,
         settings=MergeSettings(**{item.name: getattr(config, item.name) for item in fields(MergeSettings)}),
+        keys=keys,
         wanted=range(start, sys.maxsize if stop is None else stop),
         origin=_first_time(config, job, start) if config.range is not None else Fraction(0),
         label_text=job.claim.label_text,
@@ -303,12 +337,6 @@ def _first_time(config: MergeConfig, job: Job, start: int) -> Fraction:
     """When the first frame of a trial is shown, which will be its time 0."""
     with open_frames(config.video, start, fps=job.info.fps) as reader:
         return next((frame.pts for frame in reader), Fraction(0))
-
-
-def _label_text(config: MergeConfig, swapper: FaceSwapper) -> str | None:
-    """The words of the visible label; None for the style's own."""
-    is_changed = swapper.info.get("is_preview") and config.label != "none"
-    return f"{wording(config.label)} (PREVIEW)" if is_changed else None
 
 
 def _finish(
@@ -333,11 +361,13 @@ def _finish(
     work.complete = True
     work.save(parts.folder)
     check(reporter)
-    checks.remove_torn(config.place)
-    told = {item.name: getattr(result, item.name) for item in fields(result) if item.name not in ("video", "was_done")}
-    whole.results = dict(plain(told))
+    for place in (config.place, *(extra.place for extra in parts.beside.extras)):
+        checks.remove_torn(place)
     claim = replace(claim, frames_swapped=result.swapped, frames_not_swapped=result.not_swapped)
     made = [parts.path(record.number) for record in records if record.frames]
+    result = replace(result, extras=parts.beside.deliver(claim, made, reporter))
+    told = {item.name: getattr(result, item.name) for item in fields(result) if item.name not in ("video", "was_done")}
+    whole.results = dict(plain(told))
     output_for(config.output).deliver(job, claim, made, whole, reporter)
     if not config.keep_parts:
         parts.remove()

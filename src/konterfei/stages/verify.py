@@ -51,10 +51,10 @@ def verify(config: VerifyConfig, reporter: Reporter) -> Verification | SequenceV
 
 
 def _compared(verdict: Verification, consent: Path | None, digest: str) -> Verification:
-    """The verdict on a file, and whether the record with that hash is the one that it names."""
+    """The verdict on a file, and whether the record with that hash is one that it names."""
     if not verdict.consent:
         return verdict
-    if digest == verdict.consent.get("record_sha256"):
+    if digest in [told.get("record_sha256") for told in verdict.consents]:
         return replace(verdict, consent_fits=True)
     problem = f"'{consent}' is not the consent record named in it, or was changed since."
     return replace(verdict, consent_fits=False, problems=(*verdict.problems, problem))

@@ -16,23 +16,24 @@ TrackedFace = tuple[Face, NDArray[np.float32]]
 
 
 def faces_by_frame(
-    tracks: Sequence[Track], indices: Sequence[int], smoothing: float
+    people: Mapping[int, Sequence[Track]], indices: Sequence[int], smoothing: float
 ) -> Mapping[int, list[TrackedFace]]:
-    """Frame index -> the faces of one person there (more than one only where a screen or mirror shows them twice).
+    """Frame index -> the faces there (of one person more than one only where a screen or mirror shows them twice).
 
     Args:
-        tracks: of one person; their numbers become the faces' `track`.
+        people: number of each person -> their tracks. Tracks are numbered on over all of them, in this order.
         indices: frame index of each position that the tracks count in.
         smoothing: strength; see `smoothing.smooth`.
     """
     faces: dict[int, list[TrackedFace]] = {}
-    for number, track in enumerate(tracks):
-        for position, item in enumerate(_faces_of(track, number, smoothing), start=track.start):
+    tracks = [(person, track) for person, own in people.items() for track in own]
+    for number, (person, track) in enumerate(tracks):
+        for position, item in enumerate(_faces_of(track, number, person, smoothing), start=track.start):
             faces.setdefault(indices[position], []).append(item)
     return faces
 
 
-def _faces_of(track: Track, number: int, smoothing: float) -> list[TrackedFace]:
+def _faces_of(track: Track, number: int, person: int, smoothing: float) -> list[TrackedFace]:
     irises = [found.iris for found in track.faces if found.iris is not None]
     has_iris = len(irises) == len(track)
     points = np.stack([found.points for found in track.faces])
@@ -49,6 +50,7 @@ def _faces_of(track: Track, number: int, smoothing: float) -> list[TrackedFace]:
             iris=calm[n, 68:] if has_iris else None,
             presence=found.presence,
             track=number,
+            person=person,
         )
         faces.append((face, found.points))
     return faces

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,11 +108,11 @@ def _is_near(one: Track, other: Track) -> bool:
     return float(np.linalg.norm(centres[0] - centres[1])) < max(heights) and max(heights) < 2 * min(heights)
 
 
-def describe(people: Sequence[Person], total: int, chosen: int | None = None) -> str:
+def describe(people: Sequence[Person], total: int, chosen: Collection[int] = ()) -> str:
     """The people in words: index, share of the frames, size of the face."""
     parts = []
     for number, person in enumerate(people[:8]):
-        mark = " (chosen)" if number == chosen else ""
+        mark = " (chosen)" if number in chosen else ""
         share = 100 * person.num_frames / max(total, 1)
         parts.append(f"{number}{mark}: {person.num_frames} frames ({share:.0f} %), face {person.size:.0f} px high")
     rest = f"; and {len(people) - 8} more" if len(people) > 8 else ""

@@ -9,7 +9,7 @@ from konterfei.compositing.enlarging import averaged
 from konterfei.enhancers import ENHANCERS
 from konterfei.geometry import Crop, FaceType, Similarity
 
-PLAIN = MergeSettings(color="none", blend="alpha", mask="full", feather=0.0, detail=0.0, grain=0.0)
+PLAIN = MergeSettings(color="none", mode="overlay", mask="full", feather=0.0, detail=0.0, grain=0.0)
 
 
 class Cubic:

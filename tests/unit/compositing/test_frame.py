@@ -4,10 +4,13 @@ import cv2
 import numpy as np
 import pytest
 
-from konterfei.compositing import MergeSettings, Swapped, merge_frame, prepare, touched
+from konterfei.compositing import MergeSettings, Swapped, merge_frame, merge_layers, prepare, touched
 from konterfei.geometry import Crop, FaceType, smooth_hull_mask
+from konterfei.imaging import alpha_blend
+from konterfei.merge_modes import MERGE_MODES
 
-PLAIN = MergeSettings(color="none", blend="alpha", detail=0, grain=0)
+PLAIN = MergeSettings(color="none", mode="overlay", detail=0, grain=0)
+MASKED = sorted(name for name in MERGE_MODES if MERGE_MODES.load(name).cover == "mask")
 
 
 def hull_in_frame(face, shape, margin=0):
@@ -16,14 +19,14 @@ def hull_in_frame(face, shape, margin=0):
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
-@pytest.mark.parametrize("blend", ["alpha", "multiband"])
+@pytest.mark.parametrize("mode", MASKED)
 @pytest.mark.parametrize("mask", ["hull", "learned", "learned_hull", "full"])
-def test_outside_the_mask_every_pixel_is_bit_identical(frame, face_at, swap, kind, mask, blend):
+def test_outside_the_mask_every_pixel_is_bit_identical(frame, face_at, swap, kind, mask, mode):
     face = face_at()
     item = swap(frame, face)
     plate = frame if kind == np.uint8 else (frame.astype(np.uint16) * 257 + 3)
     before = plate.copy()
-    merged = merge_frame(plate, [face], [item], MergeSettings(mask=mask, blend=blend))
+    merged = merge_frame(plate, [face], [item], MergeSettings(mask=mask, mode=mode))
     assert (plate == before).all()  # the argument is left alone
     assert merged.dtype == kind and merged.shape == plate.shape
     changed = (merged != plate).any(axis=2)
@@ -217,8 +220,26 @@ def test_multiband_evens_out_light_at_the_edge(frame, face_at, swap):
     ring = hull & ~cv2.erode(hull.astype(np.uint8), np.ones((13, 13))).astype(bool)
     inside = cv2.erode(hull.astype(np.uint8), np.ones((61, 61))).astype(bool)
     at_edge, within = {}, {}
-    for blend in ("alpha", "multiband"):
-        change = merge_frame(frame, [face], [item], MergeSettings(blend=blend)).astype(float) - frame
-        at_edge[blend], within[blend] = np.abs(change[ring]).mean(), np.abs(change[inside]).mean()
-    assert at_edge["multiband"] < 0.7 * at_edge["alpha"]
-    assert within["multiband"] == pytest.approx(within["alpha"], rel=0.1)  # the face itself stays the swapped one
+    for mode in ("overlay", "multiband"):
+        change = merge_frame(frame, [face], [item], MergeSettings(mode=mode)).astype(float) - frame
+        at_edge[mode], within[mode] = np.abs(change[ring]).mean(), np.abs(change[inside]).mean()
+    assert at_edge["multiband"] < 0.7 * at_edge["overlay"]
+    assert within["multiband"] == pytest.approx(within["overlay"], rel=0.1)  # the face itself stays the swapped one
+
+
+def test_layers_rebuild_the_picture(frame, face_at, swap):
+    """What other programs composite from the layers is the merged frame."""
+    far, near = face_at(230, 240, 0.6), face_at(320, 250, 1.2)
+    items = [swap(frame, near), swap(frame, far, change=lambda image: image * 0 + np.float32([0, 0, 1]))]
+    merged = merge_layers(frame, [near, far], items, PLAIN)
+    assert [layer.face for layer in merged.layers] == [far, near]  # the lowest first
+    rebuilt = frame.copy()
+    for layer in merged.layers:
+        over = layer.placed.project(layer.image, layer.region)
+        rebuilt[layer.region] = alpha_blend(rebuilt[layer.region], over, layer.alpha)
+    assert (rebuilt == merged.image).all() and (merged.image != frame).any()
+
+
+def test_a_face_that_is_not_seen_makes_no_layer(frame, face_at, swap):
+    gone = face_at(-400, 240)
+    assert merge_layers(frame, [gone], [swap(frame, gone)], PLAIN).layers == ()

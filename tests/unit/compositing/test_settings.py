@@ -20,4 +20,6 @@ def test_unknown_names_give_the_nearest():
     with pytest.raises(UnknownNameError, match="rct"):
         MergeSettings(color="rtc")
     with pytest.raises(UnknownNameError, match="multiband"):
-        MergeSettings(blend="multi")  # type: ignore[arg-type]
+        MergeSettings(mode="multi")
+    with pytest.raises(UnknownNameError, match="gaussian"):
+        MergeSettings(sharpen_mode="gauss")  # type: ignore[arg-type]

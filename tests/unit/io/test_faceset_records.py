@@ -37,6 +37,13 @@ def test_a_record_comes_back_whole_by_both_ways():
     same(original, FaceRecord.unpack(*original.pack()))
 
 
+def test_the_person_comes_back_and_old_records_have_none():
+    named = record(3, face=record(3).face.with_(person=2))
+    same(named, FaceRecord.decode(named.encode()))
+    same(named, FaceRecord.unpack(*named.pack()))
+    assert "person" not in record(3).to_json()["face"] and FaceRecord.decode(record(3).encode()).face.person is None
+
+
 def test_optional_fields_stay_absent():
     bare = record(3, raw_landmarks=None, face=record(3).face.with_(embedding=None, iris=None, track=None))
     for again in (FaceRecord.decode(bare.encode()), FaceRecord.unpack(*bare.pack())):

@@ -61,5 +61,5 @@ def test_most_like_takes_the_nearest_or_refuses_with_figures():
 
 def test_description_is_short_even_in_a_crowd():
     people = group([track(0, 10, n, left=200 * n) for n in range(20)], SAME)
-    text = describe(people, 40, chosen=2)
+    text = describe(people, 40, chosen=[2])
     assert "2 (chosen): 10 frames (25 %)" in text and "and 12 more" in text
