@@ -23,15 +23,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from konterfei.compositing import MergeSettings, reach_frames, touched
+from konterfei.compositing import MergeSettings, merge_frame, reach_frames, touched
 from konterfei.compositing.detail import OCTAVES, measure_detail
+from konterfei.enhancers import ENHANCERS
 from konterfei.geometry import Crop, Similarity
 from konterfei.imaging import to_float
 from konterfei.io.faceset import Faceset
 from konterfei.io.video import look, open_frames
 from konterfei.models.swapper import load_swapper
-from konterfei.stages._merge_cast import Cast
-from konterfei.stages._merge_stream import Clock, composite, draw, steady
+from konterfei.stages._merge_stream import Clock, draw, steady
 
 
 def core_of(swapped, shape, settings):
@@ -69,18 +69,34 @@ def warping_error(before, now, back, core):
     return float(np.abs(now - moved).mean(axis=2)[core].mean())
 
 
+class Cast:
+    """One model for every face."""
+
+    segmenter = None
+
+    def __init__(self, swapper):
+        self.swapper, self.opened = swapper, {}
+
+    def swapper_for(self, record):
+        return self.swapper
+
+    def enhancer(self, name):
+        return self.opened.setdefault(name, ENHANCERS.load(name)(1))
+
+
 def walk(args, settings, swapper):
     """Frame index -> plate, result, faces."""
     info = look(args.clip)
     start, stop = (int(n) for n in args.range.split(":"))
     reach = max(reach_frames(settings.color_smoothing, float(info.fps)), 1)
-    faceset, cast, clock = Faceset.open(args.faces), Cast(swapper, 1), Clock()
+    faceset, clock = Faceset.open(args.faces), Clock()
     with open_frames(args.clip, max(start - reach, 0), stop + reach) as reader:
-        items = draw(reader, faceset.faces_at, cast, lambda index: settings, batch=1, clock=clock)
+        items = draw(reader, faceset.faces_at, Cast(swapper), lambda index, record: settings, batch=1, clock=clock)
         for item in steady(items, reach, range(start, stop)):
             if start <= item.frame.index < stop and item.swapped:
                 with clock("composite"):
-                    image = composite(item)[0]
+                    faces = [record.face for record in item.records]
+                    image = merge_frame(item.frame.image, faces, item.swapped, settings)
                 yield item, image
     print("   seconds:", {step: round(s, 2) for step, s in clock.take().items()})
 
