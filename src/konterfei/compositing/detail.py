@@ -157,22 +157,23 @@ def match_detail(
     if not wanted.is_measured or not _is_enough(core) or (detail <= 0 and grain <= 0):
         return face
     luma = _luma(face)
-    matched = _softer(luma, core, wanted, detail) if detail > 0 else luma
-    lacking = _texture(_luma(plate), wanted.grain, _plain(_octaves(matched, OCTAVES - 1), core) + _rounding(step)[:-1])
+    octaves = _octaves(luma)
+    bolder = _bolder(octaves, core, wanted) if detail > 0 else None
+    matched = luma if bolder is None else _softer(luma, octaves, core, wanted, bolder, detail)
+    shown = octaves if matched is luma else _octaves(matched)
+    lacking = _texture(_luma(plate), wanted.grain, _plain(shown[:-1], core) + _rounding(step)[:-1])
     aim = wanted.edges - float(_rounding(step)[-1])
     lacking *= np.float32(_fitting(matched, lacking, core, aim))
-    if detail > 0:
-        matched = _sharper(matched, lacking, core, wanted, aim, pixel, detail)
+    if bolder is not None:
+        matched = _sharper(matched, lacking, core, bolder, aim, pixel, detail)
     change = cv2.subtract(cv2.scaleAdd(lacking, grain, matched), luma)
     return np.clip(cv2.add(face, cv2.merge([change] * 3), dtype=cv2.CV_32F), 0.0, 1.0)
 
 
-def _softer(luma: Array, core: Array, wanted: FaceDetail, strength: float) -> Array:
+def _softer(
+    luma: Array, octaves: Sequence[Array], core: Array, wanted: FaceDetail, bolder: float, strength: float
+) -> Array:
     """`luma`, blurred where it is sharper than the plate. Grain is left out of the comparison: it is no sharpness."""
-    octaves = _octaves(luma)
-    bolder = _bolder(octaves, core, wanted)
-    if bolder is None:
-        return luma
     # strong features (glasses, a beard) on one of the faces alone are no reason to blur
     aim = _log((wanted.energy - wanted.grain)[:_BLURRED] / np.clip(bolder, 0.7, 2.0))
 
@@ -208,12 +209,11 @@ def _fitting(luma: Array, lacking: Array, core: Array, aim: float) -> float:
 
 
 def _sharper(
-    luma: Array, lacking: Array, core: Array, wanted: FaceDetail, aim: float, pixel: float, strength: float
+    luma: Array, lacking: Array, core: Array, bolder: float, aim: float, pixel: float, strength: float
 ) -> Array:
     """`luma` with steeper edges where, with the grain that it lacks, it is softer than the plate."""
-    bolder = _bolder(_octaves(luma), core, wanted)
     there, grain = _edges(luma + lacking, core), _edges(lacking, core)
-    if bolder is None or there <= _TINY:
+    if there <= _TINY:
         return luma
     # what stands out on the plate's face alone must not be answered with an over-sharpened one
     aim = grain + (aim - grain) / min(max(bolder, 1.0), 2.0)
@@ -235,25 +235,29 @@ def _steeper(luma: Array, lacking: Array, core: Array, there: float, aim: float,
     side = 2 * max(round(pixel), 2) + 1
     window = np.ones((side, side), np.uint8)
     darkest, lightest = cv2.erode(luma, window), cv2.dilate(luma, window)
-    middle, half = 0.5 * (darkest + lightest), np.maximum(0.5 * (lightest - darkest), np.float32(1e-6))
+    middle = cv2.addWeighted(darkest, 0.5, lightest, 0.5, 0.0)
+    half = cv2.max(cv2.addWeighted(lightest, 0.5, darkest, -0.5, 0.0), 1e-6)
     spread = np.square(half)
-    weight = spread / (spread + max(float(np.quantile(spread[core > 0][::7], _FEATURES)), _TINY))
+    weight = spread / (spread + np.float32(max(float(np.quantile(spread[core > 0][::7], _FEATURES)), _TINY)))
     where = np.clip((luma - middle) / half, -1.0, 1.0)
-    squared, half = np.square(where), half * where
+    # with s = 1 + amount * weight, x s is `above` + amount * `more`, and (s^2 - 1) x^2 has a term in amount and one in
+    # amount^2
+    above, squared = half * where, np.square(where)
+    more, once, twice = above * weight, np.float32(2.0) * weight * squared, np.square(weight) * squared
 
     def steepened(amount: float) -> Array:
-        slope = np.float32(amount) * weight + np.float32(1.0)
-        return middle + half * slope / cv2.sqrt((np.square(slope) - np.float32(1.0)) * squared + np.float32(1.0))
+        below = cv2.sqrt(cv2.addWeighted(once, amount, twice, amount**2, 1.0))
+        return cv2.add(middle, cv2.divide(cv2.scaleAdd(more, amount, above), below))
 
     low, high, best = 0.0, MOST_SHARPENING, steepened(MOST_SHARPENING)
-    at_low, at_high = there, _edges(best + lacking, core)
+    at_low, at_high = there, _edges(cv2.add(best, lacking), core)
     if at_high <= aim:
         return best
     for _ in range(3):  # the square root of the energy grows about as the amount does
         share = (math.sqrt(aim) - math.sqrt(at_low)) / max(math.sqrt(at_high) - math.sqrt(at_low), _TINY)
         amount = low + min(max(share, 0.0), 1.0) * (high - low)
         best = steepened(amount)
-        found = _edges(best + lacking, core)
+        found = _edges(cv2.add(best, lacking), core)
         if found < aim:
             low, at_low = amount, found
         else:
