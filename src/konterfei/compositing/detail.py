@@ -236,7 +236,7 @@ def _steeper(luma: Array, lacking: Array, core: Array, there: float, aim: float,
     window = np.ones((side, side), np.uint8)
     darkest, lightest = cv2.erode(luma, window), cv2.dilate(luma, window)
     middle = cv2.addWeighted(darkest, 0.5, lightest, 0.5, 0.0)
-    half = cv2.max(cv2.addWeighted(lightest, 0.5, darkest, -0.5, 0.0), 1e-6)
+    half = np.maximum(cv2.addWeighted(lightest, 0.5, darkest, -0.5, 0.0), np.float32(1e-6))
     spread = np.square(half)
     weight = spread / (spread + np.float32(max(float(np.quantile(spread[core > 0][::7], _FEATURES)), _TINY)))
     where = np.clip((luma - middle) / half, -1.0, 1.0)
