@@ -9,12 +9,14 @@ from merge_material import FRAMES, Painter, config_for, decode, face, make_conse
 
 from konterfei.errors import ConfigError, ConsentError, NoFacesError
 from konterfei.geometry import FaceType
+from konterfei.io.faceset import Faceset
 from konterfei.io.images import read_image
 from konterfei.io.manifest import Manifest
 from konterfei.provenance.consent import Consent
 from konterfei.provenance.verification import verify
 from konterfei.reporting import Recorder, Silent
 from konterfei.stages import _merge_checks
+from konterfei.stages._train_records import warn_of_oddities
 from konterfei.stages.merge import merge
 from konterfei.stages.verify import VerifyConfig
 from konterfei.stages.verify import verify as verify_stage
@@ -131,7 +133,7 @@ def test_each_person_is_drawn_by_a_model_of_their_own(place, config, opened):
     (picture,) = cast.output.glob("000005.png")
     told = verify(picture)
     assert told.untouched
-    assert told.swap["others"] == [{"who": "track 1", "model": "bluer", "steps": 9, "preset": "none", "person": "Bea"}]
+    assert told.swap["others"] == [{"who": "person 1", "model": "bluer", "steps": 9, "preset": "none", "person": "Bea"}]
     assert [one["person"] for one in told.consents] == ["Painter's model", "Bea"]
     assert {item.sha256 for item in told.ingredients} >= {"ab" * 32, "cd" * 32}
     summary = "\n".join(told.summary())
@@ -141,7 +143,18 @@ def test_each_person_is_drawn_by_a_model_of_their_own(place, config, opened):
     Consent(person="Eve", basis="synthetic", scope=("any",)).save(place / "eve.toml")
     assert verify_stage(VerifyConfig(video=picture, consent=place / "eve.toml"), Silent()).exit_code == 1
     inputs = Manifest.load(cast.output).inputs
-    assert {"model", "model of track 1", "consent", "consent of track 1"} <= set(inputs)
+    assert {"model", "model of person 1", "consent", "consent of person 1"} <= set(inputs)
+
+
+def test_to_learn_from_several_people_is_warned_of(place):
+    recorder, two = Recorder(), Faceset.open(place / "faces")
+    warn_of_oddities(two, two, False, recorder)
+    assert len(recorder.warnings) == 2 and "holds 2 people" in recorder.warnings[0]
+    for name in [record.name for record in two.records() if record.face.person]:
+        (place / "faces" / name).unlink()
+    one, recorder = Faceset.open(place / "faces"), Recorder()
+    warn_of_oddities(one, one, False, recorder)
+    assert recorder.warnings == []
 
 
 def test_a_person_may_be_left_as_they_are(place, config):

@@ -7,7 +7,9 @@ import shutil
 import signal
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import merge_material
 import numpy as np
@@ -31,11 +33,16 @@ from konterfei.errors import ConfigError, OutputError, UnknownNameError
 from konterfei.imaging.transfer import TRANSFERS
 from konterfei.io.exr import read_exr
 from konterfei.io.images import read_image, write_image
+from konterfei.io.video import probe
 from konterfei.provenance.label import label_region
 from konterfei.provenance.verification import verify
 from konterfei.reporting import Recorder, Silent
 from konterfei.stages._merge_extras import EXTRAS
+from konterfei.stages._merge_output import Drawn
+from konterfei.stages._merge_review import SideBySide
 from konterfei.stages.merge import MergeConfig, merge
+from konterfei.stages.verify import VerifyConfig
+from konterfei.stages.verify import verify as verify_stage
 from konterfei.turnover import verify_package
 
 ALL = ",".join(EXTRAS)
@@ -123,6 +130,31 @@ def test_side_by_side_shows_plate_and_labelled_result(made):
     assert sound == sound_packets(config.output)
 
 
+@pytest.mark.parametrize(
+    ("plate", "pair"),
+    [((1920, 1080), (3840, 1080)), ((2048, 858), (4096, 858)), ((3840, 2160), (3840, 1080)), ((641, 361), (1280, 360))],
+)
+def test_a_pair_is_even_and_not_too_wide(plate, pair):
+    info = SimpleNamespace(width=plate[0], height=plate[1])
+    video = SideBySide(Path("out.mp4"), "side-by-side")
+    assert video.size(info) == pair
+    black = np.zeros((plate[1], plate[0], 3), np.uint8)
+    shown = video.picture(Drawn(0, black + 200, Fraction(0), None, "swapped", black), SimpleNamespace(info=info))
+    assert shown.shape == (pair[1], pair[0], 3)
+    assert (shown[:, : pair[0] // 2] == 0).all() and (shown[:, pair[0] // 2 :] == 200).all()
+
+
+def test_of_a_deep_plate_every_player_shows_the_reviews(tmp_path):
+    plate = make_plate(tmp_path / "plate.mp4", frames=8, deep=True)
+    make_faces(tmp_path / "faces", plate, frames=range(8))
+    make_consent(tmp_path / "consent.toml")
+    merge(config_for(tmp_path, plate, tmp_path / "faces", extras=ALL), Silent(), Painter())
+    assert probe(tmp_path / "out.mp4").pixel_format == "yuv420p10le"
+    for name in ("mask", "side-by-side", "wipe"):
+        assert probe(tmp_path / f"out.{name}.mp4").pixel_format == "yuv420p"
+    assert verify_package(tmp_path / "out.turnover").untouched
+
+
 def line_of(frame, around):
     """The column of the white line."""
     return int(frame[around].min(axis=(0, 2)).argmax())
@@ -159,7 +191,7 @@ def test_the_package_gives_every_merged_frame_back(tmp_path, shelf):
     config = config_in(tmp_path, shelf, output=tmp_path / "out", extras="turnover", range="0:12")
     merge(config, Silent(), Painter())
     folder = tmp_path / "out.turnover"
-    assert verify_package(folder) == []
+    assert verify_package(folder).untouched
     plates, transfer = decode(config.video)[0], TRANSFERS["bt709"]
     for index in range(12):
         exr = read_exr(folder / f"frames/frame.{index + 1:06d}.exr")
@@ -170,7 +202,22 @@ def test_the_package_gives_every_merged_frame_back(tmp_path, shelf):
         assert ("face0_swap.R" in exr.channels) == (index != 3)
     told = json.loads((folder / "transforms.json").read_text("utf-8"))
     assert [frame["frame"] for frame in told["frames"]] == list(range(1, 13))
-    assert told["marking"]["consent_record_sha256"] == verify(tmp_path / "out" / "000000.png").consent["record_sha256"]
+    assert (
+        told["marking"]["models"][0]["consent_record_sha256"]
+        == verify(tmp_path / "out" / "000000.png").consent["record_sha256"]
+    )
+
+
+def test_verify_looks_at_the_whole_package(made, tmp_path):
+    config, _ = made
+    folder = tmp_path / "out.turnover"
+    shutil.copytree(beside(config, "turnover"), folder)
+    verdict = verify_stage(VerifyConfig(video=folder, consent=config.consent), Silent())
+    assert verdict.untouched and verdict.consent_fits and verdict.exit_code == 0
+    text = (folder / "transforms.json").read_text("utf-8")
+    (folder / "transforms.json").write_text(text.replace("synthetic", "authentic"), "utf-8")
+    verdict = verify_stage(VerifyConfig(video=folder), Silent())
+    assert verdict.exit_code == 1 and verdict.problems == ("transforms.json was changed",)
 
 
 def test_pictures_keep_their_numbers_in_the_package(tmp_path, shelf):
@@ -196,7 +243,7 @@ def test_run_again_it_does_nothing_and_makes_what_is_gone(config):
     painter = Painter()
     result = merge(config, Silent(), painter)
     assert not result.was_done and not painter.batches  # of the parts that were kept
-    assert verify_package(beside(config, "turnover")) == []
+    assert verify_package(beside(config, "turnover")).untouched
 
 
 def test_a_part_without_its_extra_is_made_again(config):
@@ -257,6 +304,8 @@ def test_names_and_the_line_are_checked_before_anything(tmp_path):
         config_for(tmp_path, tmp_path / "plate.mp4", tmp_path / "faces", extras="mask", wipe=0.5)
     with pytest.raises(ConfigError, match="--wipe is 2"):
         config_for(tmp_path, tmp_path / "plate.mp4", tmp_path / "faces", extras="wipe", wipe=2.0)
+    with pytest.raises(ConfigError, match="--extras need"):
+        config_for(tmp_path, tmp_path / "a", tmp_path / "b", extras="mask", mode="raw-predict")
     assert isinstance(config_for(tmp_path, tmp_path / "a", tmp_path / "b", extras=" wipe , mask "), MergeConfig)
 
 
@@ -297,14 +346,14 @@ def test_killed_at_random_moments_the_extras_are_the_same(tmp_path, shelf):
         run(FRAMES, milliseconds)
         found = [path for path in tmp_path.glob("out.*mp4") if path.is_file()]
         assert all(verify(path).untouched for path in found)
-        assert not (tmp_path / "out.turnover").exists() or verify_package(tmp_path / "out.turnover") == []
+        assert not (tmp_path / "out.turnover").exists() or verify_package(tmp_path / "out.turnover").untouched
     last = run(-1, 0)
     assert last.returncode == 0, last.stderr
     for name in ("mask", "side-by-side", "wipe"):
         mine, other = tmp_path / f"out.{name}.mp4", tmp_path / f"whole.{name}.mp4"
         assert (decode(mine)[0] == decode(other)[0]).all() and decode(mine)[1] == decode(other)[1]
         assert verify(mine).untouched
-    assert verify_package(tmp_path / "out.turnover") == []
+    assert verify_package(tmp_path / "out.turnover").untouched
     assert contents(tmp_path / "out.turnover") == contents(tmp_path / "whole.turnover")
     assert not parts.exists() and not list(tmp_path.glob(".*"))
 

@@ -148,12 +148,24 @@ class Keys:
             if own is not general or any(part is not None for part in entry.role):
                 yield entry.who, *entry.role, own
 
+    def variants(self, base: MergeSettings) -> Iterator[MergeSettings]:
+        """`base`, and `base` with each of the values that are named anywhere: what may come up in some frame."""
+        yield base
+        for layer in self._layers():
+            for name, value in layer.settings.items():
+                yield changed(base, {name: value})
+            for name, keys in layer.keys.items():
+                yield from (changed(base, {name: key.value}) for key in keys)
+
+    def _layers(self) -> Iterator[Layer]:
+        yield from (self.plate, *self.shots, *(entry.layer for entry in self.faces))
+
     def largest(self, control: str, base: MergeSettings) -> float:
         """The largest value that a number has in any frame and face; not less than that of `base`."""
         values = [float(getattr(base, control))]
-        for layer in (self.plate, *self.shots, *(entry.layer for entry in self.faces)):
-            values += [float(layer.settings[control])] if control in layer.settings else []
-            values += [float(key.value) for key in layer.keys.get(control, ())]
+        for layer in self._layers():
+            given = [layer.settings.get(control), *(key.value for key in layer.keys.get(control, ()))]
+            values += [float(value) for value in given if isinstance(value, int | float)]
         return max(values)
 
     def describe(self) -> list[str]:

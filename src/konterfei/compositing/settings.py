@@ -102,8 +102,8 @@ class MergeSettings:
             if not (math.isfinite(value) and low <= value <= high):
                 flag = "--" + name.replace("_", "-")
                 raise ConfigError(f"{flag} is {value:g}; it goes from {low:g} to {high:g}.")
-        if self.dfl_exact is not None:
-            DflSettings.parse(self.dfl_exact)
+        if self.dfl is not None and self.dfl.super_resolution_power:
+            raise ConfigError("--dfl-exact: super_resolution_power needs DeepFaceLab's own enhancer. Set it to 0.")
 
     @property
     def dfl(self) -> DflSettings | None:
@@ -125,14 +125,21 @@ class MergeSettings:
     @property
     def matches_detail(self) -> bool:
         """Whether sharpness or grain are brought to the plate's."""
-        if self.dfl is not None or MERGE_MODES.load(self.mode).is_raw:
+        if self.dfl is not None or self.is_original or MERGE_MODES.load(self.mode).is_raw:
             return False
         return self.detail > 0 or self.grain > 0
 
     @property
     def enlarges(self) -> bool:
         """Whether an enhancer has to look at the faces."""
-        return self.enhancer != "none" and self.enhance > 0 and self.dfl is None and not self.is_square
+        if self.dfl is not None or self.is_original or self.is_square:
+            return False
+        return self.enhancer != "none" and self.enhance > 0
+
+    @property
+    def is_original(self) -> bool:
+        """Whether the plate stays as it is."""
+        return (self.mode if self.dfl is None else self.dfl.mode) == "original"
 
     @property
     def is_square(self) -> bool:

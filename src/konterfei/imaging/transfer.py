@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -39,8 +40,13 @@ class Transfer:
         """Linear light of an image of any kind. float32; uint8 and uint16 go through a table."""
         if image.dtype.kind == "f":
             return self.decode(image.astype(np.float32, copy=False))
-        white = top(image.dtype)
-        return self.decode(np.arange(int(white) + 1) / white).astype(np.float32)[image]
+        return np.take(_table(self.decode, top(image.dtype)), image)
+
+
+@lru_cache(maxsize=8)
+def _table(decode: Curve, white: float) -> Array:
+    """Light of every step of a picture. [white + 1] float32"""
+    return decode(np.arange(int(white) + 1) / white).astype(np.float32)
 
 
 def _odd(curve: Curve) -> Curve:

@@ -31,7 +31,8 @@ class Role:
         model, snapshot, morph: as in `_merge_checks.open_swapper`.
         consent: path of the record of the person whom it draws.
         use: what for, as that record names it.
-        told: where it was asked for, for messages; "" = on the command line.
+        who: for whom it was asked, "person 1"; "" = on the command line.
+        told: where, for messages.
     """
 
     model: Path
@@ -39,6 +40,7 @@ class Role:
     morph: float = 1.0
     consent: Path
     use: str | None = None
+    who: str = field(default="", compare=False)
     told: str = field(default="", compare=False)
 
     def require(self) -> Consent:
@@ -73,8 +75,8 @@ class CastOpener:
         return Cast(self, reporter)
 
     def names(self, role: Role) -> str:
-        """Whom a role draws: "track 3, track 5"."""
-        return ", ".join(_name(who) for who, own in self.roles if own == role)
+        """Whom a role draws, as they were named: "track 3, person 1"."""
+        return ", ".join(dict.fromkeys(own.who for _, own in self.roles if own == role))
 
     @property
     def in_order(self) -> list[Role]:
@@ -107,7 +109,9 @@ class Cast:
 
     def recast(self, opener: CastOpener) -> Cast:
         """Another cast, with the models that are open already."""
-        return Cast(opener, self._reporter, self._swappers)
+        cast = Cast(replace(opener, segmenter=None), self._reporter, self._swappers)
+        cast.segmenter = self.segmenter
+        return cast
 
     def swapper_for(self, record: FaceRecord) -> FaceSwapper | None:
         """The model that draws this face; None = it stays as it is."""
@@ -282,10 +286,15 @@ def _role_of(who: Who, keys: Keys, main: Role) -> Role | None:
             assert entry.consent is not None, "the file was checked"
             use = main.use if entry.use is None else entry.use
             role = Role(
-                model=entry.model, snapshot=entry.snapshot or "newest", consent=entry.consent, use=use, told=told
+                model=entry.model,
+                snapshot=entry.snapshot or "newest",
+                consent=entry.consent,
+                use=use,
+                who=entry.who,
+                told=told,
             )
         if entry.morph is not None and entry.morph != role.morph:
-            role = replace(role, morph=entry.morph, told=told)
+            role = replace(role, morph=entry.morph, who=entry.who, told=told)
     return role if is_swapped else None
 
 
@@ -307,11 +316,6 @@ def _refuse_nobody(keys: Keys, faceset: Faceset) -> None:
             f"'{keys.path}': there is no {entry.who} in the faceset '{faceset.folder}'; {there}. Correct or remove "
             "that entry; konterfei extract --person all keeps everybody's faces."
         )
-
-
-def _name(who: Who) -> str:
-    track, person = who
-    return f"track {track}" if track is not None else "all faces" if person is None else f"person {person}"
 
 
 def _spans(numbers: list[int]) -> str:

@@ -221,7 +221,7 @@ def render_run(
         the records of the parts
     """
     job, wanted, clock = rendering.job, rendering.wanted, Clock()
-    output = output_for(rendering.output)
+    output = output_for(rendering.output, job.encoding)
     inside = range(rendering.frames_of(numbers[0]).start, rendering.frames_of(numbers[-1]).stop)
     begin = max(inside.start - rendering.reach, 0)
     ledger = Ledger(numbers, rendering.part_frames, wanted, begin)
@@ -239,7 +239,9 @@ def render_run(
         return draw(waiting, faceset.faces_at, cast, rendering.settings_at, batch=batch, clock=clock)
 
     with (
-        open_frames(job.plate, begin, inside.stop + rendering.reach, deep=is_deep, fps=job.info.fps) as reader,
+        open_frames(
+            job.plate, begin, inside.stop + rendering.reach, deep=is_deep, fps=job.info.fps, native=True
+        ) as reader,
         PartEncoder(parts, lambda path: parts.beside.writer(path, output.part(path, job))) as encoder,
     ):
         with (
@@ -257,7 +259,9 @@ def render_run(
                     image = draw_label(merged.image, job.claim.label, rendering.label_text)
                 with clock("wait for encoder"):
                     pts = item.frame.pts - rendering.origin
-                    drawn_frame = Drawn(index, image, pts, item.frame.duration, reason, plate, bare, merged.layers)
+                    drawn_frame = Drawn(
+                        index, image, pts, item.frame.duration, reason, plate, bare, merged.layers, item.frame
+                    )
                     encoder.write(drawn_frame, ledger.part.number)
                 ledger.part.count(reason, faces, at_edge)
                 progress(1, int(reason == SWAPPED))

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from konterfei.imaging import to_uint8
 from konterfei.imaging.pixels import top
 from konterfei.io.atomic import sha256
 from konterfei.io.video import VideoInfo, VideoWriter, join
@@ -32,7 +33,7 @@ _WIPE_S: Final = 4.0
 
 @dataclass(frozen=True)
 class _ReviewVideo:
-    """A video of pictures made from each frame; always MP4 with H.264, which every player shows.
+    """A video of pictures made from each frame: MP4, H.264, 4:2:0, 8 bits (10 of an HDR plate), for every player.
 
     Attributes:
         output: place of the result.
@@ -65,9 +66,17 @@ class _ReviewVideo:
 
     def part(self, path: Path, job: Job) -> PartWriter:
         """The writer of a part."""
-        size = self.size(job.info)
-        writer = VideoWriter.like(job.info, path, size=size, crf=job.crf, preset=job.encoder_preset, faststart=False)
-        return _ReviewPart(writer, lambda drawn: self.picture(drawn, job))
+        writer = VideoWriter.like(
+            job.info,
+            path,
+            size=self.size(job.info),
+            crf=job.crf,
+            preset=job.encoder_preset,
+            like_format=None,
+            faststart=False,
+        )
+        is_hdr = job.info.color.is_hdr
+        return _ReviewPart(writer, lambda drawn: _playable(self.picture(drawn, job), is_hdr))
 
     def digest(self, path: Path) -> str:
         """Of the file."""
@@ -152,6 +161,11 @@ class _ReviewPart:
 
     def write(self, drawn: Drawn) -> None:
         self._writer.write(self._picture(drawn), drawn.pts, drawn.duration)
+
+
+def _playable(image: Array, is_hdr: bool) -> Array:
+    """As many bits as are needed to judge it, and no more: few players show H.264 with 10."""
+    return image if is_hdr else to_uint8(image)
 
 
 def _fitted(image: Array, width: int, height: int) -> Array:

@@ -46,6 +46,7 @@ SWAPPED = "swapped"
 NO_FACE = "no face in the faceset"
 OUTSIDE = "face outside the frame"
 COVERED = "nothing of the face inside the mask"
+LEFT = "left as the plate by the mode original"
 _NO_PICTURE = np.zeros((0, 0, 3), np.uint8)
 
 
@@ -311,12 +312,13 @@ def _composited(item: Item, width: int) -> tuple[Merged, str, int, bool]:
     bare = Merged(image=untouched(item.frame.image, settings, width), layers=())
     if not item.records:
         return bare, NO_FACE, 0, False
-    plate = item.frame.image
+    plate, faces = item.frame.image, [record.face for record in item.records]
+    if all((s.settings or settings).is_original for s in item.swapped):
+        return merge_layers(plate, faces, item.swapped, settings), LEFT, 0, False
     seen = [touched(swapped, plate.shape, swapped.settings or settings) is not None for swapped in item.swapped]
     if not any(seen) and not settings.is_square:
         empty = all(s.alpha is not None and s.alpha.max() <= 0 for s in item.swapped)
         return bare, COVERED if empty else OUTSIDE, 0, False
-    faces = [record.face for record in item.records]
     last = [plate.shape[1] - 1, plate.shape[0] - 1]
     cut = [bool((face.landmarks < 0).any() or (face.landmarks > last).any()) for face in faces]
     at_edge = any(is_cut and is_seen for is_cut, is_seen in zip(cut, seen, strict=True))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
@@ -13,14 +12,19 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from konterfei.compositing import Segmenter
+from konterfei.enhancers import Enhancer
 from konterfei.io.faceset import FaceRecord
 from konterfei.io.video import Frame, open_frames
-from konterfei.stages._merge_stream import Cast, FaceSwapper
+from konterfei.stages._merge_cast import Cast
+from konterfei.stages._merge_stream import FaceSwapper
 
 Array = NDArray[Any]
 
 FRAME_BYTES: Final = 1 << 30
 """Memory for decoded frames: 170 of 1080p, 40 of 4K (8 bits)."""
+NEAR: Final = 24
+"""Frames further on that are sooner reached by decoding on than by seeking."""
 FACES: Final = 256
 """Drawn faces that are kept of each model: about 0.25 GB at 224 px."""
 
@@ -37,16 +41,15 @@ class FrameMemory:
     def __init__(self, video: Path, fps: Fraction, deep: bool) -> None:
         self._video, self._fps, self._deep = video, fps, deep
         self._frames: OrderedDict[int, Frame | None] = OrderedDict()
+        self._reader: Any = None
+        self._next = 0
 
     def frames(self, wanted: range) -> Iterator[Frame]:
         """The frames of these indices that there are, in order."""
         missing = [index for index in wanted if index not in self._frames]
         for run in _runs(missing):
             self._frames |= dict.fromkeys(run)  # what is not decoded now is lost, or after the end
-            with closing(open_frames(self._video, run.start, run.stop, deep=self._deep, fps=self._fps)) as reader:
-                for decoded in reader:
-                    decoded.image.setflags(write=False)
-                    self._frames[decoded.index] = decoded
+            self._read(run)
         found = []
         for index in wanted:
             self._frames.move_to_end(index)
@@ -56,6 +59,25 @@ class FrameMemory:
         while len(self._frames) > max(len(wanted), FRAME_BYTES // size):
             self._frames.popitem(last=False)
         yield from found
+
+    def _read(self, run: range) -> None:
+        """Decode some frames, going on from where the last ones ended if that is near: to seek is to decode more."""
+        if self._reader is None or not self._next <= run.start <= self._next + NEAR:
+            self.close()
+            self._reader, self._next = open_frames(self._video, run.start, deep=self._deep, fps=self._fps), run.start
+        while self._next < run.stop:
+            frame = next(self._reader, None)
+            if frame is None:
+                self.close()
+                return
+            self._frames[frame.index] = frame
+            self._next = frame.index + 1
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
 
 
 class Remembering:
@@ -90,20 +112,51 @@ class Remembering:
         return drawn, masks, plate_masks
 
 
-class RememberingCast:
-    """A cast whose models draw each face once; they may change in between."""
+class RememberingSegmenter:
+    """A segmenter that looks at each picture once."""
 
-    def __init__(self) -> None:
-        self.cast: Cast | None = None
-        self._models: dict[int, Remembering] = {}
+    def __init__(self, segmenter: Segmenter) -> None:
+        self._segmenter = segmenter
+        self._masks: OrderedDict[bytes, Array] = OrderedDict()
+
+    def __call__(self, image: Array) -> Array:
+        """See `compositing.Segmenter`."""
+        name = hashlib.blake2b(image.tobytes(), digest_size=16).digest()
+        if name not in self._masks:
+            self._masks[name] = self._segmenter(image)
+        self._masks.move_to_end(name)
+        while len(self._masks) > 2 * FACES:
+            self._masks.popitem(last=False)
+        return self._masks[name]
+
+
+class RememberingCast:
+    """A cast whose models look at each face once.
+
+    Args:
+        cast: whose models.
+        before: what its models have drawn is kept, where they are in the new cast, too.
+    """
+
+    def __init__(self, cast: Cast, before: RememberingCast | None = None) -> None:
+        self.cast = cast
+        self._models: dict[int, Remembering] = {} if before is None else before._models
+        self.segmenter: Segmenter | None
+        if before is not None and cast.segmenter is before.cast.segmenter:
+            self.segmenter = before.segmenter
+        else:
+            self.segmenter = None if cast.segmenter is None else RememberingSegmenter(cast.segmenter)
 
     def swapper_for(self, record: FaceRecord) -> FaceSwapper | None:
         """See `_merge_stream.Cast`."""
-        assert self.cast is not None, "give it a cast first"
         swapper = self.cast.swapper_for(record)
         if swapper is None:
             return None
         return self._models.setdefault(id(swapper), Remembering(swapper))
+
+    def enhancer(self, name: str) -> Enhancer:
+        """See `_merge_stream.Cast`."""
+        return self.cast.enhancer(name)
 
 
 def _runs(indices: Iterable[int]) -> list[range]:

@@ -28,6 +28,7 @@ from konterfei.provenance.label import LABELS
 from konterfei.reporting import Reporter, check
 from konterfei.stages import _merge_checks as checks
 from konterfei.stages._merge_cast import Cast, CastOpener, Role, cast_for
+from konterfei.stages._merge_encoding import Encoding
 from konterfei.stages._merge_extras import Beside, Extra, asked_for
 from konterfei.stages._merge_output import Job, output_for
 from konterfei.stages._merge_parts import PartRecord, Parts
@@ -36,14 +37,12 @@ from konterfei.stages._merge_result import MergeResult
 from konterfei.stages._merge_stream import FaceSwapper
 from konterfei.stages._settings import allow, parse_range
 
-ENCODER_PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
-"""x264's, from fast and large to slow and small."""
 _PER_FRAME: Final = {item.name for item in fields(MergeSettings)} | {"range", "part_frames", "keys"}
 """Settings that a part's fingerprint holds; `part_frames` says which frames those are."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class MergeConfig(MergeSettings):
+class MergeConfig(MergeSettings, Encoding):
     """Put the trained face back into the video; label and sign the result.
 
     The same command again goes on where it was stopped or killed, and does nothing when all is done.
@@ -56,8 +55,9 @@ class MergeConfig(MergeSettings):
     model: Path
     """Run to swap with, as `konterfei train` made it."""
     output: Path
-    """Video to write, .mp4 or .mov; or a folder (PNG), or a pattern (out/shot.%06d.png, .tif, .jpg), for pictures that
-    have the numbers of the plate's. It appears when it is complete, labelled and signed."""
+    """Video to write, .mp4, .mov, .mkv or .webm; or a preview, .gif or .webp; or a folder (PNG), or a pattern
+    (out/shot.%06d.png, .tif, .exr, .jpg), for pictures that have the numbers of the plate's. It appears when it is
+    complete, labelled and signed."""
     consent: Path
     """Consent record of the src person, as `konterfei consent new` writes it."""
     use: str | None = None
@@ -81,10 +81,6 @@ class MergeConfig(MergeSettings):
     turnover (a folder of OpenEXR layers for compositors)."""
     wipe: float | None = None
     """Where the line of the extra "wipe" stands, 0 (left) to 1 (right). Default: it moves to and fro in 4 seconds."""
-    crf: float = 16.0
-    """Quality of the encoded video, 0 = lossless ... 51 = worst; 16 is visually lossless. Not for pictures."""
-    encoder_preset: str = "medium"
-    """Effort of the encoder, ultrafast (large file) ... veryslow (small file)."""
     keys: Path | None = None
     """File of settings for single frames, shots and faces, as `konterfei keys FILE --new` begins one. What it says
     counts for more than the command line."""
@@ -113,24 +109,18 @@ class MergeConfig(MergeSettings):
         super().__post_init__()
         LABELS[self.label]
         parse_range(self.range)
-        if self.needs_segmenter and self.segmenter is None:
-            raise ConfigError(
-                f"{'This mask_mode' if self.dfl else '--mask ' + self.mask} needs a segmenter. Give --segmenter the "
-                "folder of an XSeg model of DeepFaceLab (or what konterfei import-dfl made of it), or choose a mask "
-                "without xseg in its name."
-            )
+        checks.refuse_without_segmenter([self], self.segmenter)
         if self.fps is not None:
             frame_rate(self.fps)
         allow("--wipe", self.wipe, self.wipe is None or 0 <= self.wipe <= 1, "0 to 1")
-        self.beside()
+        if self.beside() and self.is_square:
+            raise ConfigError(f"--extras need pictures of the plate's size; --mode {self.mode} makes the model's own.")
         allow("--morph", self.morph, 0 <= self.morph <= 1, "0 (dst) to 1 (src)")
-        allow("--crf", self.crf, 0 <= self.crf <= 51, "0 to 51")
+        self.check_encoding(self.output)
         allow("--batch", self.batch, self.batch >= 1, "1 or more")
         allow("--threads", self.threads, self.threads >= 0, "0 or more")
         allow("--processes", self.processes, self.processes >= 1, "1 or more")
         allow("--part-frames", self.part_frames, self.part_frames >= 2, "2 or more")
-        presets = ", ".join(ENCODER_PRESETS)
-        allow("--encoder-preset", self.encoder_preset, self.encoder_preset in ENCODER_PRESETS, presets)
         if self.video.absolute() == self.output.absolute():
             raise ConfigError(f"--output is the plate itself, '{self.video}'. Choose another output.")
 
@@ -171,7 +161,7 @@ def merge(config: MergeConfig, reporter: Reporter, swapper: FaceSwapper | None =
     given = [("VIDEO", config.video), ("--consent", config.consent), *(("--src-videos", p) for p in config.src_videos)]
     given += [] if config.keys is None else [("--keys", config.keys)]
     info = look(config.video)
-    checks.check_output(config.output, given, info)
+    checks.check_output(config.output, given, info, config.chosen(config.output, info))
     checks.check_beside(config.beside(), given, info)
     checks.check_inputs(config.src_videos)
     identity = signing_identity(config.certificate, config.key)
@@ -186,17 +176,18 @@ def merge(config: MergeConfig, reporter: Reporter, swapper: FaceSwapper | None =
     start, stop = parse_range(config.range)
     checks.refuse_without_faces(faceset, start, stop)
     keys = Keys() if config.keys is None else Keys.load(config.keys, info.fps)
+    checks.refuse_without_segmenter(keys.variants(config), config.segmenter)
     opener = cast_for(main, keys, faceset, (start, stop), device=config.device, threads=config.threads, swapper=swapper)
     opener = replace(opener, segmenter=config.segmenter)
     consents = {role: role.require() for role in opener.in_order}
     cast = opener(reporter)
-    if config.is_square:
+    if keys.at(start, config).is_square:
         info = replace(info, width=cast.resolution, height=cast.resolution)
 
     job = _job(config, info, plate, cast, consents, keys, identity)
     work = _manifest(config, job, plate, faceset, cast)
     whole = _signed(config, work, cast.consent_inputs(consents))
-    output = output_for(config.output)
+    output = output_for(config.output, job.encoding)
     if output.signs_parts:
         work = replace(whole, settings={**whole.settings, "signer": identity.fingerprint})
     else:  # parts have fingerprints of what may change from one to the other
@@ -249,8 +240,7 @@ def _job(
         info=info,
         claim=claim,
         identity=identity,
-        crf=config.crf,
-        encoder_preset=config.encoder_preset,
+        encoding=config.chosen(config.output, info),
         has_sound=is_video and config.range is None,
     )
 
@@ -263,7 +253,7 @@ def _settings(config: MergeConfig, info: VideoInfo, keys: Keys) -> dict[str, Any
     if config.keys is not None:
         start, stop = parse_range(config.range)
         settings["keys"] = keys.fingerprint(range(start, stop or max(info.num_frames, start + 1)), config)
-    settings |= output_for(config.output).settings(config.crf, config.encoder_preset)
+    settings |= output_for(config.output).settings(config.chosen(config.output, info))
     return settings | ({"fps": str(info.fps)} if is_sequence(config.video) else {})
 
 

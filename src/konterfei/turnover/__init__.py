@@ -8,7 +8,7 @@ readme.py    the words for a person
 
 from konterfei.turnover.corners import Key, after_effects, nuke, outline, table
 from konterfei.turnover.layers import crop_exr, face_names, frame_exr
-from konterfei.turnover.package import PackagePart, PackageSettings, assemble, folder_sha256, verify_package
+from konterfei.turnover.package import PackagePart, PackageSettings, assemble, folder_sha256, is_package, verify_package
 
 __all__ = [
     "Key",
@@ -20,6 +20,7 @@ __all__ = [
     "face_names",
     "folder_sha256",
     "frame_exr",
+    "is_package",
     "nuke",
     "outline",
     "table",

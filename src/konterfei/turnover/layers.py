@@ -20,9 +20,9 @@ way of blending was; at soft edges it may be a little below 0.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any
 
 import cv2
 import numpy as np
@@ -36,15 +36,6 @@ from konterfei.io.exr import Exr
 from konterfei.provenance.label import label_layer
 
 Array = NDArray[Any]
-
-PRIMARIES: Final[Mapping[int, tuple[float, ...]]] = {
-    1: (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.3127, 0.3290),
-    5: (0.64, 0.33, 0.29, 0.60, 0.15, 0.06, 0.3127, 0.3290),
-    6: (0.630, 0.340, 0.310, 0.595, 0.155, 0.070, 0.3127, 0.3290),
-    9: (0.708, 0.292, 0.170, 0.797, 0.131, 0.046, 0.3127, 0.3290),
-    12: (0.680, 0.320, 0.265, 0.690, 0.150, 0.060, 0.3127, 0.3290),
-}
-"""H.273 colour primaries -> CIE x, y of red, green, blue, white (ITU-T H.273 table 2)."""
 
 
 def face_names(layers: Sequence[Layer]) -> list[str]:
@@ -89,30 +80,42 @@ def frame_exr(
     """
     height, width = plate.shape[:2]
     sign = _label(width, height, label, label_text, transfer)
-    window = _window(plate, merged, [layer.region for layer in layers] + ([sign[0]] if sign else []))
-    rows, columns = window
-    channels: dict[str, Array] = {}
-    under = transfer.light(plate[window])
-    mixed, through = under, np.ones(under.shape[:2], np.float32)
-    for name, layer in zip(face_names(layers), layers, strict=True):
-        face = _put(channels, f"{name}_swap", transfer.light(_as_laid(layer)), layer.region, window)
-        mask = channels[f"{name}_mask.A"] = _over(layer.alpha.astype(np.float16), layer.region, window)
-        for letter, values in zip("RG", _crop_from_frame(layer.placed, layer.region), strict=True):
-            channels[f"{name}_st.{letter}"] = _over(values, layer.region, window)
-        let_through = 1 - mask.astype(np.float32)
-        mixed = mixed * let_through[..., None] + face * (1 - let_through)[..., None]
-        through *= let_through
-    _put(channels, "rest", transfer.light((merged if bare is None else bare)[window]) - mixed, window, window)
+    bare = merged if bare is None else bare
+    areas = _areas(plate, bare, [layer.region for layer in layers], sign[0] if sign else None)
+    window = _around(areas)
+    channels = _face_channels(layers, transfer, window)
     if sign:
         region, opaque, ink = sign
         _put(channels, "label", np.repeat(ink[..., None], 3, axis=2), region, window)
         channels["label.A"] = _over(opaque.astype(np.float16), region, window)
-        through *= 1 - _over(opaque, region, window)
-    alpha = (1 - through).astype(np.float16)
-    rest = 1 - alpha.astype(np.float32)[..., None]  # of the rounded alpha, so that its rounding does no harm
-    _put(channels, "", transfer.light(merged[window]) - rest * under, window, window)
-    channels["A"] = alpha
-    return Exr(channels, columns.start, rows.start, width, height, **more)
+    names = [name for name in channels if name.endswith("_mask.A")]
+    through = np.ones((window[0].stop - window[0].start, window[1].stop - window[1].start), np.float32)
+    for name in [*names, *(["label.A"] if sign else [])]:
+        through *= 1 - channels[name].astype(np.float32)
+    alpha = channels["A"] = (1 - through).astype(np.float16)
+    for area in areas:
+        part = _inside(window, area)
+        under = mixed = transfer.light(plate[area])
+        for name in names:
+            mask = channels[name][part].astype(np.float32)[..., None]
+            face = np.stack([channels[name.replace("mask.A", f"swap.{x}")][part] for x in "RGB"], axis=2)
+            mixed = mixed * (1 - mask) + face * mask
+        # of the rounded alpha, so that its rounding does no harm
+        shown = transfer.light(merged[area]) - (1 - alpha[part].astype(np.float32))[..., None] * under
+        _put(channels, "", shown, area, window)
+        _put(channels, "rest", transfer.light(bare[area]) - mixed, area, window)
+    return Exr(channels, window[1].start, window[0].start, width, height, **more)
+
+
+def _face_channels(layers: Sequence[Layer], transfer: Transfer, window: Region) -> dict[str, Array]:
+    """What each face has for itself."""
+    channels: dict[str, Array] = {}
+    for name, layer in zip(face_names(layers), layers, strict=True):
+        _put(channels, f"{name}_swap", transfer.light(_as_laid(layer)), layer.region, window)
+        channels[f"{name}_mask.A"] = _over(layer.alpha.astype(np.float16), layer.region, window)
+        for letter, values in zip("RG", _crop_from_frame(layer.placed, layer.region), strict=True):
+            channels[f"{name}_st.{letter}"] = _over(values, layer.region, window)
+    return channels
 
 
 def crop_exr(layer: Layer, frame_size: tuple[int, int], transfer: Transfer, **more: Any) -> Exr:
@@ -157,13 +160,28 @@ def _label(
     return region, opaque, np.maximum(drawn - (1 - opaque) * grey, 0)
 
 
-def _window(plate: Array, merged: Array, regions: Sequence[Region]) -> Region:
-    """The smallest rectangle with all regions and all pixels that changed; one pixel where nothing did."""
-    changed = support((plate != merged).any(axis=2).astype(np.uint8))
-    boxes = [*regions, *([changed] if changed else [])] or [(slice(0, 1), slice(0, 1))]
+def _areas(plate: Array, bare: Array, regions: Sequence[Region], label: Region | None) -> list[Region]:
+    """What was changed: by the faces, and, if it lies apart, by the label; one pixel where nothing was."""
+    changed = support((plate != bare).any(axis=2).astype(np.uint8))
+    boxes = [*regions, *([changed] if changed else [])]
+    areas = [*([_around(boxes)] if boxes else []), *([label] if label else [])] or [(slice(0, 1), slice(0, 1))]
+    apart = len(areas) < 2 or any(a.stop <= b.start or b.stop <= a.start for a, b in zip(*areas, strict=True))
+    return areas if apart else [_around(areas)]
+
+
+def _around(boxes: Sequence[Region]) -> Region:
+    """The smallest rectangle with all boxes."""
     top, left = (min(box[axis].start for box in boxes) for axis in (0, 1))
     bottom, right = (max(box[axis].stop for box in boxes) for axis in (0, 1))
     return slice(top, bottom), slice(left, right)
+
+
+def _inside(window: Region, region: Region) -> Region:
+    """`region` counted from the window's corner."""
+    rows, columns = (
+        slice(own.start - whole.start, own.stop - whole.start) for own, whole in zip(region, window, strict=True)
+    )
+    return rows, columns
 
 
 def _as_laid(layer: Layer) -> Array:
@@ -194,15 +212,17 @@ def _mapped(to_from: Similarity, region: Region) -> tuple[Array, Array]:
 
 def _over(values: Array, region: Region, window: Region) -> Array:
     """`values` of `region` as they lie in `window`, 0 elsewhere."""
-    (rows, columns), (top, left) = window, (window[0].start, window[1].start)
-    whole = np.zeros((rows.stop - rows.start, columns.stop - columns.start, *values.shape[2:]), values.dtype)
-    whole[region[0].start - top : region[0].stop - top, region[1].start - left : region[1].stop - left] = values
+    rows, columns = window
+    whole = np.zeros((rows.stop - rows.start, columns.stop - columns.start), values.dtype)
+    whole[_inside(window, region)] = values
     return whole
 
 
-def _put(channels: dict[str, Array], layer: str, image: Array, region: Region, window: Region) -> Array:
-    """Add R, G and B of `image` as half floats; gives them as they lie in `window`, rounded. [h, w, 3] float32"""
-    halves = _over(image.astype(np.float16), region, window)
+def _put(channels: dict[str, Array], layer: str, image: Array, region: Region, window: Region) -> None:
+    """Add `image` to R, G and B of a layer, as half floats; made where they are not there yet, 0 elsewhere."""
     for place, letter in enumerate("RGB"):
-        channels[f"{layer}.{letter}" if layer else letter] = halves[..., place]
-    return halves.astype(np.float32)
+        name, values = f"{layer}.{letter}" if layer else letter, image[..., place].astype(np.float16)
+        if name in channels:
+            channels[name][_inside(window, region)] = values
+        else:
+            channels[name] = _over(values, region, window)

@@ -27,18 +27,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from konterfei.compositing import Layer
-from konterfei.errors import ProvenanceError
+from konterfei.errors import UnreadableMediaError
 from konterfei.imaging import to_uint8
 from konterfei.imaging.transfer import transfer_of
 from konterfei.io.atomic import make_folder, sha256, write_json, write_text
-from konterfei.io.exr import write_exr
+from konterfei.io.exr import PRIMARIES, write_exr
 from konterfei.io.images import write_image
 from konterfei.io.video import VideoInfo
 from konterfei.provenance.certificate import Identity
-from konterfei.provenance.credentials import SOURCE_TYPE, Claim, sign, verify
+from konterfei.provenance.credentials import SOURCE_TYPE, Claim, FaceClaim, sign
 from konterfei.provenance.label import wording
+from konterfei.provenance.verdict import State, Verification
+from konterfei.provenance.verification import verify
+from konterfei.reporting import Reporter
 from konterfei.turnover.corners import CORNERS, Key, after_effects, nuke, outline, table
-from konterfei.turnover.layers import PRIMARIES, crop_exr, face_names, frame_exr
+from konterfei.turnover.layers import crop_exr, face_names, frame_exr
 from konterfei.turnover.readme import readme
 
 Array = NDArray[Any]
@@ -66,16 +69,23 @@ class PackageSettings:
     def marking(self) -> dict[str, Any]:
         """What stands in every file that can hold text: that this is synthetic, and on whose word."""
         claim = self.claim
+        models: list[tuple[str, Claim | FaceClaim]] = [("", claim), *((other.who, other) for other in claim.others)]
         return {
             "content": "synthetic: a face was replaced by one that a neural network learned from other footage",
             "digital_source_type": SOURCE_TYPE,
             "tool": "konterfei",
-            "model": claim.model,
-            "training_steps": claim.steps,
+            "models": [
+                {
+                    "draws": who or ("the other faces" if claim.others else "every face"),
+                    "model": told.model,
+                    "training_steps": told.steps,
+                    "consent_record_sha256": told.consent.sha256,
+                }
+                for who, told in models
+            ],
             "is_preview": claim.is_preview,
             "label": claim.label,
             "label_text": wording(claim.label) if claim.label_text is None else claim.label_text,
-            "consent_record_sha256": claim.consent.sha256,
             "use": claim.use or "",
             "plate": claim.plate.name,
             "plate_sha256": claim.plate.sha256,
@@ -209,31 +219,39 @@ def assemble(parts: Sequence[Path], whole: Path, settings: PackageSettings, clai
     sign(middle[len(middle) // 2] / PREVIEW, whole / PREVIEW, told_claim, identity)
 
 
-def verify_package(folder: Path) -> list[str]:
-    """What is wrong with a package, in words; empty when all is as it was signed.
+def is_package(folder: Path) -> bool:
+    """Whether `folder` looks like a package, whole or damaged."""
+    return (folder / SUMS).is_file() or (folder / TRANSFORMS).is_file()
+
+
+def verify_package(folder: Path, trust: str = "", reporter: Reporter | None = None) -> Verification:
+    """The verdict on a package: that on its signed picture, and whether every file is as it was then.
+
+    Args:
+        folder: of the package.
+        trust: see `provenance.verification.verify`.
+        reporter: told the progress.
 
     Raises:
-        ProvenanceError: it lacks the signed picture or the list of hashes.
+        UnreadableMediaError: it lacks the signed picture or the list of hashes.
     """
     for name in (PREVIEW, SUMS):
         if not (folder / name).is_file():
-            raise ProvenanceError(f"'{folder}' has no {name}: it is no package of konterfei's, or a part of one.")
-    found = verify(folder / PREVIEW)
-    problems = [] if found.untouched else [f"{PREVIEW}: {' '.join(found.problems) or found.state}"]
-    told = (found.swap or {}).get("settings", {}).get(SUMS_KEY)
-    if told != sha256(folder / SUMS):
+            raise UnreadableMediaError(f"'{folder}' has no {name}, without which a package cannot be checked.")
+    found = verify(folder / PREVIEW, trust, reporter)
+    problems = []
+    if found.swap.get("settings", {}).get(SUMS_KEY) != sha256(folder / SUMS):
         problems.append(f"{SUMS} is not the list that {PREVIEW} was signed with")
     listed: dict[str, str] = {}
-    for line in (folder / SUMS).read_text("utf-8").splitlines():
+    for line in (folder / SUMS).read_text("utf-8", errors="replace").splitlines():
         digest, _, name = line.partition("  ")
         listed[name] = digest
     there = {file.relative_to(folder).as_posix(): file for file in _files(folder)}
     problems += [f"{name} is missing" for name in listed if name not in there]
-    problems += [
-        f"{name} was changed" for name, file in there.items() if name in listed and sha256(file) != listed[name]
-    ]
+    problems += [f"{name} was changed" for name, f in there.items() if name in listed and sha256(f) != listed[name]]
     problems += [f"{name} was added" for name in there if name not in listed and name not in (PREVIEW, SUMS)]
-    return problems
+    state = State.ALTERED if problems and found.untouched else found.state
+    return replace(found, path=folder, state=state, problems=(*found.problems, *problems))
 
 
 def link(file: Path, target: Path) -> None:

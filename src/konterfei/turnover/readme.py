@@ -13,9 +13,8 @@ _TEXT = """\
 A FACE IN THIS FOOTAGE IS SYNTHETIC
 ===================================
 {content}.
-Model: {model}, {training_steps} training steps{preview}. Plate: {plate}.
-Visible label of the merge: {shown}.
-SHA-256 of the consent record that allowed it: {consent_record_sha256}
+Plate: {plate}. Visible label of the merge: {shown}.
+{models}
 IPTC digital source type: {digital_source_type}
 
 The consent covers what its record says, and no more. Law in many countries
@@ -26,6 +25,7 @@ the header of every EXR file and in transforms.json.
 Is all of it as it was made?  preview.png carries signed Content Credentials; any reader of those shows them. They hold,
 as "{sums_key}", the SHA-256 of the file SHA256SUMS, which lists all other files:
     sha256sum -c SHA256SUMS
+`konterfei verify` on this folder looks at all of it at once.
 
 WHAT IS HERE
 ============
@@ -46,7 +46,7 @@ Layers of a frame (16-bit float unless said; the data window is the rectangle th
     faceN_st         (32-bit; R = u, G = v) where in the crop each pixel of the frame lies; 0 where nothing changed
 Layers of a crop:
     R G B            the face as pasted, in the plate's colours
-    drawn            as the model drew it
+    drawn            as the model drew it (left out where the face was enlarged after that)
     st               (32-bit; R = u, G = v) where in the frame each pixel of the crop lies
 u and v go from 0 to 1, u from the left, v from the bottom; pixel i of n has its centre at (i + 0.5) / n.
 
@@ -102,9 +102,12 @@ def readme(marking: Mapping[str, Any], info: VideoInfo, transfer: Transfer, keys
     numbers = "a movie's first frame is 1" if shift == 1 else "its pictures' own"
     faces = [f"{name} ({len(told)} frames, {told[0].size} x {told[0].size})" for name, told in keys.items()]
     label = marking["label"]
+    preview = "\nA preview: a model was trained only shortly." if marking["is_preview"] else ""
     return _TEXT.format(
-        **{**marking, "content": marking["content"].capitalize()},
-        preview=", a preview: trained only shortly" if marking["is_preview"] else "",
+        content=marking["content"].capitalize(),
+        plate=marking["plate"],
+        digital_source_type=marking["digital_source_type"],
+        models="\n".join(map(_model, marking["models"])) + preview,
         shown="none (recorded in the credentials)" if label == "none" else f'"{marking["label_text"]}" ({label})',
         no_label=" (not here: the merge was made without)" if label == "none" else "",
         sums_key="turnover_sums_sha256",
@@ -114,4 +117,11 @@ def readme(marking: Mapping[str, Any], info: VideoInfo, transfer: Transfer, keys
         numbers=numbers,
         transfer=transfer.name,
         about=transfer.about,
+    )
+
+
+def _model(told: Mapping[str, Any]) -> str:
+    return (
+        f"Model {told['model']}, {told['training_steps']} training steps, draws {told['draws']}. "
+        f"SHA-256 of the consent record:\n    {told['consent_record_sha256']}"
     )

@@ -3,18 +3,21 @@
 import json
 import shutil
 import subprocess
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 import pytest
 from turnover_material import HEIGHT, face_at, merged_frame, over, settings_of
 
-from konterfei.errors import ProvenanceError
+from konterfei.errors import UnreadableMediaError
 from konterfei.imaging.transfer import TRANSFERS
 from konterfei.io.exr import read_exr
 from konterfei.provenance.certificate import signing_identity
+from konterfei.provenance.credentials import FaceClaim
 from konterfei.provenance.verification import verify
-from konterfei.turnover import PackagePart, assemble, verify_package
+from konterfei.turnover import PackagePart, assemble, is_package, verify_package
+from konterfei.turnover.readme import readme
 
 
 @pytest.fixture
@@ -25,7 +28,7 @@ def made(tmp_path):
         part = PackagePart(tmp_path / f"part{number}", settings)
         for index in indices:
             faces = [] if index == 1 else [face_at(x=150 + 5 * index)]
-            plate, merged, bare, layers = merged_frame(faces, blend="multiband", seed=index)
+            plate, merged, bare, layers = merged_frame(faces, mode="multiband", seed=index)
             part.add(index + 1, index, Fraction(index, 25), plate, merged, bare, layers)
             frames.append((plate, merged, layers))
         part.close()
@@ -68,9 +71,11 @@ def test_every_file_says_what_it_is(made):
         assert "synthetic" in text and "painter" in text and "ai modified" in text
     for path in [*folder.glob("frames/*.exr"), *folder.glob("crops/*.exr")]:
         told = json.loads(read_exr(path).attributes["konterfei"])
-        assert "synthetic" in told["content"] and len(told["consent_record_sha256"]) == 64
+        assert "synthetic" in told["content"] and len(told["models"][0]["consent_record_sha256"]) == 64
         assert told["label_text"] == "AI MODIFIED"
-    consent = json.loads((folder / "transforms.json").read_text("utf-8"))["marking"]["consent_record_sha256"]
+    consent = json.loads((folder / "transforms.json").read_text("utf-8"))["marking"]["models"][0][
+        "consent_record_sha256"
+    ]
     found = verify(folder / "preview.png")
     assert found.untouched and found.consent["record_sha256"] == consent
     assert consent in (folder / "README.txt").read_text("utf-8")
@@ -78,7 +83,7 @@ def test_every_file_says_what_it_is(made):
 
 def test_a_package_is_as_it_was_signed_and_any_change_is_seen(made, tmp_path):
     folder, _ = made
-    assert verify_package(folder) == []
+    assert verify_package(folder).untouched
     if shutil.which("sha256sum"):
         assert subprocess.run(["sha256sum", "--quiet", "-c", "SHA256SUMS"], cwd=folder, check=False).returncode == 0
 
@@ -87,7 +92,9 @@ def test_a_package_is_as_it_was_signed_and_any_change_is_seen(made, tmp_path):
         shutil.rmtree(copy, ignore_errors=True)
         shutil.copytree(folder, copy)
         change(copy)
-        return verify_package(copy)
+        found = verify_package(copy)
+        assert not found.untouched and found.exit_code == 1
+        return list(found.problems)
 
     def flip(path):
         data = bytearray(path.read_bytes())
@@ -98,10 +105,21 @@ def test_a_package_is_as_it_was_signed_and_any_change_is_seen(made, tmp_path):
     assert changed(lambda f: (f / "face0.nk").unlink()) == ["face0.nk is missing"]
     assert changed(lambda f: (f / "more.exr").touch()) == ["more.exr was added"]
     assert any("not the list" in line for line in changed(lambda f: flip(f / "SHA256SUMS")))
-    assert any("preview.png" in line for line in changed(lambda f: flip(f / "preview.png")))
+    assert changed(lambda f: flip(f / "preview.png"))
+    assert not is_package(tmp_path) and is_package(folder)
 
-    with pytest.raises(ProvenanceError, match="SHA256SUMS"):
+    with pytest.raises(UnreadableMediaError, match="SHA256SUMS"):
         changed(lambda f: (f / "SHA256SUMS").unlink())
+
+
+def test_everybody_who_lent_a_face_is_named(tmp_path):
+    settings = settings_of(tmp_path)
+    other = replace(settings.claim.consent, person="Bert", sha256="ef" * 32)
+    berts = FaceClaim(who="track 3", consent=other, model="amp", steps=9, preset="none")
+    marking = replace(settings, claim=replace(settings.claim, others=(berts,))).marking
+    assert [(m["model"], m["draws"]) for m in marking["models"]] == [("painter", "the other faces"), ("amp", "track 3")]
+    text = readme(marking, settings.info, TRANSFERS["bt709"], {})
+    assert all(m["consent_record_sha256"] in text for m in marking["models"]) and "amp, 9 training steps" in text
 
 
 def test_a_package_without_any_face_is_still_whole(tmp_path):
@@ -111,6 +129,6 @@ def test_a_package_without_any_face_is_still_whole(tmp_path):
     part.add(1, 0, Fraction(0), plate, merged, bare, layers)
     part.close()
     assemble([tmp_path / "part"], tmp_path / "whole", settings, settings.claim, signing_identity())
-    assert verify_package(tmp_path / "whole") == []
+    assert verify_package(tmp_path / "whole").untouched
     text = (tmp_path / "whole/README.txt").read_text("utf-8")
     assert "Faces: none" in text and "srgb" in text and "not here: the merge was made without" in text

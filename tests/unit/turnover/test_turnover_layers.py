@@ -20,6 +20,7 @@ from turnover_material import (
 from konterfei.imaging import to_float
 from konterfei.imaging.transfer import TRANSFERS
 from konterfei.io.exr import read_exr, write_exr
+from konterfei.merge_modes import MERGE_MODES
 from konterfei.turnover import crop_exr, face_names, frame_exr
 
 BT709 = TRANSFERS["bt709"]
@@ -30,19 +31,19 @@ def through_a_file(exr, folder):
     return read_exr(folder / "a.exr")
 
 
-@pytest.mark.parametrize("blend", ["alpha", "multiband"])
+@pytest.mark.parametrize("mode", ["overlay", "multiband"])
 @pytest.mark.parametrize("label", ["corner", "caption", "none"])
 @pytest.mark.parametrize("name", ["bt709", "srgb", "pq", "hlg"])
-def test_the_change_over_the_plate_is_the_merged_frame_to_the_bit(tmp_path, name, label, blend):
+def test_the_change_over_the_plate_is_the_merged_frame_to_the_bit(tmp_path, name, label, mode):
     transfer = TRANSFERS[name]
-    plate, merged, bare, layers = merged_frame(blend=blend, label=label)
+    plate, merged, bare, layers = merged_frame(mode=mode, label=label)
     read = through_a_file(frame_exr(plate, merged, layers, transfer, label, bare=bare), tmp_path)
     rebuilt = np.rint(over(read, plate, transfer) * 255)
     assert (rebuilt == merged).all() and (merged != plate).any()
 
 
 def test_sixteen_bits_come_back_within_a_half_floats_rounding():
-    plate, merged, _, layers = merged_frame(kind=np.uint16, blend="multiband")
+    plate, merged, _, layers = merged_frame(kind=np.uint16, mode="multiband")
     rebuilt = over(frame_exr(plate, merged, layers, BT709, "corner"), plate, BT709)
     away = np.abs(rebuilt - merged / 65535)
     assert away.max() < 2**-11 and away.mean() < 2**-14
@@ -68,26 +69,42 @@ def test_the_rectangle_is_that_of_the_change():
     assert (rgb(exr)[outside] == 0).all() and outside[0, 0]
 
 
+def test_what_changed_without_a_face_is_in_it_too():
+    plate = plate_of()
+    bare = np.where(np.arange(WIDTH)[None, :, None] > 100, plate // 2, plate)
+    exr = frame_exr(plate, bare, [], BT709)
+    assert (np.rint(over(exr, plate, BT709) * 255) == bare).all()
+    assert (np.rint(built_up(exr, plate, BT709, ()) * 255) == bare).all()
+
+
 def test_a_frame_without_a_change_is_one_empty_pixel():
     plate = plate_of()
     exr = frame_exr(plate, plate, [], BT709)
     assert exr.channels["A"].shape == (1, 1) and all(values.max() == 0 for values in exr.channels.values())
 
 
-@pytest.mark.parametrize("blend", ["alpha", "multiband"])
+@pytest.mark.parametrize("mode", ["overlay", "multiband"])
 @pytest.mark.parametrize("name", ["bt709", "pq"])
 @pytest.mark.parametrize("size", [64, 256])  # the larger shrinks on its way into the frame
 @pytest.mark.parametrize("face_scale", [1.0, 1.1])
-def test_faces_through_masks_and_the_rest_are_the_merged_frame(size, face_scale, name, blend):
-    plate, merged, bare, layers = merged_frame(size=size, face_scale=face_scale, blend=blend)
+def test_faces_through_masks_and_the_rest_are_the_merged_frame(size, face_scale, name, mode):
+    plate, merged, bare, layers = merged_frame(size=size, face_scale=face_scale, mode=mode)
     exr = frame_exr(plate, merged, layers, TRANSFERS[name], "corner", bare=bare)
     rebuilt = np.rint(built_up(exr, plate, TRANSFERS[name]) * 255)
     assert (rebuilt == bare).all() and (bare != merged).any()
-    if blend == "alpha":  # mixed on the plate's values, nothing else is needed
+    if mode == "overlay":  # mixed on the plate's values, nothing else is needed
         mask = exr.over_picture("face0_mask.A")[..., None]
         values = TRANSFERS[name].encode(rgb(exr, "face0_swap"))
         away = np.abs(np.rint(255 * (to_float(plate) + (values - to_float(plate)) * mask)) - bare)
         assert away.max() <= 1 and (away > 0).mean() < 5e-3
+
+
+@pytest.mark.parametrize("mode", [name for name in MERGE_MODES if name != "raw-predict"])
+def test_whatever_the_mode_both_ways_give_the_frame_back(mode):
+    plate, merged, bare, layers = merged_frame(mode=mode, sharpen=0.5, plate_denoise=5.0)
+    exr = frame_exr(plate, merged, layers, BT709, "corner", bare=bare)
+    assert (np.rint(over(exr, plate, BT709) * 255) == merged).all()
+    assert (np.rint(built_up(exr, plate, BT709, face_names(layers)) * 255) == bare).all()
 
 
 def test_of_faces_that_overlap_the_rest_is_exact_too():

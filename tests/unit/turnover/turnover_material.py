@@ -37,12 +37,12 @@ def drawn_by_model(plate, face, size=96):
     return Swapped(crop=crop, aligned=aligned, image=image, mask=np.ones((size, size), np.float32))
 
 
-def merged_frame(faces=None, kind=np.uint8, blend="alpha", label="corner", size=96, seed=0, **settings):
+def merged_frame(faces=None, kind=np.uint8, mode="overlay", label="corner", size=96, seed=0, **settings):
     """Plate, finished frame with label, the same without, layers."""
     plate = plate_of(kind, seed)
     faces = [face_at()] if faces is None else faces
     swapped = [drawn_by_model(plate, face, size) for face in faces]
-    merged = merge_layers(plate, faces, swapped, MergeSettings(blend=blend, **settings))
+    merged = merge_layers(plate, faces, swapped, MergeSettings(mode=mode, **settings))
     return plate, draw_label(merged.image.copy(), label), merged.image, merged.layers
 
 
