@@ -211,7 +211,9 @@ def test_another_comment_is_nothing_to_do_and_another_value_is(place, config):
 
 
 def test_a_changed_key_makes_only_its_parts_anew(place, config):
-    config = dataclasses.replace(config, output=place / "out.mp4", range=None, keep_parts=True, color_smoothing=0.0)
+    config = dataclasses.replace(
+        config, output=place / "out.mp4", range=None, keep_parts=True, color_smoothing=0.0, steady=0.0
+    )
     text = "[[keys]]\nframe = 14\nerode = 0.1\n[[keys]]\nframe = 20\nerode = 0.0\n"
     merge(keyed(config, text + "[[shots]]\nfrom = 23\nto = 27\nfeather = 0.1"), Silent(), Painter())
     before, painter, recorder = decode(config.output)[0], Painter(), Recorder()

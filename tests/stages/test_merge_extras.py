@@ -247,7 +247,7 @@ def test_run_again_it_does_nothing_and_makes_what_is_gone(config):
 
 
 def test_a_part_without_its_extra_is_made_again(config):
-    config = dataclasses.replace(config, keep_parts=True, color_smoothing=0.0)
+    config = dataclasses.replace(config, keep_parts=True, color_smoothing=0.0, steady=0.0)
     merge(config, Silent(), Painter())
     wanted = {name: decode(beside(config, f"{name}.mp4"))[0] for name in ("mask", "side-by-side", "wipe")}
     parts = config.parts_folder

@@ -216,11 +216,11 @@ def test_another_setting_draws_nothing_anew_and_decodes_nothing(place, monkeypat
 
 
 def test_memory_has_a_bound_and_gives_the_same_with_little_of_it(place, monkeypatch):
-    looking = Preview(config_of(place), Silent(), Painter())
+    looking = Preview(config_of(place, steady=0.0), Silent(), Painter())
     usual = [looking.frame(index).image for index in range(5, 15)]
     monkeypatch.setattr(_preview_memory, "FRAME_BYTES", 1)
     monkeypatch.setattr(_preview_memory, "FACES", 1)
-    looking = Preview(config_of(place), Silent(), Painter())
+    looking = Preview(config_of(place, steady=0.0), Silent(), Painter())
     assert all((looking.frame(index).image == usual[index - 5]).all() for index in range(5, 15))
     assert len(looking._frames._frames) < FRAMES / 2
     (model,) = looking._memory._models.values()
@@ -273,7 +273,7 @@ def test_watching_looks_again_whenever_the_file_is_saved(place, monkeypatch):
     first, second, last = watcher.seen
     assert (first != second).any() and (first == last).all() and (read_image(config.output) == last).all()
     assert len(watcher.warnings) == 1 and "line 2" in watcher.warnings[0]
-    assert len(painter.batches) == 6  # for the first picture only: seventeen frames, three at a time
+    assert len(painter.batches) == 7  # for the first picture only: twenty-one frames, three at a time
     assert verify(config.output).untouched
 
 

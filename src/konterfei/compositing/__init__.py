@@ -9,6 +9,7 @@ motion.py     how a face moves
 colors.py     colour statistics along a track, without flicker
 detail.py     sharpness and grain as the plate has them
 enlarging.py  super resolution of drawn faces
+steadying.py  drawn faces and masks along a track, without shimmer
 keys.py       settings that change over frames, and from face to face (a merge.toml: keys_file.py, layers.py)
 """
 
@@ -21,8 +22,10 @@ from konterfei.compositing.frame import measure, merge_frame, merge_layers, prep
 from konterfei.compositing.keys import Keys
 from konterfei.compositing.motion import motion_of
 from konterfei.compositing.settings import MergeSettings
+from konterfei.compositing.steadying import STEADY_REACH, smooth_along, steady_face
 
 __all__ = [
+    "STEADY_REACH",
     "DflSettings",
     "FaceColors",
     "FaceDetail",
@@ -43,8 +46,10 @@ __all__ = [
     "prepare",
     "reach_frames",
     "segment",
+    "smooth_along",
     "smooth_colors",
     "smooth_detail",
+    "steady_face",
     "touched",
     "untouched",
 ]

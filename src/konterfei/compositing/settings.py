@@ -28,6 +28,7 @@ _RANGES: Final = {
     "detail": (0.0, 1.0),
     "grain": (0.0, 1.0),
     "enhance": (0.0, 1.0),
+    "steady": (0.0, 3.0),
 }
 
 
@@ -86,6 +87,9 @@ class MergeSettings:
     """Super resolution: what enlarges a face that is larger in the frame than the model draws it."""
     enhance: float = 1.0
     """How much of the enlarged face is mixed in, 0 = none, 1 = it alone [super_resolution_power / 100]."""
+    steady: float = 1.0
+    """How much of what changes in the drawn face and its masks from frame to frame, and not on the plate, is taken for
+    shimmer: 0 = nothing, each frame stays as drawn, 1 = what is likely noise, 3 = fine expression too."""
     dfl_exact: str | None = None
     """Do what DeepFaceLab's merger does, with its quirks, for shots that must match old ones: its own settings as
     "name=value, name=value", the others at its defaults ("defaults" = all of them). Those above are then not used."""

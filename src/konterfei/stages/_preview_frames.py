@@ -29,7 +29,7 @@ from konterfei.provenance.label import draw_label
 from konterfei.reporting import Reporter
 from konterfei.stages import _merge_checks as checks
 from konterfei.stages._merge_cast import Role, cast_for
-from konterfei.stages._merge_render import reach_of
+from konterfei.stages._merge_render import Reach
 from konterfei.stages._merge_stream import SWAPPED, Clock, FaceSwapper, composite, draw, steady
 from konterfei.stages._preview_memory import FrameMemory, RememberingCast
 from konterfei.stages._preview_settings import PreviewConfig
@@ -84,7 +84,7 @@ class Preview:
         )
         self.info = checks.plate_info(config.video, config.fps, self._faceset.header.settings, reporter)
         checks.refuse_without_faces(self._faceset, 0, None)
-        self._frames = FrameMemory(config.video, self.info.fps, self.info.bit_depth > 8)
+        self._frames = FrameMemory(config.video, self.info.fps, self.info.bit_depth > 8, self.info.is_deinterlaced)
         self._pictures = list_images(config.video) if is_sequence(config.video) else None
         self.settings = changed(config, {})
         self._memory: RememberingCast | None = None
@@ -165,10 +165,18 @@ class Preview:
         size = self.info.width, self.info.height
         if settings_at(index, None).is_square:
             size = (self._memory.cast.resolution,) * 2
-        reach = reach_of(self.keys, changed(base, over), self.info.fps)
-        frames = self._frames.frames(range(max(index - reach, 0), index + reach + 1))
-        items = draw(frames, self._faceset.faces_at, self._memory, settings_at, batch=self._config.batch, clock=Clock())
-        for item in steady(items, reach, range(index, index + 1)):
+        reach = Reach.of(self.keys, changed(base, over), self.info.fps)
+        frames = self._frames.frames(range(max(index - reach.total, 0), index + reach.total + 1))
+        items = draw(
+            frames,
+            self._faceset.faces_at,
+            self._memory,
+            settings_at,
+            batch=self._config.batch,
+            reach=reach.faces,
+            clock=Clock(),
+        )
+        for item in steady(items, reach.colors, range(index, index + 1)):
             if item.frame.index == index:
                 merged, reason, _, _ = composite(item, size)
                 return Look(image=merged.image, plate=item.frame.image, reason=reason)

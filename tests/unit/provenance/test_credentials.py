@@ -169,10 +169,10 @@ def test_every_type_of_output(
 @pytest.mark.parametrize(
     ("name", "word"),
     [
-        ("out.mkv", "Matroska"),
-        ("out.webm", "Matroska"),
+        ("out.avi", "'.avi'"),
+        ("out.mpg", "'.mpg'"),
         ("out.png", "one picture"),
-        ("frames/%06d.exr", "'.exr'"),
+        ("frames/%06d.dpx", "'.dpx'"),
         ("out.exr", "'.exr'"),
         ("out.mxf", "'.mxf'"),
     ],
