@@ -158,7 +158,7 @@ def draw(
         clock: told how long the steps take.
         always: regions of every frame that are looked at besides its faces; None = all of it.
     """
-    for item in steady_faces(_raw(frames, faces_at, cast, settings_at, batch, clock), reach, clock):
+    for item in steady_faces(_raw(frames, faces_at, cast, settings_at, batch, clock, always), reach, clock):
         ready = []
         with clock("prepare"):
             for record, face in zip(item.records, item.swapped, strict=True):
@@ -182,6 +182,7 @@ def _raw(
     settings_at: Callable[[int, FaceRecord | None], MergeSettings],
     batch: int,
     clock: Clock,
+    always: Sequence[Region] | None,
 ) -> Iterator[Item]:
     """Frames with their faces as the models drew them."""
     held: list[Item] = []
@@ -195,8 +196,8 @@ def _raw(
         item = Item(frame=frame, settings=settings_at(frame.index, None))
         with clock("cut"):
             swappers = [(record, swapper) for record in faces_at(frame.index) if (swapper := cast.swapper_for(record))]
-            seen = [(_crop(frame, *one), settings_at(frame.index, one[0])) for one in swappers]
-            item.frame = narrowed(frame, seen, always)
+            crops = [(_crop(frame, *one), settings_at(frame.index, one[0])) for one in swappers]
+            item.frame = narrowed(frame, crops, always)
             for record, swapper in swappers:
                 item.records.append(record)
                 item.shown.append((swapper, *_cut(item.frame, record, swapper, item.settings)))
