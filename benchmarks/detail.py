@@ -23,7 +23,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from konterfei.compositing import MergeSettings, merge_frame, reach_frames, touched
+from konterfei.compositing import STEADY_REACH, MergeSettings, merge_frame, reach_frames, touched
 from konterfei.compositing.detail import OCTAVES, measure_detail
 from konterfei.enhancers import ENHANCERS
 from konterfei.geometry import Crop, Similarity
@@ -90,8 +90,11 @@ def walk(args, settings, swapper):
     start, stop = (int(n) for n in args.range.split(":"))
     reach = max(reach_frames(settings.color_smoothing, float(info.fps)), 1)
     faceset, clock = Faceset.open(args.faces), Clock()
-    with open_frames(args.clip, max(start - reach, 0), stop + reach) as reader:
-        items = draw(reader, faceset.faces_at, Cast(swapper), lambda index, record: settings, batch=1, clock=clock)
+    around = reach + STEADY_REACH
+    with open_frames(args.clip, max(start - around, 0), stop + around) as reader:
+        items = draw(
+            reader, faceset.faces_at, Cast(swapper), lambda *_: settings, batch=1, reach=STEADY_REACH, clock=clock
+        )
         for item in steady(items, reach, range(start, stop)):
             if start <= item.frame.index < stop and item.swapped:
                 with clock("composite"):
