@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from konterfei.compositing.keys import Keys, Who
+from konterfei.enhancers import ENHANCERS, Enhancer
 from konterfei.errors import ConfigError, ConsentError, NoFacesError
 from konterfei.io.faceset import FaceRecord, Faceset
 from konterfei.provenance.consent import Consent, require
@@ -104,6 +105,7 @@ class Cast:
         self.segmenter = None if path is None else checks.open_segmenter(path, opener.device, reporter)
         self._swappers: dict[Role, FaceSwapper] = {} if opener.swapper is None else {opener.main: opener.swapper}
         self._swappers |= loaded or {}
+        self._enhancers: dict[str, Enhancer] = {}
 
     def recast(self, opener: CastOpener) -> Cast:
         """Another cast, with the models that are open already."""
@@ -115,6 +117,12 @@ class Cast:
         """The model that draws this face; None = it stays as it is."""
         role = self._roles.get((record.face.track, record.face.person))
         return None if role is None else self._swapper(role)
+
+    def enhancer(self, name: str) -> Enhancer:
+        """The enhancer of this name; opened once."""
+        if name not in self._enhancers:
+            self._enhancers[name] = ENHANCERS.load(name)(self._opener.threads)
+        return self._enhancers[name]
 
     @property
     def info(self) -> Mapping[str, Any]:

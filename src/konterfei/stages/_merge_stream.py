@@ -23,15 +23,19 @@ from konterfei.compositing import (
     Segmenter,
     Swapped,
     cut_face,
+    enlarge,
+    measure,
     merge_layers,
     motion_of,
     prepare,
     segment,
     smooth_colors,
+    smooth_detail,
     steady_face,
     touched,
     untouched,
 )
+from konterfei.enhancers import Enhancer
 from konterfei.errors import ConfigError, FacesetError, KonterfeiError
 from konterfei.geometry import Crop, FaceType, Region
 from konterfei.io.faceset import FaceRecord
@@ -68,6 +72,9 @@ class Cast(Protocol):
 
     def swapper_for(self, record: FaceRecord) -> FaceSwapper | None:
         """The model that draws this face; None = it stays as it is."""
+
+    def enhancer(self, name: str) -> Enhancer:
+        """The enhancer of this name; opened once."""
 
 
 @dataclass(kw_only=True)
@@ -155,8 +162,17 @@ def draw(
         ready = []
         with clock("prepare"):
             for record, face in zip(item.records, item.swapped, strict=True):
-                ready.append(prepare(record.face, face, face.settings or item.settings, float(item.frame.pts)))
+                ready.append(_ready(item, record, face, cast, clock))
         yield replace(item, swapped=ready)
+
+
+def _ready(item: Item, record: FaceRecord, face: Swapped, cast: Cast, clock: Clock) -> Swapped:
+    """A steadied face at the size that the frame needs, with its mask, its colours and its detail measured."""
+    own, plate, time_s = face.settings or item.settings, item.frame.image, float(item.frame.pts)
+    if own.enlarges:
+        with clock("enhance"):
+            face = enlarge(plate, face, cast.enhancer(own.enhancer), own.enhance)
+    return measure(plate, record.face, prepare(record.face, face, own, time_s), own, time_s)
 
 
 def _raw(
@@ -322,11 +338,14 @@ def _windows(items: Iterable[Item], reach: int) -> Iterator[tuple[Item, list[Ite
 
 def _steadied(item: Item, around: list[Item]) -> Item:
     colors = [s.colors for other in around for s in other.swapped if s.colors is not None]
+    details = [s.detail for other in around for s in other.swapped if s.detail is not None]
     swapped = []
     for one in item.swapped:
+        sigma_s = (one.settings or item.settings).color_smoothing
         if one.colors is not None:
-            sigma_s = (one.settings or item.settings).color_smoothing
             one = replace(one, colors=smooth_colors(one.colors, colors, sigma_s))
+        if one.detail is not None:
+            one = replace(one, detail=smooth_detail(one.detail, details, sigma_s))
         swapped.append(one)
     return replace(item, swapped=swapped)
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from konterfei.compositing import Segmenter
+from konterfei.enhancers import Enhancer
 from konterfei.io.faceset import FaceRecord
 from konterfei.io.video import Frame, open_frames
 from konterfei.stages._merge_cast import Cast
@@ -156,6 +157,10 @@ class RememberingCast:
         if swapper is None:
             return None
         return self._models.setdefault(id(swapper), Remembering(swapper))
+
+    def enhancer(self, name: str) -> Enhancer:
+        """See `_merge_stream.Cast`."""
+        return self.cast.enhancer(name)
 
 
 def _runs(indices: Iterable[int]) -> list[range]:
