@@ -109,7 +109,7 @@ class DflSettings:
 def _read(name: str, value: str, default: object) -> str | int | bool:
     if isinstance(default, str):
         choices = _CHOICES[name]
-        return choices[int(value)] if value.isdigit() and int(value) < len(choices) else value
+        return choices[int(value)] if len(value) < 3 and value.isdecimal() and int(value) < len(choices) else value
     if isinstance(default, bool):
         if value.lower() not in ("yes", "no", "true", "false", "1", "0"):
             raise ConfigError(f"--dfl-exact: {name} is '{value}'; it is yes or no.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -32,6 +33,8 @@ _FACE_FIELDS: Final[Mapping[str, type]] = {
 }
 
 _USUAL: Final = MergeSettings()
+_TOO_LARGE: Final = 1e30
+"""Nothing that is set has such values, and whole numbers beyond some hundred digits cannot be reckoned with."""
 
 Parts = tuple[Layer, tuple[Layer, ...], tuple[FaceEntry, ...]]
 """The layers of the plate, of its shots (by their first frame) and of faces."""
@@ -70,6 +73,8 @@ class _File:
                 f"'{path}'{where}: {what}. Names stand in double quotes, numbers have a point, and each key begins "
                 "with [[keys]]."
             ) from error
+        except (ValueError, RecursionError) as error:
+            raise ConfigError(f"'{path}': a number is too long, or lists lie too deep in one another.") from error
 
     def parts(self) -> Parts:
         self._refuse_unknown((), self._tables, _TABLES, "table")
@@ -134,7 +139,7 @@ class _File:
     def _person(self, place: Place, value: Any) -> int | str:
         if value == OTHERS:
             return OTHERS
-        if isinstance(value, str) and value.isdecimal():
+        if isinstance(value, str) and re.fullmatch("[0-9]{1,9}", value):
             return int(value)
         if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
             return value
@@ -163,7 +168,7 @@ class _File:
                     "Move it, or write it as [[keys]] of the whole plate."
                 )  # fmt: skip
             ease = key.get("ease", "linear")
-            if ease not in EASES:
+            if not isinstance(ease, str) or ease not in EASES:
                 self._fail(entry, "ease", str(UnknownNameError("ease", str(ease), EASES)))
             given = {name: value for name, value in key.items() if name not in ("frame", "ease")}
             for name, value in self._values(entry, given, ("frame", "ease")).items():
@@ -198,6 +203,8 @@ class _File:
 
     def _typed(self, place: Place, name: str, value: Any, kind: type) -> Any:
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if kind in (int, float) and is_number and _TOO_LARGE <= abs(value) < math.inf:
+            self._fail(place, name, f"{name} is far too large a number.")
         if kind is float and is_number:
             return float(value) + 0.0  # no minus before a zero
         if kind is int and isinstance(value, int) and is_number and value >= 0:
@@ -209,7 +216,7 @@ class _File:
     def _frame(self, place: Place, name: str, value: Any) -> int:
         if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
             return value
-        found = re.fullmatch(r"(\d+):(\d\d):(\d\d):(\d\d)", value) if isinstance(value, str) else None
+        found = re.fullmatch(r"(\d{1,4}):(\d\d):(\d\d):(\d\d)", value) if isinstance(value, str) else None
         if found is None:
             self._fail(
                 place, name, f"'{name}' is {value!r}; it is a frame, counted from 0, or a timecode without dropped "

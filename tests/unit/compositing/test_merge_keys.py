@@ -12,7 +12,7 @@ from konterfei.compositing import MergeSettings
 from konterfei.compositing.keys import Keys
 from konterfei.compositing.keys_file import parse
 from konterfei.compositing.layers import EASES, Key, Layer, controls, value_at
-from konterfei.errors import ConfigError, UnknownNameError
+from konterfei.errors import ConfigError, UnknownNameError, UsageError
 
 BASE = MergeSettings()
 FILE = Path("film/merge.toml")
@@ -269,3 +269,22 @@ def test_every_control_can_be_keyed():
         value = getattr(BASE, name)
         layer = Layer(keys={name: (Key(0, value), Key(9, value))})
         assert Keys(plate=layer).at(5, BASE) is Keys().at(0, BASE)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"[settings]\nerode = {'9' * 400}",
+        f"[[keys]]\nframe = {'9' * 5000}\nerode = 0.1",
+        f'[[keys]]\nframe = "{"9" * 5000}:00:00:00"\nerode = 0.1',
+        f'[[faces]]\nperson = "{"9" * 5000}"',
+        "a = " + 3000 * "[" + 3000 * "]",
+        '[[keys]]\nframe = 3\nease = ["hold"]\nerode = 0.1',
+        '[settings]\ndfl_exact = "mode=²"',
+    ],
+)
+def test_what_nobody_would_write_is_refused_in_words_too(tmp_path, text):
+    path = tmp_path / "merge.toml"
+    path.write_text(text, "utf-8")
+    with pytest.raises(UsageError, match=r"merge\.toml"):
+        Keys.load(path, Fraction(25))
