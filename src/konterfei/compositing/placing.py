@@ -42,6 +42,7 @@ def rescale(image: Array, size: int) -> Array:
 
 def _shrunk(image: Array, times: int) -> tuple[Array, Similarity]:
     """The square picture averaged over blocks, so that sampling it does not alias, and `shrunk_from_image`."""
+    times = min(times, image.shape[0])
     if times < 2:
         return image, Similarity.identity()
     side = image.shape[0] // times

@@ -244,3 +244,10 @@ def test_layers_rebuild_the_picture(frame, face_at, swap):
 def test_a_face_that_is_not_seen_makes_no_layer(frame, face_at, swap):
     gone = face_at(-400, 240)
     assert merge_layers(frame, [gone], [swap(frame, gone)], PLAIN).layers == ()
+
+
+def test_a_speck_of_a_face_is_merged_like_every_other(frame, face_at, swap):
+    face = face_at()
+    speck = face.with_(landmarks=face.landmarks.mean(axis=0) + 0.001 * (face.landmarks - face.landmarks.mean(axis=0)))
+    merged = merge_frame(frame, [speck], [swap(frame, speck)], MergeSettings())
+    assert merged.shape == frame.shape and (merged[:20] == frame[:20]).all()
