@@ -141,6 +141,11 @@ class MergeSettings:
         return self.enhancer != "none" and self.enhance > 0
 
     @property
+    def worsens_plate(self) -> bool:
+        """Whether the plate under the mask's edge is smoothed or made coarser."""
+        return self.dfl is None and (self.plate_denoise > 0 or self.plate_resolution < 1.0)
+
+    @property
     def is_original(self) -> bool:
         """Whether the plate stays as it is."""
         return (self.mode if self.dfl is None else self.dfl.mode) == "original"

@@ -61,6 +61,7 @@ class CastOpener:
         device, threads: as in `_merge_checks.open_swapper`.
         swapper: a model to use instead of that of `main`.
         segmenter: run or folder of an XSeg model; None = none.
+        known: hash of the snapshot of each role, where they are known: another one is refused.
     """
 
     roles: tuple[tuple[Who, Role], ...]
@@ -69,6 +70,7 @@ class CastOpener:
     threads: int = 0
     swapper: FaceSwapper | None = None
     segmenter: Path | None = None
+    known: tuple[tuple[Role, str], ...] = ()
 
     def __call__(self, reporter: Reporter) -> Cast:
         """The models, ready to draw when they are needed."""
@@ -138,6 +140,10 @@ class Cast:
     def is_preview(self) -> bool:
         """Whether one of the models was trained too shortly for more than a first look."""
         return any(bool(self._swapper(role).info.get("is_preview")) for role in self._opener.in_order)
+
+    def hashes(self) -> tuple[tuple[Role, str], ...]:
+        """Of each role, that of its snapshot; see `CastOpener.known`."""
+        return tuple((role, _hash_of(self._swapper(role))) for role in self._opener.in_order)
 
     def inputs(self) -> dict[str, dict[str, Any]]:
         """The models as inputs of a manifest: name -> path and hash."""
@@ -228,11 +234,20 @@ class Cast:
                 if not role.told:
                     raise
                 raise ConfigError(f"{role.told}: {str(error).removeprefix('--model: ')}") from error
+            if dict(self._opener.known).get(role, _hash_of(loaded)) != _hash_of(loaded):
+                raise ConfigError(
+                    f"'{role.model}' was trained on while the merge began: there is a newer snapshot now. Run the same "
+                    "command again; --snapshot with a step's number keeps to one."
+                )
             self._swappers[role] = loaded
         return self._swappers[role]
 
     def _input(self, what: str, role: Role) -> str:
         return what if role == self._opener.main else f"{what} of {self._opener.names(role)}"
+
+
+def _hash_of(swapper: FaceSwapper) -> str:
+    return str(swapper.info.get("snapshot_sha256", ""))
 
 
 def cast_for(

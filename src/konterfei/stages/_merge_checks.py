@@ -246,6 +246,13 @@ def refuse_without_segmenter(settings: Iterable[MergeSettings], segmenter: Path 
             )
 
 
+def refuse_square(settings: MergeSettings, extras: Sequence[Extra], *, alpha: bool) -> None:
+    """Raise ConfigError where the picture is the model's square, and something is wanted that lies over the plate."""
+    wanted = "--extras" if extras else "--alpha"
+    if settings.is_square and (extras or alpha):
+        raise ConfigError(f"{wanted} needs pictures of the plate's size; the mode raw-predict makes the model's own.")
+
+
 def open_segmenter(path: Path, device: str, reporter: Reporter) -> Segmenter:
     """The XSeg model in `path`, ready to look. Raises as `models.segmenter.load_segmenter`."""
     from konterfei.models.segmenter import load_segmenter

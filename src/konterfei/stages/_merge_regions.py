@@ -1,7 +1,8 @@
 """Which regions of a plate's frame a merge looks at, so that RGB is made of these only.
 
-A whole frame is taken where somebody needs it: extras and pictures show it, DeepFaceLab's merger works on it, and a
-face that turns out to reach further than its crop promised asks for it afterwards (`wholly_covered`).
+A whole frame is taken where somebody needs it: extras and pictures show it, DeepFaceLab's merger works on it, a plate
+that is made worse is looked at all around the face, and a face that turns out to reach further than its crop promised
+asks for it afterwards (`wholly_covered`).
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def narrowed(frame: Frame, faces: Iterable[tuple[Crop, MergeSettings]], always: 
     width, height = frame.size
     regions = [_widened(region, _MARGIN, width, height) for region in always]
     for crop, settings in faces:
-        if settings.dfl is not None or settings.is_square or settings.needs_segmenter:
+        if settings.dfl is not None or settings.is_square or settings.needs_segmenter or settings.worsens_plate:
             return frame
         size = crop.size
         grown = size * (0.5 * max(settings.face_scale, 1.0) + _AROUND)

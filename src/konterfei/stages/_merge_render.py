@@ -61,7 +61,8 @@ class Reach:
     @classmethod
     def of(cls, keys: Keys, settings: MergeSettings, fps: Fraction) -> Reach:
         """What the settings of any frame and face ask for."""
-        is_steadied = settings.dfl is None and keys.largest("steady", settings) > 0
+        is_ours = any(one.dfl is None for one in keys.variants(settings))
+        is_steadied = is_ours and keys.largest("steady", settings) > 0
         colors = reach_frames(keys.largest("color_smoothing", settings), float(fps))
         return cls(STEADY_REACH if is_steadied else 0, max(colors, 1))
 
@@ -122,6 +123,8 @@ class Rendering:
     def fingerprint(self, number: int, faceset: Faceset) -> str:
         """Hash of what a part depends on and others need not: frames, settings, faces."""
         own, around = self.frames_of(number), self.depends_on(number)
+        there = max(self.job.info.num_frames, *faceset.frame_indices()[-1:], 0) + 1  # a part may be said to be endless
+        around = range(around.start, min(around.stop, there))
 
         def faces_at(index: int) -> list[Who]:
             return [(record.face.track, record.face.person) for record in faceset.faces_at(index)]
@@ -196,7 +199,7 @@ def render(
     runs = _missing(numbers, there)
     if processes > 1 and sum(map(len, runs)) > 1:
         cores = max((os.cpu_count() or 1) // processes, 1)
-        apart = replace(open_cast, threads=open_cast.threads or cores)
+        apart = replace(open_cast, threads=open_cast.threads or cores, known=cast.hashes())
         tasks = [_Task(rendering, parts, run, apart, cores) for run in _split(runs, processes * _RUNS)]
         executor = LocalExecutor(min(processes, len(tasks)))
         for records, said in executor.map(_render_apart, tasks, lambda word: advance(*word), reporter.take_stop):

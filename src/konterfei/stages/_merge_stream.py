@@ -240,10 +240,10 @@ def _seen(
     """`raw` with what its settings need besides: its motion, and the segmenter's masks."""
     settings = raw.settings or item.settings
     if settings.needs_motion:
-        beside = [[r.face for r in faces_at(item.frame.index + step)] for step in (-1, 1)]
-        of_track = [[face for face in faces if face.track == record.face.track] for faces in beside]
-        before, after = (faces[0] if len(faces) == 1 else None for faces in of_track)
-        raw = replace(raw, motion=motion_of(record.face, before, after))
+        index, track = item.frame.index, record.face.track
+        before, own, after = ([r.face for r in faces_at(index + k) if r.face.track == track] for k in (-1, 0, 1))
+        beside = (faces[0] if len(faces) == len(own) == 1 else None for faces in (before, after))
+        raw = replace(raw, motion=motion_of(record.face, *beside))
     if settings.needs_segmenter and segmenter is not None:
         raw = segment(item.frame.image, raw, segmenter)
     return raw
@@ -297,15 +297,20 @@ def steady_faces(items: Iterable[Item], reach: int, clock: Clock) -> Iterator[It
 
 
 def _calm(item: Item, number: int, around: list[Item]) -> Swapped:
-    """One face, by what was drawn of its track in the frames around, where each has one face of it."""
-    face, track = item.swapped[number], item.records[number].face.track
-    beside: dict[int, Swapped] = {}
-    for other in around:
-        same = [s for s, record in zip(other.swapped, other.records, strict=True) if record.face.track == track]
-        if len(same) == 1:
-            beside[other.frame.index - item.frame.index] = same[0]
-    settings = face.settings or item.settings
-    return steady_face(face, beside, settings.steady if settings.dfl is None else 0.0)
+    """One face, by what was drawn of it in the frames around."""
+    face, own = item.swapped[number], item.swapped[number].settings or item.settings
+    return steady_face(face, _same(item, number, around), own.steady if own.dfl is None else 0.0)
+
+
+def _same(item: Item, number: int, around: list[Item]) -> dict[int, Swapped]:
+    """The only face of its track in each frame around: offset -> face. Where there are two, who is who is not known."""
+    track = item.records[number].face.track
+
+    def of_track(one: Item) -> list[Swapped]:
+        return [s for s, record in zip(one.swapped, one.records, strict=True) if record.face.track == track]
+
+    beside = {other.frame.index - item.frame.index: of_track(other) for other in around}
+    return {k: faces[0] for k, faces in beside.items() if len(faces) == len(of_track(item)) == 1}
 
 
 def steady(items: Iterable[Item], reach: int, wanted: range) -> Iterator[Item]:
@@ -317,7 +322,7 @@ def steady(items: Iterable[Item], reach: int, wanted: range) -> Iterator[Item]:
         wanted: indices of frames.
     """
     for item, around in _windows(items, reach):
-        yield _steadied(item, [*around, item]) if item.frame.index in wanted else item
+        yield _steadied(item, around) if item.frame.index in wanted else item
 
 
 def _windows(items: Iterable[Item], reach: int) -> Iterator[tuple[Item, list[Item]]]:
@@ -337,11 +342,11 @@ def _windows(items: Iterable[Item], reach: int) -> Iterator[tuple[Item, list[Ite
 
 
 def _steadied(item: Item, around: list[Item]) -> Item:
-    colors = [s.colors for other in around for s in other.swapped if s.colors is not None]
-    details = [s.detail for other in around for s in other.swapped if s.detail is not None]
     swapped = []
-    for one in item.swapped:
-        sigma_s = (one.settings or item.settings).color_smoothing
+    for number, one in enumerate(item.swapped):
+        sigma_s, same = (one.settings or item.settings).color_smoothing, _same(item, number, around).values()
+        colors = [s.colors for s in same if s.colors is not None]
+        details = [s.detail for s in same if s.detail is not None]
         if one.colors is not None:
             one = replace(one, colors=smooth_colors(one.colors, colors, sigma_s))
         if one.detail is not None:
@@ -371,21 +376,24 @@ def composite(item: Item, size: tuple[int, int]) -> tuple[Merged, str, int, bool
 
 
 def _composited(item: Item, width: int) -> tuple[Merged, str, int, bool]:
-    settings = item.settings
-    reached = [touched(s, item.frame.size[::-1], s.settings or settings) for s in item.swapped]
+    settings, own = item.settings, [s.settings or item.settings for s in item.swapped]
+    reached = [touched(s, item.frame.size[::-1], one) for s, one in zip(item.swapped, own, strict=True)]
     if not wholly_covered(item.frame, reached):
         item.frame = item.frame.whole()
     bare = Merged(image=untouched(item.frame.image, settings, width), layers=())
-    if not item.records:
-        return bare, NO_FACE, 0, False
+    if all(one.is_original for one in own):
+        return bare, LEFT if own else NO_FACE, 0, False
     plate, faces = item.frame.image, [record.face for record in item.records]
-    if all((s.settings or settings).is_original for s in item.swapped):
-        return merge_layers(plate, faces, item.swapped, settings), LEFT, 0, False
-    seen = [region is not None for region in reached]
+    seen = [region is not None and not one.is_original for region, one in zip(reached, own, strict=True)]
     if not any(seen) and not settings.is_square:
-        empty = all(s.alpha is not None and s.alpha.max() <= 0 for s in item.swapped)
+        others = [s.alpha for s, one in zip(item.swapped, own, strict=True) if not one.is_original]
+        empty = all(alpha is not None and alpha.max() <= 0 for alpha in others)
         return bare, COVERED if empty else OUTSIDE, 0, False
-    last = [plate.shape[1] - 1, plate.shape[0] - 1]
-    cut = [bool((face.landmarks < 0).any() or (face.landmarks > last).any()) for face in faces]
+    cut = [bool((f.landmarks < 0).any() or (f.landmarks > np.array(item.frame.size) - 1).any()) for f in faces]
     at_edge = any(is_cut and is_seen for is_cut, is_seen in zip(cut, seen, strict=True))
-    return merge_layers(plate, faces, item.swapped, settings), SWAPPED, sum(seen), at_edge
+    merged = merge_layers(plate, faces, item.swapped, settings)
+    if settings.dfl is not None and np.array_equal(merged.image, plate):  # it works on whole frames
+        is_in = any(((f.landmarks >= 0) & (f.landmarks < item.frame.size)).all(axis=1).any() for f in faces)
+        return bare, COVERED if is_in else OUTSIDE, 0, False
+    layers = tuple(one for one in merged.layers if not (one.swapped.settings or settings).is_original)
+    return replace(merged, layers=layers), SWAPPED, sum(seen), at_edge

@@ -113,8 +113,7 @@ class MergeConfig(MergeSettings, Encoding):
         if self.fps is not None:
             frame_rate(self.fps)
         allow("--wipe", self.wipe, self.wipe is None or 0 <= self.wipe <= 1, "0 to 1")
-        if self.beside() and self.is_square:
-            raise ConfigError(f"--extras need pictures of the plate's size; --mode {self.mode} makes the model's own.")
+        checks.refuse_square(self, self.beside(), alpha=self.alpha)
         allow("--morph", self.morph, 0 <= self.morph <= 1, "0 (dst) to 1 (src)")
         self.check_encoding(self.output)
         allow("--batch", self.batch, self.batch >= 1, "1 or more")
@@ -177,6 +176,7 @@ def merge(config: MergeConfig, reporter: Reporter, swapper: FaceSwapper | None =
     checks.refuse_without_faces(faceset, start, stop)
     keys = Keys() if config.keys is None else Keys.load(config.keys, info.fps)
     checks.refuse_without_segmenter(keys.variants(config), config.segmenter)
+    checks.refuse_square(keys.at(start, config), config.beside(), alpha=config.alpha)
     opener = cast_for(main, keys, faceset, (start, stop), device=config.device, threads=config.threads, swapper=swapper)
     opener = replace(opener, segmenter=config.segmenter)
     consents = {role: role.require() for role in opener.in_order}
@@ -186,7 +186,7 @@ def merge(config: MergeConfig, reporter: Reporter, swapper: FaceSwapper | None =
 
     job = _job(config, info, plate, cast, consents, keys, identity)
     work = _manifest(config, job, plate, faceset, cast)
-    whole = _signed(config, work, cast.consent_inputs(consents))
+    whole = _signed(config, job, work, cast.consent_inputs(consents))
     output = output_for(config.output, job.encoding)
     if output.signs_parts:
         work = replace(whole, settings={**whole.settings, "signer": identity.fingerprint})
@@ -252,8 +252,10 @@ def _settings(config: MergeConfig, info: VideoInfo, keys: Keys) -> dict[str, Any
     settings |= {"morph": config.morph} if config.morph != 1 else {}
     if config.keys is not None:
         start, stop = parse_range(config.range)
-        settings["keys"] = keys.fingerprint(range(start, stop or max(info.num_frames, start + 1)), config)
+        end = max(info.num_frames, start + 1)
+        settings["keys"] = keys.fingerprint(range(start, min(stop or end, end)), config)
     settings |= output_for(config.output).settings(config.chosen(config.output, info))
+    settings |= {"deinterlace": "bwdif"} if info.is_deinterlaced else {}
     return settings | ({"fps": str(info.fps)} if is_sequence(config.video) else {})
 
 
@@ -271,9 +273,13 @@ def _manifest(config: MergeConfig, job: Job, plate: dict[str, Any], faceset: Fac
     )
 
 
-def _signed(config: MergeConfig, manifest: Manifest, consents: Mapping[str, dict[str, Any]]) -> Manifest:
+def _signed(config: MergeConfig, job: Job, manifest: Manifest, consents: Mapping[str, dict[str, Any]]) -> Manifest:
     """What the signed result depends on: the frames, and the consent of everybody who lent a face."""
     settings = {**manifest.settings, "use": config.use}
+    if config.src_videos:
+        settings["src_videos"] = [material.sha256 for material in job.claim.sources[: len(config.src_videos)]]
+    if config.certificate is not None:
+        settings["signer"] = job.identity.fingerprint
     return replace(manifest, inputs={**manifest.inputs, **consents}, settings=settings)
 
 
@@ -359,6 +365,9 @@ def _finish(
     told = {item.name: getattr(result, item.name) for item in fields(result) if item.name not in ("video", "was_done")}
     whole.results = dict(plain(told))
     output_for(config.output).deliver(job, claim, made, whole, reporter)
-    if not config.keep_parts:
+    if config.keep_parts:
+        work.complete = False  # the result is there: whatever lies in its place from now on is not to be replaced
+        work.save(parts.folder)
+    else:
         parts.remove()
     return result
