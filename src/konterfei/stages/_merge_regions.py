@@ -14,8 +14,8 @@ from konterfei.compositing import MergeSettings
 from konterfei.geometry import Crop, Region
 from konterfei.io.video import Frame
 
-_AROUND = 0.3
-"""Of the crop's side, on each side: masks, sharpness and grain are measured a little beyond it."""
+_AROUND = 0.04
+"""Of the crop's side, on each side. Nothing is pasted beyond the crop."""
 _MARGIN = 16
 """Pixels more, for kernels that work on the picture."""
 _REACH = 8
