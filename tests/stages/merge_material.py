@@ -196,8 +196,7 @@ class Killer(Silent):
 if __name__ == "__main__":
     told = json.loads(sys.argv[1])
     base = Path(told["folder"])
-    settings = config_for(
-        base, base / "plate.mp4", base / "faces", output=Path(told["output"]), processes=told.get("processes", 1)
-    )
+    more = told.get("more", {})
+    settings = config_for(base, base / "plate.mp4", base / "faces", output=Path(told["output"]), **more)
     mark = base / "workers.txt" if settings.processes > 1 else None
     merge(settings, Killer(told["frames"], told["milliseconds"], mark), Painter(slow_s=0.004))

@@ -20,7 +20,7 @@ from konterfei.stages.merge import merge
 
 def run(folder, output, frames, milliseconds, processes=1):
     told = {"folder": str(folder), "output": str(output), "frames": frames, "milliseconds": milliseconds}
-    told["processes"] = processes
+    told["more"] = {"processes": processes}
     return subprocess.run(
         [sys.executable, str(Path(merge_material.__file__)), json.dumps(told)],
         capture_output=True,

@@ -51,7 +51,7 @@ def test_consent_for_something_else(config):
         ({"video": "faces"}, FacesetError, "made from"),
         ({"faces": "nothing"}, FacesetError, "nothing"),
         ({"faces": "plate.mp4"}, FacesetError, "file"),
-        ({"output": "out.mkv"}, OutputError, "out.mp4"),
+        ({"output": "out.avi"}, OutputError, "out.mp4"),
         ({"output": "frames.exr"}, OutputError, "Content Credentials"),
         ({"output": "consent.toml/out.mp4"}, OutputError, "consent.toml"),
         ({"certificate": "consent.toml"}, ConfigError, "--key"),

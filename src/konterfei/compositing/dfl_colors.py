@@ -76,21 +76,25 @@ def _linear(name: str) -> Callable[[Array, Array, np.random.RandomState], Array]
 
 
 def _idt(image: Array, reference: Array, random: np.random.RandomState) -> Array:
-    """Iterative distribution transfer; values beyond the histogram's edges go to 0 and to 256 [Q]."""
+    """Iterative distribution transfer."""
     pixels, target = (x.reshape(-1, 3).astype(np.float64) for x in (image, reference))
     for _ in range(_ROTATIONS):
         rotation = _rotation(random)
         now, there = pixels @ rotation.T, target @ rotation.T
-        matched = np.empty_like(now)
-        for axis in range(3):
-            low = min(now[:, axis].min(), there[:, axis].min())
-            high = max(now[:, axis].max(), there[:, axis].max())
-            ours, edges = np.histogram(now[:, axis], bins=_BINS, range=(low, high))
-            theirs, _ = np.histogram(there[:, axis], bins=_BINS, range=(low, high))
-            reached = np.interp(np.cumsum(ours) / ours.sum(), np.cumsum(theirs) / theirs.sum(), edges[1:])
-            matched[:, axis] = np.interp(now[:, axis], edges[1:], reached, left=0, right=_BINS)
+        matched = np.stack([matched_along(now[:, axis], there[:, axis]) for axis in range(3)], axis=1)
         pixels = pixels + (matched - now) @ rotation / _ROTATIONS
     return np.clip(pixels, 0, 1).reshape(image.shape).astype(np.float32)
+
+
+def matched_along(values: Array, wanted: Array) -> Array:
+    """Values [N] with the histogram of `wanted` [M]. Those in the lowest bin become 0, whatever they were [Q]."""
+    low, high = min(values.min(), wanted.min()), max(values.max(), wanted.max())
+    if high - low < 1e-9:  # the original divides by zero
+        return values
+    ours, edges = np.histogram(values, bins=_BINS, range=(low, high))
+    theirs, _ = np.histogram(wanted, bins=_BINS, range=(low, high))
+    reached = np.interp(np.cumsum(ours) / ours.sum(), np.cumsum(theirs) / theirs.sum(), edges[1:])
+    return np.interp(values, edges[1:], reached, left=0, right=_BINS)
 
 
 def _rotation(random: np.random.RandomState) -> Array:

@@ -88,8 +88,8 @@ def merge_layers(frame: Array, faces: Sequence[Face], swapped: Sequence[Swapped]
         a new array of the frame's shape and kind, and the faces in it; in raw-predict, the drawn face itself, [S, S, 3]
 
     Raises:
-        ConfigError: several faces in raw-predict; a mask that needs a segmenter and no masks of one; a face with settings
-            of its own that are for whole frames.
+        ConfigError: several faces in raw-predict; a mask that needs a segmenter, and no masks of one; settings of one
+            face that are for whole frames.
     """
     if len(faces) != len(swapped):
         raise ValueError(f"{len(faces)} faces, but {len(swapped)} swapped ones")
@@ -137,7 +137,7 @@ def touched(swapped: Swapped, frame_shape: tuple[int, ...], settings: MergeSetti
     assert swapped.alpha is not None, "prepare it first"
     mode: MergeMode = MERGE_MODES.load(settings.mode)
     whole = mode.cover == "crop"
-    box = support(np.ones_like(swapped.alpha) if whole else np.where(swapped.alpha >= _FAINT, swapped.alpha, 0.0))
+    box = support(_square(swapped) if whole else np.where(swapped.alpha >= _FAINT, swapped.alpha, 0.0))
     if box is None:
         return None
     rows, columns = box
@@ -166,7 +166,7 @@ def _lay(face: Face, swapped: Swapped, frame: Array, merged: Array, region: Regi
         over = project(laid.image, swapped.crop, settings.face_scale, region, "cubic")
         cover = alpha
         if mode.cover == "crop":
-            cover = project(np.ones_like(swapped.alpha), swapped.crop, settings.face_scale, region)
+            cover = project(_square(swapped), swapped.crop, settings.face_scale, region)
         if laid.light is not None:
             spread = project(laid.light * 0.5 + 0.5, swapped.crop, settings.face_scale, region)  # it keeps to [0, 1]
             gain = np.minimum(1.0 / np.maximum(alpha, _FAINT), _STEEPEST)
@@ -174,6 +174,16 @@ def _lay(face: Face, swapped: Swapped, frame: Array, merged: Array, region: Regi
         merged[region] = _finished(merged, region, over, cover, settings)
     placed = place(swapped.crop, laid.image.shape[0], settings.face_scale)
     return Layer(face=face, swapped=swapped, region=region, alpha=alpha, image=laid.image, placed=placed)
+
+
+def _square(swapped: Swapped) -> Array:
+    """All of the crop but what cubic kernels mix with what lies outside. [W, W] float32"""
+    assert swapped.alpha is not None
+    size = swapped.alpha.shape[0]
+    rim = -(-2 * size // swapped.crop.size) + 1
+    square = np.zeros_like(swapped.alpha)
+    square[rim:-rim, rim:-rim] = 1.0
+    return square
 
 
 def _drawn(swapped: Swapped, frame: Array, mode: MergeMode, settings: MergeSettings) -> Laid:

@@ -100,7 +100,7 @@ class Keys:
         for entry in self.entries((track, person)):
             values.update(entry.layer.values(frame))
         try:
-            return _one(base, values)
+            return changed(base, values)
         except UsageError as error:
             raise ConfigError(f"{self.path}, settings of frame {frame}: {error}") from error
 
@@ -144,16 +144,28 @@ class Keys:
                 yield "face", *(part for entry in self.entries(who) for part in entry.role), self.at(frame, base, *who)
             return
         for entry in sorted(self.faces, key=lambda entry: entry.who):
-            own = _one(general, entry.layer.values(frame))
+            own = changed(general, entry.layer.values(frame))
             if own is not general or any(part is not None for part in entry.role):
                 yield entry.who, *entry.role, own
+
+    def variants(self, base: MergeSettings) -> Iterator[MergeSettings]:
+        """`base`, and `base` with each of the values that are named anywhere: what may come up in some frame."""
+        yield base
+        for layer in self._layers():
+            for name, value in layer.settings.items():
+                yield changed(base, {name: value})
+            for name, keys in layer.keys.items():
+                yield from (changed(base, {name: key.value}) for key in keys)
+
+    def _layers(self) -> Iterator[Layer]:
+        yield from (self.plate, *self.shots, *(entry.layer for entry in self.faces))
 
     def largest(self, control: str, base: MergeSettings) -> float:
         """The largest value that a number has in any frame and face; not less than that of `base`."""
         values = [float(getattr(base, control))]
-        for layer in (self.plate, *self.shots, *(entry.layer for entry in self.faces)):
-            values += [float(layer.settings[control])] if control in layer.settings else []
-            values += [float(key.value) for key in layer.keys.get(control, ())]
+        for layer in self._layers():
+            given = [layer.settings.get(control), *(key.value for key in layer.keys.get(control, ()))]
+            values += [float(value) for value in given if isinstance(value, int | float)]
         return max(values)
 
     def describe(self) -> list[str]:
@@ -172,8 +184,8 @@ class Keys:
 _KNOWN: WeakValueDictionary[tuple[Any, ...], MergeSettings] = WeakValueDictionary()
 
 
-def _one(base: MergeSettings, values: Mapping[str, Value]) -> MergeSettings:
-    """The settings `base` with other values: the one object of these settings."""
+def changed(base: MergeSettings, values: Mapping[str, Value]) -> MergeSettings:
+    """The settings `base` with other values: the one object of these settings (see `Keys.at`)."""
     plain = tuple(values.get(name, getattr(base, name)) for name in controls())
     identity = tuple((type(value), value) for value in plain)  # 1 and True are equal
     known = _KNOWN.get(identity)

@@ -31,6 +31,8 @@ _FACE_FIELDS: Final[Mapping[str, type]] = {
     "use": str,
 }
 
+_USUAL: Final = MergeSettings()
+
 Parts = tuple[Layer, tuple[Layer, ...], tuple[FaceEntry, ...]]
 """The layers of the plate, of its shots (by their first frame) and of faces."""
 Place = tuple[str | int, ...]
@@ -42,7 +44,7 @@ def read(path: Path, fps: Fraction | None = None) -> Parts:
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
-        raise ConfigError(f"'{path}': there is no such file. Begin one with: konterfei keys new -o {path}") from None
+        raise ConfigError(f"'{path}': there is no such file. Begin one with: konterfei keys {path} --new") from None
     except UnicodeDecodeError:
         raise ConfigError(f"'{path}' is not UTF-8 text. Save it as UTF-8.") from None
     except OSError as error:
@@ -174,16 +176,24 @@ class _File:
 
     def _values(self, place: Place, given: Mapping[str, Any], other: Iterable[str]) -> dict[str, Value]:
         """Control -> value, each of them known to make sense."""
-        values = {}
+        values: dict[str, Value] = {}
         for written, value in given.items():
             name = written.replace("-", "_")
             if name not in controls():
                 self._unknown(place, written, [*controls(), *other], "control")
             values[name] = self._typed(place, written, value, controls()[name])
+            if values[name] == "" and getattr(_USUAL, name) is None:
+                values[name] = None  # TOML has no word for nothing
             try:
-                MergeSettings(**{name: values[name]})
+                alone: dict[str, Any] = {name: values[name]}
+                is_square = MergeSettings(**alone).is_square
             except UsageError as error:
                 self._fail(place, written, str(error).replace("--" + name.replace("_", "-"), name))
+            if is_square and place != ("settings",):
+                self._fail(
+                    place, written, f"{name} = {value!r} makes pictures of another size than the plate's: all or none. "
+                    "Write it below [settings]."
+                )  # fmt: skip
         return values
 
     def _typed(self, place: Place, name: str, value: Any, kind: type) -> Any:

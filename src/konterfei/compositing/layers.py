@@ -12,7 +12,7 @@ from typing import Any, Final, get_args, get_type_hints
 
 from konterfei.compositing.settings import MergeSettings
 
-Value = float | int | bool | str
+Value = float | int | bool | str | None
 OTHERS: Final = "others"
 """In the place of a person: everybody whom no other entry names."""
 
@@ -110,10 +110,15 @@ def value_at(control: str, keys: tuple[Key, ...], frame: int) -> Value:
     if number == len(keys) or last.frame == frame or controls()[control] not in (float, int):
         return last.value
     after = keys[number]
-    low, high = sorted((float(last.value), float(after.value)))
+    before, then = _number(last.value), _number(after.value)
     share = EASES[after.ease]((frame - last.frame) / (after.frame - last.frame))
-    value = min(max(float(last.value) + (float(after.value) - float(last.value)) * share, low), high)
+    value = min(max(before + (then - before) * share, min(before, then)), max(before, then))
     return value if controls()[control] is float else round(value)
+
+
+def _number(value: Value) -> float:
+    assert isinstance(value, int | float)
+    return float(value)
 
 
 @cache

@@ -108,6 +108,11 @@ class MergeSettings:
         return bool(self.motion_blur if self.dfl is None else self.dfl.motion_blur_power)
 
     @property
+    def is_original(self) -> bool:
+        """Whether the plate stays as it is."""
+        return (self.mode if self.dfl is None else self.dfl.mode) == "original"
+
+    @property
     def is_square(self) -> bool:
         """Whether the picture is the model's own square instead of the plate's frame."""
         mode = self.mode if self.dfl is None else self.dfl.mode

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from konterfei.imaging.pixels import to_kind, to_uint8, top
+from konterfei.imaging.pixels import to_kind, to_uint8
 
 Array = NDArray[Any]
 
@@ -39,7 +39,7 @@ def coarsen(image: Array, resolution: float) -> Array:
         return image.copy()
     shrunk = cv2.resize(image, small, interpolation=cv2.INTER_CUBIC)
     grown = cv2.resize(shrunk, (width, height), interpolation=cv2.INTER_CUBIC)
-    return np.clip(grown, 0, top(image.dtype), out=grown)
+    return np.clip(grown, 0, 1, out=grown) if grown.dtype.kind == "f" else grown  # whole numbers stop at their ends
 
 
 def few_colors(image: Array, colors: int = 256) -> Array:

@@ -13,8 +13,9 @@ from PIL import Image, ImageOps
 
 from konterfei.errors import OutputError, UnreadableMediaError
 from konterfei.io.atomic import write_bytes
+from konterfei.io.exr_frames import read_frame
 
-READABLE = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
+READABLE = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".exr")
 """Suffixes of the pictures that a folder of images may hold."""
 
 
@@ -22,7 +23,7 @@ def read_image(path: Path | str, *, deep: bool = False) -> NDArray[Any]:
     """A picture as RGB, turned upright by its EXIF orientation. Transparency is dropped, animation is its first image.
 
     Args:
-        path: JPEG, PNG, WebP, TIFF, BMP.
+        path: JPEG, PNG, WebP, TIFF, BMP, OpenEXR (see `io.exr_frames`).
         deep: give uint16 in 0..65535, with the full precision of 16-bit PNG and TIFF.
 
     Returns:
@@ -34,6 +35,8 @@ def read_image(path: Path | str, *, deep: bool = False) -> NDArray[Any]:
     path = Path(path)
     if not path.exists():
         raise UnreadableMediaError(f"There is no file '{path}'. Check the path.")
+    if path.suffix.lower() == ".exr":
+        return read_frame(path, deep=deep)
     if deep:
         return _read_deep(path)
     try:
@@ -47,6 +50,8 @@ def read_image(path: Path | str, *, deep: bool = False) -> NDArray[Any]:
 
 def bit_depth(path: Path | str) -> int:
     """Bits of each channel that a picture holds, 8 or 16; 8 where it cannot be read."""
+    if Path(path).suffix.lower() == ".exr":
+        return 16
     data = np.fromfile(path, np.uint8)
     kept = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
     return 16 if kept is not None and kept.dtype == np.uint16 else 8

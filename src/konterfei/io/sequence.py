@@ -19,6 +19,8 @@ from konterfei.io.video_probe import VideoInfo
 _PATTERN = re.compile(r"%0?(\d*)d")
 _SRGB = ColorTags(1, 13, 0, 2)
 """BT.709 primaries, sRGB curve, RGB, full range: what untagged pictures are."""
+SEAL_SUFFIX = ".seal.png"
+"""End of the name of a seal (see `provenance.seal`), which lies among the pictures and is no frame."""
 USUAL_FPS = "25"
 """Frames per second of pictures, where nothing else is said: they do not say it themselves."""
 _NTSC = (24, 30, 48, 60, 120)
@@ -97,6 +99,7 @@ def list_images(path: Path) -> list[Path]:
         file
         for file in folder.iterdir()
         if not file.name.startswith(".")
+        and not file.name.endswith(SEAL_SUFFIX)
         and (fits.fullmatch(file.name) if fits else file.suffix.lower() in READABLE)
         and file.is_file()
     ]

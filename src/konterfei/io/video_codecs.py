@@ -1,8 +1,8 @@
 """The codecs that a video can be written in: one entry each, and how one is chosen for a plate.
 
-Sources: FFmpeg's encoders as PyAV 18.1 carries them; containers and tags as its muxers take them (RFC 9559 for Matroska,
-ISO/IEC 14496-15 for H.264 and HEVC, Apple's ProRes white paper, SMPTE ST 2019-1 for DNxHR). Parts are written in a
-container that holds times exactly; Matroska rounds them to milliseconds.
+Sources: FFmpeg's encoders as PyAV 18.1 carries them; containers and tags as its muxers take them (RFC 9559 for
+Matroska, ISO/IEC 14496-15 for H.264 and HEVC, Apple's ProRes white paper, SMPTE ST 2019-1 for DNxHR). Parts
+are written in a container that holds times exactly; Matroska rounds them to milliseconds.
 """
 
 from __future__ import annotations
@@ -52,6 +52,8 @@ class VideoCodec:
     """Pixel format -> options that it needs, whatever the preset says."""
     tag: str = ""
     """Four letters that MP4 and MOV name it by, where FFmpeg's choice does not play everywhere."""
+    delay: int = 0
+    """Frames of reordering, where the encoder's own decoding times cannot be trusted."""
     is_intra: bool = False
     """Every picture is a key frame."""
     holds_odd_sides: bool = False
@@ -110,6 +112,7 @@ CODECS: Mapping[str, VideoCodec] = {
         quality=Quality(worst=51, usual=16),
         presets=_x26(_SPEEDS),
         preset="fast",
+        delay=2,  # with B-pyramid; x265 leaves times unset where a video has no more frames than that
         tag="hvc1",  # parameter sets in the header only: QuickTime plays no other HEVC
         bits_per_pixel=0.4,
     ),

@@ -42,7 +42,9 @@ def open_output(
         options = {"movie_timescale": str(time_base.denominator), "video_track_timescale": str(time_base.denominator)}
         if faststart:
             options["movflags"] = "faststart"
-    container = av.open(f"file:{temporary.absolute()}", "w", container_options=options)
+    # by its suffix .m4v would be what Apple's first players took: H.264 only
+    kind = "mp4" if temporary.suffix.lower() == ".m4v" else None
+    container = av.open(f"file:{temporary.absolute()}", "w", format=kind, container_options=options)
     container.metadata.update(metadata or {})
     return container
 

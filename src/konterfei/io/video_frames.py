@@ -64,8 +64,13 @@ Region = tuple[slice, slice]
 class Samples(Protocol):
     """A frame's samples as they were decoded; `io.video_native.Native` is them."""
 
-    frame: av.VideoFrame
-    color: ColorTags
+    @property
+    def frame(self) -> av.VideoFrame:
+        """As it came, not turned."""
+
+    @property
+    def color(self) -> ColorTags:
+        """Tags of its stream."""
 
     @property
     def is_upright(self) -> bool:
@@ -203,6 +208,7 @@ class YuvMaker:
 
     def _placing(self, width: int, height: int) -> av.filter.Graph:
         graph = av.filter.Graph()
+        graph.threads = 1  # starting threads would take longer than the work
         layout = av.VideoFormat(self._rgb, width, height)
         source = graph.add_buffer(width=width, height=height, format=layout, time_base=Fraction(1, 90_000))
         place, sink = graph.add("setparams", "chroma_location=left"), graph.add("buffersink")
@@ -212,7 +218,7 @@ class YuvMaker:
         return graph
 
     def __call__(self, image: NDArray[Any]) -> av.VideoFrame:
-        """The frame of an RGB image or of a piece of one, tagged. [H, W, 3] uint8 or uint16, as the maker was made for"""
+        """The tagged frame of an RGB image or a piece of one. [H, W, 3] uint8 or uint16, as the maker was made for"""
         fresh = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), self._rgb)
         if av.VideoFormat(self._pixel_format, 2, 2).is_rgb:
             return self.tag(fresh.reformat(format=self._pixel_format, interpolation=_QUALITY, threads=1))

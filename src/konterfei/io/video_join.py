@@ -76,7 +76,8 @@ def join(
     """Write the video of `parts`, one after the other, as one file, packets untouched.
 
     The parts must have been written by `VideoWriter` with the same settings, with ascending times on one clock (their
-    frames keep the times they have), in a container that holds times exactly. Decoding times are made anew, so that they ascend over the joints.
+    frames keep the times they have), in a container that holds times exactly. Decoding times are made anew, so that
+    they ascend over the joints.
 
     Args:
         parts: in order.
@@ -106,8 +107,11 @@ def join(
         audio: StreamCopy | None = None
         try:
             source = video_stream(template, looked[0].path)
-            stream: Any = container.add_stream_from_template(source)
+            # by the decoder's entry: FFmpeg has no encoder of the decoder's name for AV1
+            stream: Any = container.add_stream_from_template(source, opaque=True)
             stream.time_base = looked[0].time_base
+            stream.codec_context.sample_aspect_ratio = source.sample_aspect_ratio or Fraction(1)
+            _note_aspect(output, source, looked[0].coding[0], notes)
             if (tag := _TAGS.get(looked[0].coding[0])) and output.suffix.lower() in (".mp4", ".m4v", ".mov"):
                 stream.codec_context.codec_tag = tag
             audio = StreamCopy(audio_from, container, notes.append) if audio_from is not None else None
@@ -126,6 +130,16 @@ def join(
             if audio is not None:
                 audio.close()
     return notes
+
+
+def _note_aspect(output: Path, source: Any, codec: str, notes: list[str]) -> None:
+    """Say where the shape of pixels is lost: PyAV cannot tell Matroska of it, and not every codec says it itself."""
+    aspect = source.sample_aspect_ratio
+    if output.suffix.lower() in (".mkv", ".webm") and aspect not in (None, 0, 1) and codec not in ("h264", "hevc"):
+        notes.append(
+            f"The shape of pixels, {aspect}, cannot be written into {output.suffix} with this codec: the picture will "
+            "look squeezed. A .mov or .mp4 keeps it."
+        )
 
 
 def _append(part: _Part, container: Any, stream: Any, audio: StreamCopy | None, dts: Any) -> None:

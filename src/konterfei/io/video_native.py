@@ -15,6 +15,7 @@ from typing import Any
 
 import av
 import av.filter
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -74,6 +75,7 @@ def _rounded(edge: int, most: int) -> int:
 def _cropped(frame: av.VideoFrame, left: int, top: int, width: int, height: int) -> av.VideoFrame:
     """A window into `frame`, which keeps its properties (the place of chroma samples among them)."""
     graph = av.filter.Graph()
+    graph.threads = 1  # starting threads would take longer than the work
     source = graph.add_buffer(
         width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 90_000)
     )
@@ -113,7 +115,7 @@ class Patcher:
 
     def fits(self, plate: Frame | None) -> bool:
         """Whether `plate` holds samples that can be written as they are."""
-        native: Native | None = plate.native if plate is not None else None
+        native = plate.native if plate is not None else None
         if native is None or not native.is_upright or not self._is_yuv:
             return False
         width, height = self._size
@@ -148,7 +150,7 @@ class Patcher:
         bottom, right = _rounded(rows.stop + _GRID, height), _rounded(columns.stop + _GRID, width)
         wide = slice(top, bottom), slice(left, right)
         made = self._maker(image[wide])
-        changed = (image[rows, columns] != before[rows, columns]).any(axis=2)
+        changed = _differ(image[rows, columns], before[rows, columns])
         for number in range(self._planes):
             across, down = (self._across, self._down) if number in (1, 2) else (1, 1)
             mask = _cells(changed, across, down)
@@ -163,28 +165,30 @@ class Patcher:
 
 
 def _cells(changed: NDArray[Any], across: int, down: int) -> NDArray[Any]:
-    """For every chroma sample, whether one of its pixels changed. `changed` begins at a multiple of both."""
+    """For every cell of so many pixels, whether one of them changed. `changed` begins with a cell."""
     if (across, down) == (1, 1):
         return changed
     height, width = changed.shape
     padded = np.pad(changed, ((0, -height % down), (0, -width % across)))
-    return padded.reshape(padded.shape[0] // down, down, padded.shape[1] // across, across).any(axis=(1, 3))
+    lines = padded.reshape(-1, down, padded.shape[1]).any(axis=1)
+    return np.asarray(lines.reshape(lines.shape[0], -1, across).any(axis=2))
+
+
+def _differ(image: NDArray[Any], before: NDArray[Any]) -> NDArray[Any]:
+    """For every pixel, whether one of its values differs. [h, w] bool"""
+    away = image != before
+    return np.asarray(away[..., 0] | away[..., 1] | away[..., 2])
 
 
 def _changed(image: NDArray[Any], plate: Frame) -> Iterator[Region]:
     """Rectangles, begun at multiples of the tile, that hold every pixel in which `image` differs from the plate."""
-    import cv2
-
     height, width = image.shape[:2]
     before = plate.image
     tiles = np.zeros((-(-height // _TILE), -(-width // _TILE)), np.uint8)
     for rows, columns in plate.regions or ((slice(0, height), slice(0, width)),):
         top, left = rows.start // _TILE * _TILE, columns.start // _TILE * _TILE
         part = slice(top, rows.stop), slice(left, columns.stop)
-        differs = (image[part] != before[part]).any(axis=2)
-        down, across = differs.shape
-        padded = np.pad(differs, ((0, -down % _TILE), (0, -across % _TILE)))
-        found = padded.reshape(padded.shape[0] // _TILE, _TILE, -1, _TILE).any(axis=(1, 3))
+        found = _cells(_differ(image[part], before[part]), _TILE, _TILE)
         place = tiles[top // _TILE :, left // _TILE :][: found.shape[0], : found.shape[1]]
         place |= found.astype(np.uint8)
     count, _, boxes, _ = cv2.connectedComponentsWithStats(tiles, connectivity=8)

@@ -25,6 +25,11 @@ _TOLD = ("title", "artist", "album", "date", "creation_time", "copyright", "genr
 """What is copied of a file's own description. (Of phones, it may hold the place of a home: that stays behind.)"""
 _TECHNICAL = ("brand", "encoder", "handler", "minor_version", "vendor", "duration", "statistics", "timecode", "bps")
 """Words of keys that the new container writes for itself."""
+_BIBLIOGRAPHIC = {
+    "deu": "ger", "nld": "dut", "ell": "gre", "isl": "ice", "zho": "chi", "sqi": "alb", "hye": "arm", "kat": "geo",
+    "bod": "tib", "mya": "bur", "msa": "may", "mkd": "mac",
+}  # fmt: skip
+"""Languages by ISO 639-2's other name, the only one that QuickTime's table knows; both mean the same everywhere."""
 
 
 class _Track:
@@ -39,7 +44,7 @@ class _Track:
             self.stream: Any = output.add_stream_from_template(source)
         else:
             codec, rate = source.codec_context, source.codec_context.sample_rate
-            encoder, said, kept = "aac", "AAC", ".mkv"
+            encoder, said = "aac", "AAC"
             if "aac" not in output.supported_codecs:  # WebM
                 encoder, said, rate = "libopus", "Opus", 48_000
             self.stream = output.add_stream(encoder, rate=rate, layout=codec.layout.name)
@@ -47,11 +52,9 @@ class _Track:
             sample = "fltp" if encoder == "aac" else "flt"
             self._encoder = AudioResampler(format=sample, layout=codec.layout.name, rate=rate)
             kind = output.format.name.split(",")[0]
-            note(
-                f"The sound was encoded again as {said}: {kind} cannot hold {name}. Write a {kept} to keep it untouched."
-            )
+            note(f"The sound was encoded again as {said}: {kind} cannot hold {name}. A .mkv keeps it untouched.")
         if source.language:
-            self.stream.metadata["language"] = source.language
+            self.stream.metadata["language"] = _BIBLIOGRAPHIC.get(source.language, source.language)
 
     def convert(self, packet: av.Packet) -> Iterator[av.Packet]:
         """Packets for the output; an empty packet is the end."""
@@ -96,10 +99,10 @@ class StreamCopy:
                 note("A sound track in a codec that FFmpeg does not know was left out.")
             else:
                 self._tracks[source.index] = _Track(source, output, note)
-        for source in container.streams.subtitles:
-            name = source.codec_context.codec.canonical_name if source.codec_context else "an unknown kind"
+        for text in container.streams.subtitles:
+            name = text.codec_context.codec.canonical_name if text.codec_context else "an unknown kind"
             if name in output.supported_codecs:
-                self._tracks[source.index] = _Track(source, output, note)
+                self._tracks[text.index] = _Track(text, output, note)
             else:
                 kind = output.format.name.split(",")[0]
                 note(f"Subtitles ({name}) were left out: {kind} cannot hold them.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from contextlib import ExitStack, suppress
 from fractions import Fraction
 from pathlib import Path
@@ -65,6 +66,7 @@ class VideoWriter:
         OutputError: not writable, no space, the output is `audio_from`, the codec does not go there.
         EncodeError: times that do not ascend, no frame at all, a setting that the encoder refuses.
         UnknownNameError: codec.
+        ConfigError: a quality or preset that the codec does not have.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class VideoWriter:
         faststart: bool = True,
     ) -> None:
         self._codec = codec_named(codec)
+        self._codec.check(codec, crf, preset)
         self._name = codec
         self.path, self.width, self.height = Path(path), width, height
         check_video_output(self.path, audio_from)
@@ -214,6 +217,8 @@ class VideoWriter:
         deepest = 16 if self._deep else 8
         chosen, said = pixel_format(self._name, wanted, self.width, self.height, chroma=self._chroma, deepest=deepest)
         self.notes += said
+        if self._codec.encoder == "libsvtav1":
+            os.environ.setdefault("SVT_LOG", "1")  # its own way to be silent but for errors
         self._container = open_output(self._temporary, self._time_base, self._faststart)
         stream: Any = self._container.add_stream(self._codec.encoder, rate=self._fps, options=self._options(chosen))
         stream.width, stream.height, stream.pix_fmt = self.width, self.height, chosen
@@ -246,12 +251,14 @@ class VideoWriter:
 
     def _mux(self, ready: list[av.Packet]) -> None:
         assert self._container is not None
-        context = self._stream.codec_context
-        delay = context.reorder_depth if context.has_b_frames else 0
         for packet in ready:
-            if delay:  # x265 gives no times at all where there are no more frames than its delay
-                packet.dts = decoding_time(self._shown, self._written, min(delay, len(self._shown) - 1))
+            if delay := min(self._codec.delay, len(self._shown) - 1):
+                packet.dts = decoding_time(self._shown, self._written, delay)
                 packet.time_base = self._time_base
+            elif self._codec.delay:
+                packet.dts = packet.pts
+            if self._codec.encoder == "dnxhd" and self._color.matrix == 9:
+                _say_bt2020(packet)
             self._written += 1
             if self._streams is not None and packet.dts is not None:
                 self._streams.until(packet.dts * Fraction(packet.time_base))
@@ -279,6 +286,13 @@ class VideoWriter:
                 self._container.close()
         with suppress(type(error)):
             self._stack.__exit__(type(error), error, error.__traceback__)
+
+
+def _say_bt2020(packet: av.Packet) -> None:
+    """Tell DNxHR's own header of the matrix, which FFmpeg's encoder leaves at BT.709 (SMPTE ST 2019-1)."""
+    data = bytearray(bytes(packet))
+    data[0x2C] = data[0x2C] & ~0x06 | 0x02
+    packet.update(bytes(data))
 
 
 def _whole(image: NDArray[Any], plate: Frame | None) -> NDArray[Any]:

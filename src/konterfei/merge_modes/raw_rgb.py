@@ -1,4 +1,4 @@
-"""The model's whole square in its place in the frame, for those who composite it themselves: the layer has the mask."""
+"""The model's square in its place in the frame, for those who composite it themselves: the layer has the mask."""
 
 from __future__ import annotations
 

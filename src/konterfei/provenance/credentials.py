@@ -57,10 +57,16 @@ PICTURES: Mapping[str, str] = {
     ".jpeg": "image/jpeg",
 }
 """The same of pictures."""
-SIGNABLE: Mapping[str, str] = {**VIDEOS, **PICTURES}
+PREVIEWS: Mapping[str, str] = {".gif": "image/gif", ".webp": "image/webp"}
+"""The same of animated pictures."""
+SIGNABLE: Mapping[str, str] = {**VIDEOS, **PICTURES, **PREVIEWS}
+SEALED_VIDEOS = (".mkv", ".webm")
+"""Suffixes of videos that cannot carry credentials; `provenance.seal` signs a card beside them."""
+SEALED_PICTURES = (".exr",)
+"""The same of pictures."""
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 """IPTC digital source type: "composite with elements made by a trained algorithm"."""
-_READABLE = {**SIGNABLE, ".avi": "video/avi", ".webp": "image/webp"}
+_READABLE = {**SIGNABLE, ".avi": "video/avi"}
 _OPAQUE = "application/octet-stream"
 
 
@@ -100,6 +106,15 @@ class FaceClaim:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SealedFile:
+    """A file that a seal is for, and what is said of it alone."""
+
+    name: str
+    sha256: str
+    told: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Claim:
     """What the credentials say about a result."""
 
@@ -130,6 +145,8 @@ class Claim:
     """Of a picture: which frame of the plate it is, from 0."""
     others: tuple[FaceClaim, ...] = ()
     """Further models, where different faces were drawn by different ones."""
+    sealed: tuple[SealedFile, ...] = ()
+    """Files that this is said of, where they cannot carry it themselves."""
 
 
 def ensure_signable(output: Path | str) -> None:
@@ -141,16 +158,14 @@ def ensure_signable(output: Path | str) -> None:
     output = Path(output)
     suffix, stem = output.suffix.lower(), output.stem or "out"
     if is_pattern(output):
-        if suffix in PICTURES:
+        if suffix in PICTURES or suffix in SEALED_PICTURES:
             return
-        remedy = f"Use a pattern that ends in {', '.join(PICTURES)}."
-    elif suffix in VIDEOS or not suffix or output.is_dir():
+        remedy = f"Use a pattern that ends in {', '.join([*PICTURES, *SEALED_PICTURES])}."
+    elif suffix in VIDEOS or suffix in SEALED_VIDEOS or suffix in PREVIEWS or not suffix or output.is_dir():
         return
     else:
         remedy = f"Name the output {stem}.mp4 or {stem}.mov, or a folder or pattern ({stem}.%06d.png) for pictures."
-    if suffix in (".mkv", ".webm"):
-        what = f"Matroska files ({suffix}) cannot carry Content Credentials"
-    elif suffix in PICTURES and not is_pattern(output):
+    if suffix in PICTURES and not is_pattern(output):
         what = "it is one picture, which cannot hold all frames"
     else:
         what = f"Files of type '{suffix}' cannot carry Content Credentials"
@@ -277,6 +292,7 @@ def _swap(unsigned: Path, claim: Claim) -> dict[str, Any]:
             for role, item in [("plate", claim.plate), *(("source", source) for source in claim.sources)]
         ],
         "unhashed_sha256": layout.unhashed_digest(unsigned),
+        **({"sealed": [{**f.told, "name": f.name, "sha256": f.sha256} for f in claim.sealed]} if claim.sealed else {}),
     }
 
 

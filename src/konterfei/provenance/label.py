@@ -105,19 +105,15 @@ def label_region(width: int, height: int, style: str, text: str | None = None) -
     return None if overlay is None else (overlay.rows, overlay.columns)
 
 
-@dataclass(frozen=True)
-class _Overlay:
-    """A drawn label in fixed point: result = (pixel * keep + add) >> bits."""
+def label_layer(
+    width: int, height: int, style: str, text: str | None = None
+) -> tuple[tuple[slice, slice], Pixels, Pixels] | None:
+    """The label by itself, for those who lay it over a picture themselves; None when it draws nothing.
 
-    rows: slice
-    columns: slice
-    keep: Pixels
-    add: Pixels
-    bits: int
-
-
-@lru_cache(maxsize=16)
-def _overlay(width: int, height: int, style: str, text: str | None, item_size: int) -> _Overlay | None:
+    Returns:
+        rows and columns that it covers; how opaque it is, [h, w] float32 in [0, 1]; and its white ink, which is added:
+        picture * (1 - opacity) + ink, on the values of the picture (not on linear light). [h, w] float32 in [0, 1]
+    """
     chosen: Style = LABELS.load(style)
     words = chosen.text if text is None else text
     if not chosen.text:
@@ -131,13 +127,32 @@ def _overlay(width: int, height: int, style: str, text: str | None, item_size: i
     plate_height, plate_width = opacity.shape
     left, top = chosen.place(width, height, plate_width, plate_height)
     left, top = max(0, left), max(0, top)
+    return (slice(top, top + plate_height), slice(left, left + plate_width)), opacity, ink
+
+
+@dataclass(frozen=True)
+class _Overlay:
+    """A drawn label in fixed point: result = (pixel * keep + add) >> bits."""
+
+    rows: slice
+    columns: slice
+    keep: Pixels
+    add: Pixels
+    bits: int
+
+
+@lru_cache(maxsize=16)
+def _overlay(width: int, height: int, style: str, text: str | None, item_size: int) -> _Overlay | None:
+    layer = label_layer(width, height, style, text)
+    if layer is None:
+        return None
+    (rows, columns), opacity, ink = layer
     bits = 8 * item_size
     one, kind = 1 << bits, (np.uint16, np.uint32)[item_size - 1]
     keep = np.round((1 - opacity) * one).astype(np.uint32)
     # white ink at full range; half a step more, so that the shift rounds
     add = np.round(ink * (one - 1) * one).astype(np.uint32) + one // 2
     add = np.minimum(add, (one - 1) * one + one - 1 - keep * (one - 1))  # never beyond the range
-    rows, columns = slice(top, top + plate_height), slice(left, left + plate_width)
     return _Overlay(rows, columns, _three(keep, kind), _three(add, kind), bits)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from c2pa import C2paError, Context, Reader
 from cryptography.x509 import load_pem_x509_certificates
 
 from konterfei.errors import ConfigError, UnreadableMediaError
-from konterfei.io.sequence import list_images
+from konterfei.io.atomic import sha256
+from konterfei.io.sequence import SEAL_SUFFIX, list_images
 from konterfei.io.video import probe
 from konterfei.provenance import layout
 from konterfei.provenance.certificate import SELF_MADE, own_roots
@@ -42,6 +44,8 @@ SWAP = "org.konterfei.swap"
 """Our assertion about the swap: its presence says that konterfei made the file."""
 CONSENT = "org.konterfei.consent"
 """Our assertion about the consent record."""
+SEALED = (".mkv", ".webm", ".exr")
+"""Suffixes of files that a seal beside them speaks for, see `provenance.seal`."""
 HASH_KEY = "org.konterfei.sha256"
 """Where an ingredient's metadata hold the SHA-256 of the file."""
 OFFLINE: Mapping[str, Any] = {"remote_manifest_fetch": False, "ocsp_fetch": False, "verify_after_sign": False}
@@ -88,13 +92,22 @@ _IN_WORDS = {
 _CUT_OFF = "The file is cut off before its end."
 
 
-def verify(path: Path | str, trust: str = "", reporter: Reporter | None = None) -> Verification:
+def verify(
+    path: Path | str,
+    trust: str = "",
+    reporter: Reporter | None = None,
+    *,
+    seals: dict[Path, Verification] | None = None,
+) -> Verification:
     """The verdict on a file. Reads it once, in pieces (c2pa holds at most two of 256 MiB).
+
+    A file that cannot carry credentials (Matroska, WebM, OpenEXR) is judged by the seal beside it.
 
     Args:
         path: video or image.
         trust: PEM of root certificates that the user trusts, besides this computer's own.
         reporter: told the progress in bytes; may stop it.
+        seals: verdicts on seals that were looked at before, by path; further ones are added.
 
     Raises:
         UnreadableMediaError: not there, empty, or neither a readable video nor a marked file.
@@ -112,7 +125,8 @@ def verify(path: Path | str, trust: str = "", reporter: Reporter | None = None) 
         try:
             store = _read_store(path, trust, reporter)
         except C2paError as error:
-            return _without_store(path, error)
+            sealed = _sealed(path, trust, {} if seals is None else seals)
+            return sealed or _without_store(path, error)
         finally:
             reporter.finish()
         return _verdict(path, store)
@@ -134,11 +148,12 @@ def verify_pictures(path: Path | str, trust: str = "", reporter: Reporter | None
     """
     path, reporter = Path(path), reporter or Silent()
     files = list_images(path)
-    found = []
+    found: list[Verification] = []
+    seals: dict[Path, Verification] = {}
     reporter.start("checking every picture", len(files), "pictures")
     for file in files:
         check(reporter)
-        found.append(verify(file, trust))
+        found.append(verify(file, trust, seals=seals))
         reporter.advance(len(found))
     reporter.finish()
     return SequenceVerification(path=path, pictures=tuple(found))
@@ -188,6 +203,56 @@ def _without_store(path: Path, error: C2paError) -> Verification:
     if not isinstance(error, C2paError.ManifestNotFound) and not layout.is_bmff(path):
         problems.append(f"Files of this kind ({path.suffix or 'no suffix'}) cannot carry Content Credentials.")
     return Verification(path=path, state=State.UNMARKED, problems=tuple(problems))
+
+
+def _sealed(path: Path, trust: str, seals: dict[Path, Verification]) -> Verification | None:
+    """The verdict on a file by the seal beside it; None where it needs none or there is none.
+
+    Args:
+        path: of the file.
+        trust: see `verify`.
+        seals: verdicts on seals that were looked at already; this one's is added.
+    """
+    if path.suffix.lower() not in SEALED:
+        return None
+    for card in (path.with_name(path.name + SEAL_SUFFIX), *sorted(path.parent.glob(f"*{SEAL_SUFFIX}"))):
+        if not card.is_file():
+            continue
+        if card not in seals:
+            seals[card] = verify(card, trust)
+        verdict = seals[card]
+        entry = next((e for e in _entries(verdict.swap) if e["name"] == path.name), None)
+        if entry is not None:
+            return _by_seal(path, verdict, entry, card.name)
+        if card.name == path.name + SEAL_SUFFIX:
+            problem = f"Its seal '{card.name}' is damaged, or is that of another file."
+            return replace(verdict, path=path, state=State.ALTERED, problems=(*verdict.problems, problem))
+    return None
+
+
+def _entries(swap: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What a seal is for; anybody may have written it."""
+    told = swap.get("sealed")
+    entries = told if isinstance(told, list) else []
+    return [
+        entry
+        for entry in entries
+        if isinstance(entry, dict) and isinstance(entry.get("name"), str) and isinstance(entry.get("sha256"), str)
+    ]
+
+
+def _by_seal(path: Path, verdict: Verification, entry: Mapping[str, Any], card: str) -> Verification:
+    swap = {name: value for name, value in verdict.swap.items() if name != "sealed"}
+    if isinstance(entry.get("frame"), int):  # one picture of many: what is said of it alone
+        reason = entry.get("reason")
+        swap |= {"frame": entry["frame"], "frames_swapped": int(reason is None)}
+        swap["frames_not_swapped"] = {} if reason is None else {str(reason): 1}
+    state, problems = verdict.state, verdict.problems
+    if state is State.ALTERED:
+        problems = (*problems, f"That is said of its seal, '{card}'.")
+    elif sha256(path) != entry["sha256"]:
+        state, problems = State.ALTERED, (*problems, f"It is not the file that was sealed with '{card}'.")
+    return replace(verdict, path=path, swap=swap, state=state, problems=problems)
 
 
 def _verdict(path: Path, store: dict[str, Any]) -> Verification:

@@ -122,6 +122,28 @@ STAGES: Mapping[str, Stage] = _Stages(
             examples=("konterfei merge plate.mp4 --faces dst_faces --model run --consent anna.toml -o out.mp4",),
             positional=("video",),
         ),
+        "preview": Stage(
+            run="konterfei.stages.preview:preview",
+            config="konterfei.stages.preview:PreviewConfig",
+            about="Look at single frames of a merge while you choose its settings.",
+            examples=(
+                "konterfei preview plate.mp4 --faces dst_faces --model run --consent anna.toml -o look.png --frame 120",
+                "konterfei preview plate.mp4 --faces dst_faces --model run --consent anna.toml -o all.png --grid color",
+                "konterfei preview plate.mp4 --faces dst_faces --model run --consent anna.toml -o look.png --keys "
+                "merge.toml --watch",
+            ),
+            positional=("video",),
+        ),
+        "keys": Stage(
+            run="konterfei.stages.keys:keys",
+            config="konterfei.stages.keys:KeysConfig",
+            about="Change settings of a merge over time, and from face to face: begin a file, or look into it.",
+            examples=(
+                "konterfei keys merge.toml --new    # begins it",
+                "konterfei keys merge.toml --frame 150",
+            ),
+            positional=("file",),
+        ),
         "verify": Stage(
             run="konterfei.stages.verify:verify",
             config="konterfei.stages.verify:VerifyConfig",

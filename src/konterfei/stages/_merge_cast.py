@@ -15,7 +15,8 @@ from konterfei.compositing.keys import Keys, Who
 from konterfei.errors import ConfigError, ConsentError, NoFacesError
 from konterfei.io.faceset import FaceRecord, Faceset
 from konterfei.provenance.consent import Consent, require
-from konterfei.provenance.credentials import FaceClaim, Material
+from konterfei.provenance.credentials import Claim, FaceClaim, Material
+from konterfei.provenance.label import wording
 from konterfei.reporting import Reporter
 from konterfei.stages import _merge_checks as checks
 from konterfei.stages._merge_stream import FaceSwapper
@@ -29,7 +30,8 @@ class Role:
         model, snapshot, morph: as in `_merge_checks.open_swapper`.
         consent: path of the record of the person whom it draws.
         use: what for, as that record names it.
-        told: where it was asked for, for messages; "" = on the command line.
+        who: for whom it was asked, "person 1"; "" = on the command line.
+        told: where, for messages.
     """
 
     model: Path
@@ -37,6 +39,7 @@ class Role:
     morph: float = 1.0
     consent: Path
     use: str | None = None
+    who: str = field(default="", compare=False)
     told: str = field(default="", compare=False)
 
     def require(self) -> Consent:
@@ -71,8 +74,8 @@ class CastOpener:
         return Cast(self, reporter)
 
     def names(self, role: Role) -> str:
-        """Whom a role draws: "track 3, track 5"."""
-        return ", ".join(_name(who) for who, own in self.roles if own == role)
+        """Whom a role draws, as they were named: "track 3, person 1"."""
+        return ", ".join(dict.fromkeys(own.who for _, own in self.roles if own == role))
 
     @property
     def in_order(self) -> list[Role]:
@@ -83,16 +86,30 @@ class CastOpener:
 class Cast:
     """The models of a merge. Made by a `CastOpener`.
 
+    Args:
+        opener: who is drawn by what.
+        reporter: told of damaged snapshots.
+        loaded: models that are open already.
+
     Attributes:
         segmenter: tells what of a face is covered; None = there is none.
     """
 
-    def __init__(self, opener: CastOpener, reporter: Reporter) -> None:
+    def __init__(
+        self, opener: CastOpener, reporter: Reporter, loaded: Mapping[Role, FaceSwapper] | None = None
+    ) -> None:
         self._opener, self._reporter = opener, reporter
         self._roles = dict(opener.roles)
         path = opener.segmenter
         self.segmenter = None if path is None else checks.open_segmenter(path, opener.device, reporter)
         self._swappers: dict[Role, FaceSwapper] = {} if opener.swapper is None else {opener.main: opener.swapper}
+        self._swappers |= loaded or {}
+
+    def recast(self, opener: CastOpener) -> Cast:
+        """Another cast, with the models that are open already."""
+        cast = Cast(replace(opener, segmenter=None), self._reporter, self._swappers)
+        cast.segmenter = self.segmenter
+        return cast
 
     def swapper_for(self, record: FaceRecord) -> FaceSwapper | None:
         """The model that draws this face; None = it stays as it is."""
@@ -129,6 +146,44 @@ class Cast:
             self._input("consent", role): {"path": str(role.consent.absolute()), "sha256": consents[role].sha256}
             for role in self._opener.in_order
         }
+
+    def label_text(self, label: str) -> str | None:
+        """The words of the visible label; None for the style's own."""
+        return f"{wording(label)} (PREVIEW)" if self.is_preview and label != "none" else None
+
+    def claim(
+        self,
+        plate: Material,
+        consents: Mapping[Role, Consent],
+        *,
+        label: str,
+        use: str | None,
+        src_videos: Iterable[Path],
+        settings: Mapping[str, Any],
+    ) -> Claim:
+        """What the credentials say, but for the frames' counts.
+
+        Args:
+            plate: the dst video.
+            consents: of each role.
+            label, use, src_videos: as on the command line.
+            settings: worth telling.
+        """
+        return Claim(
+            plate=plate,
+            consent=next(iter(consents.values())),
+            model=str(self.info.get("model", "")),
+            steps=int(self.info.get("steps", 0)),
+            preset=str(self.info.get("preset", "")),
+            frames_swapped=0,
+            label=label,
+            label_text=self.label_text(label),
+            sources=self.sources(src_videos),
+            use=use,
+            is_preview=self.is_preview,
+            settings=settings,
+            others=self.others(consents),
+        )
 
     def others(self, consents: Mapping[Role, Consent]) -> tuple[FaceClaim, ...]:
         """What the credentials say of the models after the first."""
@@ -223,10 +278,15 @@ def _role_of(who: Who, keys: Keys, main: Role) -> Role | None:
             assert entry.consent is not None, "the file was checked"
             use = main.use if entry.use is None else entry.use
             role = Role(
-                model=entry.model, snapshot=entry.snapshot or "newest", consent=entry.consent, use=use, told=told
+                model=entry.model,
+                snapshot=entry.snapshot or "newest",
+                consent=entry.consent,
+                use=use,
+                who=entry.who,
+                told=told,
             )
         if entry.morph is not None and entry.morph != role.morph:
-            role = replace(role, morph=entry.morph, told=told)
+            role = replace(role, morph=entry.morph, who=entry.who, told=told)
     return role if is_swapped else None
 
 
@@ -248,11 +308,6 @@ def _refuse_nobody(keys: Keys, faceset: Faceset) -> None:
             f"'{keys.path}': there is no {entry.who} in the faceset '{faceset.folder}'; {there}. Correct or remove "
             "that entry; konterfei extract --person all keeps everybody's faces."
         )
-
-
-def _name(who: Who) -> str:
-    track, person = who
-    return f"track {track}" if track is not None else "all faces" if person is None else f"person {person}"
 
 
 def _spans(numbers: list[int]) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from glob import escape
 from pathlib import Path
 from typing import Any
 
-from konterfei.compositing import Segmenter
+from konterfei.compositing import MergeSettings, Segmenter
 from konterfei.errors import ConfigError, FacesetError, NoFacesError, OutputError, StoreError, UnreadableMediaError
 from konterfei.io.atomic import ensure_writable
 from konterfei.io.faceset import Faceset
@@ -18,6 +18,8 @@ from konterfei.io.sequence import USUAL_FPS, folder_of, frame_rate, list_images
 from konterfei.io.video import VideoInfo, is_sequence, look, probe
 from konterfei.provenance.credentials import Material, ensure_signable
 from konterfei.reporting import Reporter
+from konterfei.stages._merge_encoding import Encoding
+from konterfei.stages._merge_extras import Extra
 from konterfei.stages._merge_output import output_for
 from konterfei.stages._merge_stream import FaceSwapper
 from konterfei.stages._run_material import material_of_run
@@ -69,19 +71,23 @@ def plate_info(video: Path, fps: str | None, settings: Mapping[str, Any], report
     return info
 
 
-def check_output(output: Path, inputs: Sequence[tuple[str, Path]], info: VideoInfo) -> None:
+def check_output(
+    output: Path, inputs: Sequence[tuple[str, Path]], info: VideoInfo, encoding: Encoding | None = None
+) -> None:
     """Refuse an output that cannot be signed or written, that is an input, or that would lie among input pictures.
 
     Args:
         output: video, or folder or pattern of pictures, to be written.
         inputs: flag and path of each; the plate first.
         info: what the plate is.
+        encoding: how a video is written, as chosen for the plate; None = as usual.
 
     Raises:
         OutputError: which of these it is.
     """
     ensure_signable(output)
-    kind = output_for(output)
+    encoding = encoding or Encoding().chosen(output, info)
+    kind = output_for(output, encoding)
     for flag, path in inputs:
         if kind.place.exists() and folder_of(path).exists() and kind.place.samefile(folder_of(path)):
             what = "the file" if kind.place.is_file() else "the folder"
@@ -90,7 +96,28 @@ def check_output(output: Path, inputs: Sequence[tuple[str, Path]], info: VideoIn
     if kind.place.is_file() and kind.part_suffix == "":
         raise OutputError(f"Cannot write pictures into '{kind.place}': it is a file. Choose another folder.")
     kind.refuse_other_files()
-    ensure_writable(kind.place, kind.bytes_needed(inputs[0][1], info))
+    ensure_writable(kind.place, kind.bytes_needed(inputs[0][1], info, encoding))
+
+
+def check_beside(extras: Sequence[Extra], inputs: Sequence[tuple[str, Path]], info: VideoInfo) -> None:
+    """Raise OutputError where an extra cannot be written, or is an input.
+
+    Args:
+        extras: wanted.
+        inputs: flag and path of each.
+        info: what the plate is.
+    """
+    for extra in extras:
+        for flag, path in inputs:
+            if extra.place.exists() and folder_of(path).exists() and extra.place.samefile(folder_of(path)):
+                raise OutputError(
+                    f"Cannot write '{extra.place}' (--extras {extra.name}): it is given with {flag}. Choose another "
+                    "output."
+                )
+        if extra.place.exists() and extra.place.is_dir() != (extra.part_suffix == ""):
+            what = "folder" if extra.place.is_dir() else "file"
+            raise OutputError(f"Cannot write '{extra.place}' (--extras {extra.name}): a {what} is in its way.")
+        ensure_writable(extra.place, extra.bytes_needed(info, info.num_frames))
 
 
 def refuse_foreign(output: Path, before: Manifest | None) -> None:
@@ -198,6 +225,17 @@ def open_swapper(
         if type(error) is StoreError:  # nothing is damaged: there is nothing yet
             raise ConfigError(f"--model: {error}") from error
         raise
+
+
+def refuse_without_segmenter(settings: Iterable[MergeSettings], segmenter: Path | None) -> None:
+    """Raise ConfigError where settings ask for a segmenter's masks and there is no segmenter."""
+    for one in settings:
+        if one.needs_segmenter and segmenter is None:
+            raise ConfigError(
+                f"{'This mask_mode' if one.dfl else '--mask ' + one.mask} needs a segmenter. Give --segmenter the "
+                "folder of an XSeg model of DeepFaceLab (or what konterfei import-dfl made of it), or choose a mask "
+                "without xseg in its name."
+            )
 
 
 def open_segmenter(path: Path, device: str, reporter: Reporter) -> Segmenter:

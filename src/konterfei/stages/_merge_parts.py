@@ -3,9 +3,10 @@
     out.mp4.parts/
       manifest.json         what is merged from what, with which settings: parts of another merge are not used
       part_000003.mp4       frames 750 to 999, encoded as the whole will be; of pictures, a folder part_000003
-      part_000003.json      written after it: its hash, its counts, the fingerprint of all that its frames depend on
+      part_000003.mask.mp4  what is made beside the result (`_merge_extras`)
+      part_000003.json      written after them: its hash, its counts, the fingerprint of all that its frames depend on
 
-A part counts when its record is there, its hash fits, and its fingerprint is that of what is wanted. Parts do not
+A part counts when its record is there, its hashes fit, and its fingerprint is that of what is wanted. Parts do not
 depend on one another, so any of them can be made anew.
 """
 
@@ -28,6 +29,7 @@ from konterfei.io.atomic import make_folder, remove_leftovers, sha256, write_jso
 from konterfei.io.locks import exclusive
 from konterfei.io.manifest import Manifest, plain
 from konterfei.io.sequence import sequence_sha256
+from konterfei.stages._merge_extras import Beside
 from konterfei.stages._merge_output import Drawn, PartWriter
 from konterfei.stages._merge_stream import SWAPPED
 
@@ -48,6 +50,7 @@ class PartRecord:
         faces: swapped faces.
         seconds: what it took, by step.
         sha256: of the file.
+        extras: of what belongs to it beside the file; see `_merge_extras.Beside.hashes`.
     """
 
     number: int
@@ -61,6 +64,7 @@ class PartRecord:
     faces: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
     sha256: str = ""
+    extras: dict[str, str] = field(default_factory=dict)
 
     def count(self, reason: str, faces: int, at_edge: bool) -> None:
         """A frame of it is done."""
@@ -93,10 +97,11 @@ class Parts:
     Args:
         folder: where they are kept.
         suffix: of a part; "" where it is a folder of pictures.
+        beside: what is made beside the result, part by part.
     """
 
-    def __init__(self, folder: Path, suffix: str = ".mp4") -> None:
-        self.folder, self.suffix = folder, suffix
+    def __init__(self, folder: Path, suffix: str = ".mp4", beside: Beside | None = None) -> None:
+        self.folder, self.suffix, self.beside = folder, suffix, beside or Beside()
 
     def path(self, number: int) -> Path:
         """Video file, or folder of pictures, of a part."""
@@ -158,6 +163,8 @@ class Parts:
             record = PartRecord.from_json(json.loads(self.record_path(number).read_text("utf-8")))
             if record.number != number or (record.frames and self.digest(number) != record.sha256):
                 return None
+            if record.frames and self.beside.hashes(self.path(number)).items() - record.extras.items():
+                return None
         except (OSError, UnreadableMediaError, ValueError, KeyError, TypeError):
             return None  # torn by a power cut, or changed by hand: it is made again
         return record
@@ -166,6 +173,7 @@ class Parts:
         """A part is whole: note it."""
         if record.frames:
             record.sha256 = self.digest(record.number)
+            record.extras = self.beside.hashes(self.path(record.number))
         write_json(self.record_path(record.number), record.to_json())
 
     def remove(self) -> None:

@@ -19,7 +19,7 @@ from typing import Any, Final, Protocol
 
 import cv2
 
-from konterfei.compositing import Keys, MergeSettings, reach_frames
+from konterfei.compositing import Keys, Merged, MergeSettings, reach_frames
 from konterfei.compositing.keys import Who
 from konterfei.executors import LocalExecutor, Voice
 from konterfei.io.faceset import FaceRecord, Faceset
@@ -75,9 +75,8 @@ class Rendering:
 
     @property
     def reach(self) -> int:
-        """Frames on each side that a frame's look depends on. At least 1, to see where the plate ends."""
-        longest = self.keys.largest("color_smoothing", self.settings)
-        return max(reach_frames(longest, float(self.job.info.fps)), 1)
+        """Frames on each side that a frame's look depends on."""
+        return reach_of(self.keys, self.settings, self.job.info.fps)
 
     def numbers(self) -> range:
         """The parts that the plate seems to have; it may have fewer or more, where its file does not count frames."""
@@ -114,6 +113,11 @@ class Rendering:
         """Of a part's fingerprint what a person understands."""
         settings: dict[str, Any] = plain(asdict(self.settings_at(self.frames_of(number).start)))
         return settings
+
+
+def reach_of(keys: Keys, settings: MergeSettings, fps: Fraction) -> int:
+    """Frames on each side that a frame's look depends on. At least 1, to see where the plate ends."""
+    return max(reach_frames(keys.largest("color_smoothing", settings), float(fps)), 1)
 
 
 class Progress(Protocol):
@@ -217,7 +221,7 @@ def render_run(
         the records of the parts
     """
     job, wanted, clock = rendering.job, rendering.wanted, Clock()
-    output = output_for(rendering.output)
+    output = output_for(rendering.output, job.encoding)
     inside = range(rendering.frames_of(numbers[0]).start, rendering.frames_of(numbers[-1]).stop)
     begin = max(inside.start - rendering.reach, 0)
     ledger = Ledger(numbers, rendering.part_frames, wanted, begin)
@@ -235,8 +239,10 @@ def render_run(
         return draw(waiting, faceset.faces_at, cast, rendering.settings_at, batch=batch, clock=clock)
 
     with (
-        open_frames(job.plate, begin, inside.stop + rendering.reach, deep=is_deep, fps=job.info.fps) as reader,
-        PartEncoder(parts, lambda path: output.part(path, job)) as encoder,
+        open_frames(
+            job.plate, begin, inside.stop + rendering.reach, deep=is_deep, fps=job.info.fps, native=True
+        ) as reader,
+        PartEncoder(parts, lambda path: parts.beside.writer(path, output.part(path, job))) as encoder,
     ):
         with (
             closing(read_ahead(reader, _AHEAD)) as frames,  # type: ignore[type-var]
@@ -248,16 +254,26 @@ def render_run(
                 if index not in inside:
                     continue
                 with clock("composite"):
-                    image, reason, faces, at_edge = composite(item, (job.info.width, job.info.height))
-                    image = draw_label(image, job.claim.label, rendering.label_text)
+                    merged, reason, faces, at_edge = composite(item, (job.info.width, job.info.height))
+                    plate, bare = _before_label(item, merged) if parts.beside.extras else (None, None)
+                    image = draw_label(merged.image, job.claim.label, rendering.label_text)
                 with clock("wait for encoder"):
                     pts = item.frame.pts - rendering.origin
-                    encoder.write(Drawn(index, image, pts, item.frame.duration, reason), ledger.part.number)
+                    drawn_frame = Drawn(
+                        index, image, pts, item.frame.duration, reason, plate, bare, merged.layers, item.frame
+                    )
+                    encoder.write(drawn_frame, ledger.part.number)
                 ledger.part.count(reason, faces, at_edge)
                 progress(1, int(reason == SWAPPED))
         close(ledger.end(reader.lost))
     notes += encoder.notes
     return encoder.written
+
+
+def _before_label(item: Item, merged: Merged) -> tuple[Any, Any]:
+    """The frame as it came and as merged, which the label will not be drawn into."""
+    bare = merged.image.copy()
+    return (bare if merged.image is item.frame.image else item.frame.image), bare
 
 
 @dataclass(frozen=True)

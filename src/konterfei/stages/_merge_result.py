@@ -33,6 +33,8 @@ class MergeResult:
     label: str = "corner"
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Step -> how long it took, all parts together, runs that were killed included."""
+    extras: Mapping[str, str] = field(default_factory=dict)
+    """What was made beside it: name -> what it depends on, and its hash."""
     was_done: bool = False
     """It was there already."""
 
@@ -48,6 +50,8 @@ class MergeResult:
             lines.append(f"  {self.lost} frames of the plate could not be decoded and are missing")
         if self.is_preview:
             lines.append("  A preview: the model was trained only shortly. It is marked as such.")
+        if self.extras:
+            lines.append(f"  beside it: {', '.join(self.extras)}")
         shown = "no visible label (recorded in the credentials)" if self.label == "none" else f"label: {self.label}"
         return [*lines, f"  {shown}; signed"]
 

@@ -18,11 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from konterfei.compositing import (
+    Merged,
     MergeSettings,
     Segmenter,
     Swapped,
     cut_face,
-    merge_frame,
+    merge_layers,
     motion_of,
     prepare,
     segment,
@@ -41,6 +42,7 @@ SWAPPED = "swapped"
 NO_FACE = "no face in the faceset"
 OUTSIDE = "face outside the frame"
 COVERED = "nothing of the face inside the mask"
+LEFT = "left as the plate by the mode original"
 _NO_PICTURE = np.zeros((0, 0, 3), np.uint8)
 
 
@@ -271,8 +273,8 @@ def _steadied(item: Item, around: list[Item]) -> Item:
     return replace(item, swapped=swapped)
 
 
-def composite(item: Item, size: tuple[int, int]) -> tuple[Array, str, int, bool]:
-    """The finished frame; why it was swapped or not; how many faces were; whether one reaches over the frame's edge.
+def composite(item: Item, size: tuple[int, int]) -> tuple[Merged, str, int, bool]:
+    """The merged frame; why it was swapped or not; how many faces were; whether one reaches over the frame's edge.
 
     Args:
         item: drawn and steadied.
@@ -282,7 +284,7 @@ def composite(item: Item, size: tuple[int, int]) -> tuple[Array, str, int, bool]
         ConfigError: the frame would have another size.
     """
     done = _composited(item, size[0])
-    height, width = done[0].shape[:2]
+    height, width = done[0].image.shape[:2]
     if (width, height) != size:
         raise ConfigError(
             f"Frame {item.frame.index} would be {width} x {height}, the result is {size[0]} x {size[1]}: raw-predict "
@@ -291,18 +293,19 @@ def composite(item: Item, size: tuple[int, int]) -> tuple[Array, str, int, bool]
     return done
 
 
-def _composited(item: Item, width: int) -> tuple[Array, str, int, bool]:
+def _composited(item: Item, width: int) -> tuple[Merged, str, int, bool]:
     settings = item.settings
-    image = untouched(item.frame.image, settings, width)
+    bare = Merged(image=untouched(item.frame.image, settings, width), layers=())
     if not item.records:
-        return image, NO_FACE, 0, False
-    plate = item.frame.image
+        return bare, NO_FACE, 0, False
+    plate, faces = item.frame.image, [record.face for record in item.records]
+    if all((s.settings or settings).is_original for s in item.swapped):
+        return merge_layers(plate, faces, item.swapped, settings), LEFT, 0, False
     seen = [touched(swapped, plate.shape, swapped.settings or settings) is not None for swapped in item.swapped]
     if not any(seen) and not settings.is_square:
         empty = all(s.alpha is not None and s.alpha.max() <= 0 for s in item.swapped)
-        return image, COVERED if empty else OUTSIDE, 0, False
-    faces = [record.face for record in item.records]
+        return bare, COVERED if empty else OUTSIDE, 0, False
     last = [plate.shape[1] - 1, plate.shape[0] - 1]
     cut = [bool((face.landmarks < 0).any() or (face.landmarks > last).any()) for face in faces]
     at_edge = any(is_cut and is_seen for is_cut, is_seen in zip(cut, seen, strict=True))
-    return merge_frame(plate, faces, item.swapped, settings), SWAPPED, sum(seen), at_edge
+    return merge_layers(plate, faces, item.swapped, settings), SWAPPED, sum(seen), at_edge

@@ -23,11 +23,13 @@ from konterfei.io.sequence import frame_rate
 from konterfei.io.video import VideoInfo, is_sequence, look, open_frames
 from konterfei.provenance.certificate import Identity, signing_identity
 from konterfei.provenance.consent import Consent
-from konterfei.provenance.credentials import Claim, Material
-from konterfei.provenance.label import LABELS, wording
+from konterfei.provenance.credentials import Material
+from konterfei.provenance.label import LABELS
 from konterfei.reporting import Reporter, check
 from konterfei.stages import _merge_checks as checks
 from konterfei.stages._merge_cast import Cast, CastOpener, Role, cast_for
+from konterfei.stages._merge_encoding import Encoding
+from konterfei.stages._merge_extras import Beside, Extra, asked_for
 from konterfei.stages._merge_output import Job, output_for
 from konterfei.stages._merge_parts import PartRecord, Parts
 from konterfei.stages._merge_render import Rendering, render
@@ -35,14 +37,12 @@ from konterfei.stages._merge_result import MergeResult
 from konterfei.stages._merge_stream import FaceSwapper
 from konterfei.stages._settings import allow, parse_range
 
-ENCODER_PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
-"""x264's, from fast and large to slow and small."""
 _PER_FRAME: Final = {item.name for item in fields(MergeSettings)} | {"range", "part_frames", "keys"}
 """Settings that a part's fingerprint holds; `part_frames` says which frames those are."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class MergeConfig(MergeSettings):
+class MergeConfig(MergeSettings, Encoding):
     """Put the trained face back into the video; label and sign the result.
 
     The same command again goes on where it was stopped or killed, and does nothing when all is done.
@@ -55,8 +55,9 @@ class MergeConfig(MergeSettings):
     model: Path
     """Run to swap with, as `konterfei train` made it."""
     output: Path
-    """Video to write, .mp4 or .mov; or a folder (PNG), or a pattern (out/shot.%06d.png, .tif, .jpg), for pictures that
-    have the numbers of the plate's. It appears when it is complete, labelled and signed."""
+    """Video to write, .mp4, .mov, .mkv or .webm; or a preview, .gif or .webp; or a folder (PNG), or a pattern
+    (out/shot.%06d.png, .tif, .exr, .jpg), for pictures that have the numbers of the plate's. It appears when it is
+    complete, labelled and signed."""
     consent: Path
     """Consent record of the src person, as `konterfei consent new` writes it."""
     use: str | None = None
@@ -75,13 +76,14 @@ class MergeConfig(MergeSettings):
     faceset says."""
     label: Annotated[str, LABELS] = "corner"
     """Visible sign that the picture was altered: corner, caption or none. Leaving it out is recorded in the video."""
-    crf: float = 16.0
-    """Quality of the encoded video, 0 = lossless ... 51 = worst; 16 is visually lossless. Not for pictures."""
-    encoder_preset: str = "medium"
-    """Effort of the encoder, ultrafast (large file) ... veryslow (small file)."""
+    extras: str | None = None
+    """What goes out beside the result, names with commas between: mask, side-by-side, wipe (videos for review),
+    turnover (a folder of OpenEXR layers for compositors)."""
+    wipe: float | None = None
+    """Where the line of the extra "wipe" stands, 0 (left) to 1 (right). Default: it moves to and fro in 4 seconds."""
     keys: Path | None = None
-    """File of settings for single frames, shots and faces, as `konterfei keys new` begins one. What it says counts for
-    more than the command line."""
+    """File of settings for single frames, shots and faces, as `konterfei keys FILE --new` begins one. What it says
+    counts for more than the command line."""
     range: str | None = None
     """Only these frames, START:END without END, as a trial: no sound, but labelled and signed like every result."""
     batch: int = 8
@@ -107,22 +109,18 @@ class MergeConfig(MergeSettings):
         super().__post_init__()
         LABELS[self.label]
         parse_range(self.range)
-        if self.needs_segmenter and self.segmenter is None:
-            raise ConfigError(
-                f"{'This mask_mode' if self.dfl else '--mask ' + self.mask} needs a segmenter. Give --segmenter the "
-                "folder of an XSeg model of DeepFaceLab (or what konterfei import-dfl made of it), or choose a mask "
-                "without xseg in its name."
-            )
+        checks.refuse_without_segmenter([self], self.segmenter)
         if self.fps is not None:
             frame_rate(self.fps)
+        allow("--wipe", self.wipe, self.wipe is None or 0 <= self.wipe <= 1, "0 to 1")
+        if self.beside() and self.is_square:
+            raise ConfigError(f"--extras need pictures of the plate's size; --mode {self.mode} makes the model's own.")
         allow("--morph", self.morph, 0 <= self.morph <= 1, "0 (dst) to 1 (src)")
-        allow("--crf", self.crf, 0 <= self.crf <= 51, "0 to 51")
+        self.check_encoding(self.output)
         allow("--batch", self.batch, self.batch >= 1, "1 or more")
         allow("--threads", self.threads, self.threads >= 0, "0 or more")
         allow("--processes", self.processes, self.processes >= 1, "1 or more")
         allow("--part-frames", self.part_frames, self.part_frames >= 2, "2 or more")
-        presets = ", ".join(ENCODER_PRESETS)
-        allow("--encoder-preset", self.encoder_preset, self.encoder_preset in ENCODER_PRESETS, presets)
         if self.video.absolute() == self.output.absolute():
             raise ConfigError(f"--output is the plate itself, '{self.video}'. Choose another output.")
 
@@ -130,6 +128,10 @@ class MergeConfig(MergeSettings):
     def place(self) -> Path:
         """The video, or the folder of the pictures."""
         return output_for(self.output).place
+
+    def beside(self) -> tuple[Extra, ...]:
+        """What goes out beside the result."""
+        return asked_for(self.extras, self.place, self.wipe)
 
     @property
     def parts_folder(self) -> Path:
@@ -159,7 +161,8 @@ def merge(config: MergeConfig, reporter: Reporter, swapper: FaceSwapper | None =
     given = [("VIDEO", config.video), ("--consent", config.consent), *(("--src-videos", p) for p in config.src_videos)]
     given += [] if config.keys is None else [("--keys", config.keys)]
     info = look(config.video)
-    checks.check_output(config.output, given, info)
+    checks.check_output(config.output, given, info, config.chosen(config.output, info))
+    checks.check_beside(config.beside(), given, info)
     checks.check_inputs(config.src_videos)
     identity = signing_identity(config.certificate, config.key)
     for line in info.warnings:
@@ -173,17 +176,18 @@ def merge(config: MergeConfig, reporter: Reporter, swapper: FaceSwapper | None =
     start, stop = parse_range(config.range)
     checks.refuse_without_faces(faceset, start, stop)
     keys = Keys() if config.keys is None else Keys.load(config.keys, info.fps)
+    checks.refuse_without_segmenter(keys.variants(config), config.segmenter)
     opener = cast_for(main, keys, faceset, (start, stop), device=config.device, threads=config.threads, swapper=swapper)
     opener = replace(opener, segmenter=config.segmenter)
     consents = {role: role.require() for role in opener.in_order}
     cast = opener(reporter)
-    if config.is_square:
+    if keys.at(start, config).is_square:
         info = replace(info, width=cast.resolution, height=cast.resolution)
 
     job = _job(config, info, plate, cast, consents, keys, identity)
     work = _manifest(config, job, plate, faceset, cast)
     whole = _signed(config, work, cast.consent_inputs(consents))
-    output = output_for(config.output)
+    output = output_for(config.output, job.encoding)
     if output.signs_parts:
         work = replace(whole, settings={**whole.settings, "signer": identity.fingerprint})
     else:  # parts have fingerprints of what may change from one to the other
@@ -192,14 +196,16 @@ def merge(config: MergeConfig, reporter: Reporter, swapper: FaceSwapper | None =
             inputs={name: record for name, record in work.inputs.items() if name != "faces"},
             settings={name: value for name, value in work.settings.items() if name not in _PER_FRAME},
         )
-    parts = Parts(config.parts_folder, output.part_suffix)
+    beside = Beside(config.beside(), job)
+    parts = Parts(config.parts_folder, output.part_suffix, beside)
     if not config.force:
-        if done := _already_done(config, whole, before, reporter):
+        if done := _already_done(config, whole, before, beside, reporter):
             if not config.keep_parts:
                 parts.remove()  # a kill may have left some of it
             return done
         if not parts.is_complete(work):
             checks.refuse_foreign(config.output, before)
+            beside.refuse_foreign(before.results.get("extras", {}) if before else {})
     with parts.locked():
         records = _render(config, job, faceset, (cast, opener), keys, parts, work, reporter)
         return _finish(config, job, parts, records, (work, whole), reporter)
@@ -221,28 +227,20 @@ def _job(
         sha256=plate["sha256"],
         path=config.video if is_video else None,
     )
-    claim = Claim(
-        plate=own,
-        consent=next(iter(consents.values())),
-        model=str(cast.info.get("model", "")),
-        steps=int(cast.info.get("steps", 0)),
-        preset=str(cast.info.get("preset", "")),
-        frames_swapped=0,
+    claim = cast.claim(
+        own,
+        consents,
         label=config.label,
-        label_text=_label_text(config, cast),
-        sources=cast.sources(config.src_videos),
         use=config.use,
-        is_preview=cast.is_preview,
+        src_videos=config.src_videos,
         settings=_settings(config, info, keys),
-        others=cast.others(consents),
     )
     return Job(
         plate=config.video,
         info=info,
         claim=claim,
         identity=identity,
-        crf=config.crf,
-        encoder_preset=config.encoder_preset,
+        encoding=config.chosen(config.output, info),
         has_sound=is_video and config.range is None,
     )
 
@@ -255,7 +253,7 @@ def _settings(config: MergeConfig, info: VideoInfo, keys: Keys) -> dict[str, Any
     if config.keys is not None:
         start, stop = parse_range(config.range)
         settings["keys"] = keys.fingerprint(range(start, stop or max(info.num_frames, start + 1)), config)
-    settings |= output_for(config.output).settings(config.crf, config.encoder_preset)
+    settings |= output_for(config.output).settings(config.chosen(config.output, info))
     return settings | ({"fps": str(info.fps)} if is_sequence(config.video) else {})
 
 
@@ -280,7 +278,7 @@ def _signed(config: MergeConfig, manifest: Manifest, consents: Mapping[str, dict
 
 
 def _already_done(
-    config: MergeConfig, manifest: Manifest, before: Manifest | None, reporter: Reporter
+    config: MergeConfig, manifest: Manifest, before: Manifest | None, beside: Beside, reporter: Reporter
 ) -> MergeResult | None:
     content = output_for(config.output).content()
     if before is None or not before.complete or content is None:
@@ -289,7 +287,7 @@ def _already_done(
     if changes:
         reporter.note(f"'{config.output}' was merged otherwise ({'; '.join(changes)}): merging it again.")
         return None
-    if content != before.output.get("sha256"):
+    if content != before.output.get("sha256") or not beside.are_as(before.results.get("extras", {})):
         return None
     reporter.note(f"Nothing to do: '{config.output}' is complete.")
     return MergeResult(video=config.output, was_done=True, **before.results)
@@ -331,12 +329,6 @@ def _first_time(config: MergeConfig, job: Job, start: int) -> Fraction:
         return next((frame.pts for frame in reader), Fraction(0))
 
 
-def _label_text(config: MergeConfig, cast: Cast) -> str | None:
-    """The words of the visible label; None for the style's own."""
-    is_changed = cast.is_preview and config.label != "none"
-    return f"{wording(config.label)} (PREVIEW)" if is_changed else None
-
-
 def _finish(
     config: MergeConfig,
     job: Job,
@@ -359,11 +351,13 @@ def _finish(
     work.complete = True
     work.save(parts.folder)
     check(reporter)
-    checks.remove_torn(config.place)
-    told = {item.name: getattr(result, item.name) for item in fields(result) if item.name not in ("video", "was_done")}
-    whole.results = dict(plain(told))
+    for place in (config.place, *(extra.place for extra in parts.beside.extras)):
+        checks.remove_torn(place)
     claim = replace(claim, frames_swapped=result.swapped, frames_not_swapped=result.not_swapped)
     made = [parts.path(record.number) for record in records if record.frames]
+    result = replace(result, extras=parts.beside.deliver(claim, made, reporter))
+    told = {item.name: getattr(result, item.name) for item in fields(result) if item.name not in ("video", "was_done")}
+    whole.results = dict(plain(told))
     output_for(config.output).deliver(job, claim, made, whole, reporter)
     if not config.keep_parts:
         parts.remove()

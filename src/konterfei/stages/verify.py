@@ -12,6 +12,7 @@ from konterfei.provenance.verdict import SequenceVerification, Verification
 from konterfei.provenance.verification import read_roots, verify_pictures
 from konterfei.provenance.verification import verify as verify_file
 from konterfei.reporting import Reporter
+from konterfei.turnover import is_package, verify_package
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +20,8 @@ class VerifyConfig:
     """Say what was changed in a video, by what, and whether it was altered since."""
 
     video: Path
-    """The file to look at; or a folder or pattern (shot.%06d.png) of pictures, each of which is looked at."""
+    """The file to look at; or a folder or pattern (shot.%06d.png) of pictures, each of which is looked at; or a package
+    for compositors (OUT.turnover)."""
     consent: Path | None = None
     """Consent record: also check that it is the very one named in the video."""
     trust: Path | None = None
@@ -37,13 +39,14 @@ def verify(config: VerifyConfig, reporter: Reporter) -> Verification | SequenceV
     if config.consent is not None and not config.consent.is_file():
         raise ConsentError(f"--consent '{config.consent}' is not a file. Give the consent record to compare with.")
     digest = sha256(config.consent) if config.consent is not None else ""
-    if is_sequence(config.video):
+    if is_sequence(config.video) and not is_package(config.video):
         found = verify_pictures(config.video, trust, reporter)
         if digest:
             found = replace(found, pictures=tuple(_compared(p, config.consent, digest) for p in found.pictures))
         verdict: Verification | SequenceVerification = found
     else:
-        one = verify_file(config.video, trust, reporter)
+        verdict_on = verify_package if config.video.is_dir() else verify_file
+        one = verdict_on(config.video, trust, reporter)
         verdict = _compared(one, config.consent, digest) if digest else one
     if digest and verdict.consent_fits:
         reporter.note(f"'{config.consent}' is the consent record named there.")

@@ -118,6 +118,12 @@ def test_hold_stays_and_jumps_at_the_key_as_names_do():
     assert [keys.at(f, BASE).mask for f in (0, 10, 19, 20, 21)] == ["hull", "hull", "hull", "full", "full"]
 
 
+def test_what_may_be_unset_is_unset_by_an_empty_text():
+    keys = keys_of('[settings]\ndfl_exact = "defaults"\n[[shots]]\nfrom = 3\nto = 5\ndfl_exact = ""')
+    assert [keys.at(frame, BASE).dfl_exact for frame in (2, 3, 5)] == ["defaults", None, "defaults"]
+    assert keys_of('[settings]\nmode = "raw-predict"').at(0, BASE).is_square
+
+
 def test_timecodes_need_the_rate_of_the_plate():
     text = '[[keys]]\nframe = "00:01:05:10"\nerode = 0.1\n[[keys]]\nframe = 0\nerode = 0.0'
     assert keys_of(text, Fraction(25)).plate.keys["erode"][1].frame == 65 * 25 + 10
@@ -176,6 +182,7 @@ def test_the_largest_value_counts_keys_and_shots_and_faces():
         ("[[faces]]\nperson = 1\nmorph = 2", r"line 3: morph is 2"),
         ("[[faces]]\nperson = 1\nswap = false\nmorph = 1.0", r"line 3: a face that is not swapped"),
         ("[[faces]]\nperson = 1\nerode = 0.1", r"line 3: 'erode' is a control: it stands below a line \[faces.sett"),
+        ('[[keys]]\nframe = 1\nmode = "raw-predict"', r"line 3: mode = 'raw-predict' makes pictures of another size"),
         ("[settings\nerode = 0.1", r"line 1: .*double quotes"),
         ("[settings]\nerode = 0,1", r"line 2: .*point"),
     ],
@@ -187,7 +194,7 @@ def test_what_makes_no_sense_is_told_with_line_and_remedy(text, said):
 
 
 def test_a_missing_or_unreadable_file(tmp_path):
-    with pytest.raises(ConfigError, match="konterfei keys new"):
+    with pytest.raises(ConfigError, match=r"konterfei keys .* --new"):
         Keys.load(tmp_path / "merge.toml")
     (tmp_path / "merge.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match="UTF-8"):
