@@ -205,9 +205,6 @@ class Converter:
             self.flat.add(output)
 
 
-
-
-
 def main(source: Path, target: Path) -> None:
     """Convert one file."""
     target.write_bytes(Converter(source.read_bytes()).convert().SerializeToString(deterministic=True))

@@ -6,6 +6,7 @@ faces.py      what is known of a face on its way
 frame.py      one frame: cut, mask, colour, mode
 placing.py    crops at other sizes, and as they lie in the frame
 motion.py     how a face moves
+occlusion.py  what lies in front of it
 colors.py     colour statistics along a track, without flicker
 keys.py       settings that change over frames, and from face to face (a merge.toml: keys_file.py, layers.py)
 """
@@ -13,9 +14,10 @@ keys.py       settings that change over frames, and from face to face (a merge.t
 from konterfei.compositing.colors import FaceColors, reach_frames, smooth_colors
 from konterfei.compositing.dfl_settings import DflSettings
 from konterfei.compositing.faces import Layer, Merged, Segmenter, Swapped, cut_face, segment
-from konterfei.compositing.frame import merge_frame, merge_layers, prepare, touched, untouched
+from konterfei.compositing.frame import blend_mask, merge_frame, merge_layers, prepare, touched, untouched
 from konterfei.compositing.keys import Keys
 from konterfei.compositing.motion import motion_of
+from konterfei.compositing.occlusion import close_gaps, uncover
 from konterfei.compositing.settings import MergeSettings
 
 __all__ = [
@@ -27,6 +29,8 @@ __all__ = [
     "Merged",
     "Segmenter",
     "Swapped",
+    "blend_mask",
+    "close_gaps",
     "cut_face",
     "merge_frame",
     "merge_layers",
@@ -36,5 +40,6 @@ __all__ = [
     "segment",
     "smooth_colors",
     "touched",
+    "uncover",
     "untouched",
 ]

@@ -56,8 +56,8 @@ def prepare(face: Face, swapped: Swapped, settings: MergeSettings, time_s: float
     """
     if settings.dfl is not None:  # makes its own of both
         return swapped
-    alpha = _alpha(face, swapped, settings)
-    weights = skin_weights(swapped.both, swapped.crop.crop_from_frame @ face.landmarks)
+    alpha = blend_mask(face, swapped, settings)
+    weights = skin_weights(swapped.bare, swapped.crop.crop_from_frame @ face.landmarks)
     transfer: ColorTransfer = COLOR_TRANSFERS.load(settings.color)
     colors = FaceColors(
         transfer.statistics(swapped.image, weights),
@@ -246,7 +246,7 @@ def _worsened(frame: Array, region: Region, settings: MergeSettings) -> Array:
     return worse[region]
 
 
-def _alpha(face: Face, swapped: Swapped, settings: MergeSettings) -> Array:
+def blend_mask(face: Face, swapped: Swapped, settings: MergeSettings) -> Array:
     """The mask to blend with: what counts as face, drawn inwards, softened, 0 at the crop's rim. [W, W] float32"""
     size = max(MASK_SIZE, swapped.crop.size)
     crop = place(swapped.crop, size, 1.0)
@@ -261,6 +261,7 @@ def _alpha(face: Face, swapped: Swapped, settings: MergeSettings) -> Array:
         "plate": swapped.mask_of_plate,
         "seg_drawn": swapped.seg_mask,
         "seg_plate": swapped.seg_plate_mask,
+        **swapped.fronts,
     }
     mask = masker(face, crop, Masks(**{name: rescale(known[name], size) for name in masker.needs}))  # type: ignore[arg-type]
     rim = round(_RIM * size)

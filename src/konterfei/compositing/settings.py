@@ -11,6 +11,7 @@ from konterfei.compositing.dfl_settings import DflSettings
 from konterfei.errors import ConfigError, UnknownNameError
 from konterfei.maskers import MASKERS
 from konterfei.merge_modes import MERGE_MODES
+from konterfei.occluders import OCCLUDERS
 
 Sharpener = Literal["gaussian", "box"]
 _RANGES: Final = {
@@ -101,6 +102,11 @@ class MergeSettings:
         if self.dfl is not None:
             return self.dfl.needs_segmenter
         return bool(MASKERS.load(self.mask).needs_segmenter)
+
+    @property
+    def occluders(self) -> tuple[str, ...]:
+        """What has to be looked for in front of the faces, by the names of `OCCLUDERS`."""
+        return () if self.dfl is not None else tuple(n for n in MASKERS.load(self.mask).needs if n in OCCLUDERS)
 
     @property
     def needs_motion(self) -> bool:

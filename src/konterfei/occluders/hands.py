@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from konterfei.occluders.hand_networks import LITTLE, MIDDLE, WRIST, Hand
+from konterfei.geometry import Crop, Similarity
+from konterfei.imaging import to_uint8
+from konterfei.occluders import View
+from konterfei.occluders.hand_networks import LITTLE, MIDDLE, WRIST, Hand, HandFinder
 
 Array = NDArray[Any]
 
@@ -36,6 +38,43 @@ _NEAR: Final = 0.09
 """How far off colours are compared, as a fraction of the crop's side."""
 _NOISE: Final = 5.0
 """Differences of colour (CIE Lab) below this count for little."""
+_AROUND: Final = 3.0
+"""Side of the square that hands are looked for in, in faces."""
+_VIEW: Final = 384
+"""Side of that square, px."""
+_SMALLEST: Final = 0.3
+"""Palms shorter than this, in faces, are none: ears, collars. A palm is half as long as a face or longer, and one that
+points at the camera rarely looks shorter than half of that."""
+
+
+class Hands:
+    """Hands, by MediaPipe's networks.
+
+    Args:
+        threads: threads of the runtime, 0 = its choice.
+    """
+
+    needs_rebuilt: ClassVar[bool] = False
+
+    def __init__(self, threads: int = 0) -> None:
+        self._finder = HandFinder(threads)
+
+    def find(self, view: View) -> Array:  # noqa: D102
+        points = view.crop.crop_from_frame @ view.face.landmarks
+        low, high = points.min(axis=0), points.max(axis=0)
+        face = float((high - low).max())
+        zoom = _VIEW / (_AROUND * face)
+        view_from_crop = Similarity.of(zoom, 0.0, tuple(_VIEW / 2 - zoom * (low + high) / 2))
+        wide = Crop(view.crop.face_type, _VIEW, view_from_crop @ view.crop.crop_from_frame)
+        crop_from_view = view_from_crop.inverse()
+        hands = [
+            Hand(crop_from_view @ hand.points, hand.presence)
+            for hand in self._finder.find(to_uint8(wide.cut(view.frame)))
+        ]
+        hands = [hand for hand in hands if hand.palm >= _SMALLEST * face]
+        if not hands:
+            return np.zeros((view.crop.size, view.crop.size), np.float32)
+        return hand_mask(to_uint8(view.crop.cut(view.frame)), hands)
 
 
 def hand_mask(image: Array, hands: Sequence[Hand]) -> Array:
@@ -88,7 +127,7 @@ def _distance(points: Array, palm: float) -> Array:
 def _by_color(image: Array, far: Array) -> Array:
     """What is hand, from a picture and the distance from the bones. [N, N] float32 in [0, 1]"""
     lab = cv2.cvtColor(image.astype(np.float32) / np.float32(255), cv2.COLOR_RGB2LAB)
-    lab *= np.float32([0.6, 1, 1])  # shade says less than hue
+    lab *= np.array([0.6, 1, 1], np.float32)  # shade says less than hue
     prior = np.clip((1 - far) / (1 - _SURE), -4, 1)
     hand = _near(lab, (far <= _SURE).astype(np.float32))
     other = _near(lab, (far >= _REACH).astype(np.float32))

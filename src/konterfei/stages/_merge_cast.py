@@ -14,6 +14,7 @@ from typing import Any
 from konterfei.compositing.keys import Keys, Who
 from konterfei.errors import ConfigError, ConsentError, NoFacesError
 from konterfei.io.faceset import FaceRecord, Faceset
+from konterfei.occluders import OCCLUDERS, Occluder
 from konterfei.provenance.consent import Consent, require
 from konterfei.provenance.credentials import Claim, FaceClaim, Material
 from konterfei.provenance.label import wording
@@ -104,6 +105,7 @@ class Cast:
         self.segmenter = None if path is None else checks.open_segmenter(path, opener.device, reporter)
         self._swappers: dict[Role, FaceSwapper] = {} if opener.swapper is None else {opener.main: opener.swapper}
         self._swappers |= loaded or {}
+        self._occluders: dict[str, Occluder] = {}
 
     def recast(self, opener: CastOpener) -> Cast:
         """Another cast, with the models that are open already."""
@@ -115,6 +117,12 @@ class Cast:
         """The model that draws this face; None = it stays as it is."""
         role = self._roles.get((record.face.track, record.face.person))
         return None if role is None else self._swapper(role)
+
+    def occluder(self, name: str) -> Occluder:
+        """That of `OCCLUDERS`, opened once."""
+        if name not in self._occluders:
+            self._occluders[name] = OCCLUDERS.load(name)(self._opener.threads)
+        return self._occluders[name]
 
     @property
     def info(self) -> Mapping[str, Any]:

@@ -22,6 +22,8 @@ from konterfei.compositing import (
     MergeSettings,
     Segmenter,
     Swapped,
+    blend_mask,
+    close_gaps,
     cut_face,
     merge_layers,
     motion_of,
@@ -29,12 +31,14 @@ from konterfei.compositing import (
     segment,
     smooth_colors,
     touched,
+    uncover,
     untouched,
 )
 from konterfei.errors import ConfigError, FacesetError, KonterfeiError
 from konterfei.geometry import Crop, FaceType
 from konterfei.io.faceset import FaceRecord
 from konterfei.io.video import Frame
+from konterfei.occluders import Occluder
 
 Array = NDArray[Any]
 
@@ -58,6 +62,9 @@ class FaceSwapper(Protocol):
         [N, S, S]; float32 in [0, 1].
         """
 
+    def redraw(self, images: Array) -> Array:
+        """The same faces drawn as themselves. [N, S, S, 3] float32 in [0, 1]"""
+
 
 class Cast(Protocol):
     """Who draws whom; `_merge_cast.Cast` is one."""
@@ -66,6 +73,9 @@ class Cast(Protocol):
 
     def swapper_for(self, record: FaceRecord) -> FaceSwapper | None:
         """The model that draws this face; None = it stays as it is."""
+
+    def occluder(self, name: str) -> Occluder:
+        """That of `OCCLUDERS`, opened once."""
 
 
 @dataclass(kw_only=True)
@@ -150,7 +160,7 @@ def draw(
 
     def finish(item: Item, record: FaceRecord, raw: Swapped) -> Swapped:
         own = settings_at(item.frame.index, record)
-        raw = _seen(item, record, replace(raw, settings=own), faces_at, cast.segmenter)
+        raw = _seen(item, record, replace(raw, settings=own), faces_at, cast)
         return prepare(record.face, raw, own, float(item.frame.pts))
 
     for frame in frames:
@@ -190,17 +200,23 @@ def _seen(
     record: FaceRecord,
     raw: Swapped,
     faces_at: Callable[[int], list[FaceRecord]],
-    segmenter: Segmenter | None,
+    cast: Cast,
 ) -> Swapped:
-    """`raw` with what its settings need besides: its motion, and the segmenter's masks."""
+    """`raw` with what its settings need besides: its motion, the segmenter's masks, what lies in front of it."""
     settings = raw.settings or item.settings
     if settings.needs_motion:
         beside = [[r.face for r in faces_at(item.frame.index + step)] for step in (-1, 1)]
         of_track = [[face for face in faces if face.track == record.face.track] for faces in beside]
         before, after = (faces[0] if len(faces) == 1 else None for faces in of_track)
         raw = replace(raw, motion=motion_of(record.face, before, after))
-    if settings.needs_segmenter and segmenter is not None:
-        raw = segment(item.frame.image, raw, segmenter)
+    if settings.needs_segmenter and cast.segmenter is not None:
+        raw = segment(item.frame.image, raw, cast.segmenter)
+    if settings.occluders:
+        occluders = {name: cast.occluder(name) for name in settings.occluders}
+        rebuilt, swapper = None, cast.swapper_for(record)
+        if swapper is not None and any(occluder.needs_rebuilt for occluder in occluders.values()):
+            rebuilt = swapper.redraw(raw.aligned[None])[0]
+        raw = uncover(item.frame.image, record.face, raw, occluders, rebuilt)
     return raw
 
 
@@ -265,12 +281,26 @@ def steady(items: Iterable[Item], reach: int, wanted: range) -> Iterator[Item]:
 def _steadied(item: Item, around: list[Item]) -> Item:
     colors = [s.colors for other in around for s in other.swapped if s.colors is not None]
     swapped = []
-    for one in item.swapped:
+    for record, one in zip(item.records, item.swapped, strict=True):
+        one = _without_gaps(item, record, one, around)
         if one.colors is not None:
             sigma_s = (one.settings or item.settings).color_smoothing
             one = replace(one, colors=smooth_colors(one.colors, colors, sigma_s))
         swapped.append(one)
     return replace(item, swapped=swapped)
+
+
+def _without_gaps(item: Item, record: FaceRecord, one: Swapped, around: list[Item]) -> Swapped:
+    """A prepared face; what was seen in front of it in the frames before and after is there in between as well."""
+    beside: dict[int, list[Swapped]] = {-1: [], 1: []}
+    for other in around:
+        same = beside.get(other.frame.index - item.frame.index, [])
+        same += [s for r, s in zip(other.records, other.swapped, strict=True) if r.face.track == record.face.track]
+    before, after = (same[0] if len(same) == 1 else None for same in beside.values())
+    closed = close_gaps(one, before, after)
+    if closed is one:
+        return one
+    return replace(closed, alpha=blend_mask(record.face, closed, one.settings or item.settings))
 
 
 def composite(item: Item, size: tuple[int, int]) -> tuple[Merged, str, int, bool]:
