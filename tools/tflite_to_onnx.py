@@ -132,9 +132,12 @@ class Converter:
         self.finish(result, output, options.FusedActivationFunction())
 
     def _prelu(self, operator: Any, inputs: list[int], output: int) -> None:
+        """As the part above zero and slope times the part below, which is the same and faster."""
         slope = self.tensor(inputs[1])
         assert slope is not None
-        self.finish(self.add("PRelu", [self.name(inputs[0]), self.constant(slope.reshape(-1, 1, 1))]), output)
+        name, zero = self.name(inputs[0]), self.constant(np.float32(0))
+        below = self.add("Mul", [self.add("Min", [name, zero]), self.constant(slope.reshape(-1, 1, 1))])
+        self.finish(self.add("Add", [self.add("Relu", [name]), below]), output)
 
     def _add(self, operator: Any, inputs: list[int], output: int) -> None:
         activation = self.options(operator, tflite.AddOptions).FusedActivationFunction()

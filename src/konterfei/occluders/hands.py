@@ -30,9 +30,10 @@ _FINGER: Final = 0.105
 """Half of a finger's width, in lengths of the palm."""
 _ARM: Final = (1.2, 0.27)
 """How far the arm is followed beyond the wrist, and half of its width there, in lengths of the palm."""
-_SURE, _REACH = 0.55, 1.5
-"""Half widths, in those above, within which all is hand, and beyond which nothing is."""
-_SIDE: Final = 128
+_SURE, _WIDE, _REACH = 0.55, 1.15, 1.7
+"""Half widths, in those above: within the first all is hand, beyond the last nothing is, and where colours are alike
+it ends at the second, for a mask that is a little wide is seen less than one that leaves a rim of hand out."""
+_SIDE: Final = 96
 """Side at which hand and face are told apart by colour, px."""
 _NEAR: Final = 0.09
 """How far off colours are compared, as a fraction of the crop's side."""
@@ -91,6 +92,7 @@ def hand_mask(image: Array, hands: Sequence[Hand]) -> Array:
         [S, S] float32 in [0, 1], 1 = hand
     """
     size = image.shape[0]
+    hands = [hand for hand in hands if _is_near(hand, size)]
     if not hands:
         return np.zeros((size, size), np.float32)
     zoom = _SIDE / size
@@ -102,6 +104,12 @@ def hand_mask(image: Array, hands: Sequence[Hand]) -> Array:
         return np.zeros((size, size), np.float32)
     soft = cv2.resize(_by_color(small, far), (size, size), interpolation=cv2.INTER_CUBIC)
     return np.clip(soft, 0, 1)
+
+
+def _is_near(hand: Hand, size: int) -> bool:
+    """Whether some of a hand may be seen in the square from 0 to `size`."""
+    margin = 0.5 * hand.palm
+    return bool(((hand.points > -margin) & (hand.points < size + margin)).all(axis=1).any())
 
 
 def _distance(points: Array, palm: float) -> Array:
@@ -128,7 +136,7 @@ def _by_color(image: Array, far: Array) -> Array:
     """What is hand, from a picture and the distance from the bones. [N, N] float32 in [0, 1]"""
     lab = cv2.cvtColor(image.astype(np.float32) / np.float32(255), cv2.COLOR_RGB2LAB)
     lab *= np.array([0.6, 1, 1], np.float32)  # shade says less than hue
-    prior = np.clip((1 - far) / (1 - _SURE), -4, 1)
+    prior = np.clip((_WIDE - far) / (_WIDE - _SURE), -4, 1)
     hand = _near(lab, (far <= _SURE).astype(np.float32))
     other = _near(lab, (far >= _REACH).astype(np.float32))
     to_hand, to_other = (((lab - mean) ** 2).sum(axis=-1) for mean in (hand, other))

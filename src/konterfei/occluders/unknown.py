@@ -17,7 +17,7 @@ _BLUR: Final = 0.012
 """Standard deviation that differences are softened by, in crops: grain and fine texture always differ."""
 _CHROMA: Final = 1.25
 """How much more a difference of hue counts than one of light, which changes with every shadow."""
-_LEAST: Final = 12.0
+_LEAST: Final = 14.0
 """Difference (CIE Lab) that something begins with, where the model knows the face well."""
 _TIMES: Final = 7.0
 """The same in multiples of what is usual in this face: a model in training misses much everywhere."""

@@ -144,8 +144,8 @@ _RECORDS = (
     WeightsRecord(
         name="palm",
         file="palm.onnx",
-        sha256="22e30480edc083a0cdb90efdc66c24d653268b061bb43da5c34842027f65b431",
-        size=2292320,
+        sha256="73c931c0ad37f8777d92b5b05ff779d14b1cd48b0c993dd7c7184b65028bfb22",
+        size=2294972,
         origin="PyPI mediapipe 0.10.21: mediapipe/modules/palm_detection/palm_detection_full.tflite",
         origin_sha256="1b14e9422c6ad006cde6581a46c8b90dd573c07ab7f3934b5589e7cea3f89a54",
         upstream="Google MediaPipe, palm detection model, full",
