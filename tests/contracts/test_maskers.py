@@ -96,8 +96,8 @@ def test_the_mask_modes_of_deepfacelab_are_what_their_names_say(face, crop, mask
         "xseg": seg_prd * seg_dst,
         "learned_xseg": prd * dst * seg_prd * seg_dst,
         "learned_hull": prd * dst * hull,
-        "without_hands": prd * dst * hull * (1 - masks.hands),
-        "visible": prd * dst * hull * (1 - masks.hands) * (1 - masks.unknown),
+        "visible": prd * dst * hull * (1 - masks.hands),
+        "visible_known": prd * dst * hull * (1 - masks.hands) * (1 - masks.unknown),
     }
     assert set(expected) == set(MASKERS)
     for name, mask in expected.items():

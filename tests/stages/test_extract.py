@@ -489,7 +489,7 @@ def test_lost_frames_part_a_track(tmp_path, monkeypatch):
     clip = write_clip(tmp_path / "holes.mp4", scene(30))
     import konterfei.stages.extract as stage
 
-    whole = stage.open_frames
+    whole = stage.plate_reader
 
     class Holed:
         def __init__(self, *args, **kwargs):
@@ -503,7 +503,7 @@ def test_lost_frames_part_a_track(tmp_path, monkeypatch):
         def close(self):
             self.reader.close()
 
-    monkeypatch.setattr(stage, "open_frames", Holed)
+    monkeypatch.setattr(stage, "plate_reader", Holed)
     recorder = Recorder()
     result = run(clip, tmp_path / "faces", recorder)
     assert (result.num_faces, result.num_lost) == (28, 2)

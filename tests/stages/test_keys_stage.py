@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from merge_material import face, make_faces, make_plate
 
 from konterfei.cli import main
 from konterfei.compositing import Keys, MergeSettings
@@ -53,6 +54,19 @@ def test_the_settings_of_a_frame(tmp_path):
     assert any(re.match(r"sharpen +1\.5", line) for line in run(path, frame=10, person=1, fps="20").lines)
     with pytest.raises(ConfigError, match="rate of the plate is not known"):
         run(path, frame=10)
+
+
+def test_who_is_in_a_faceset_and_what_each_is_swapped_with(tmp_path):
+    plate = make_plate(tmp_path / "plate.mp4", frames=6, sound=False)
+    both = [*((i, face(i).with_(person=0)) for i in range(6)), (4, face(4, x=30, track=1).with_(person=1))]
+    make_faces(tmp_path / "faces", plate, frames=(), more=both)
+    path = tmp_path / "merge.toml"
+    path.write_text('[[faces]]\nperson = 1\nmodel = "bea"\nconsent = "bea.toml"')
+    told = run(path, faces=tmp_path / "faces").lines
+    assert "  track 0 of person 0, frames 0 to 5 (6 faces): swapped with the model of the command line" in told
+    assert told[-1] == f"  track 1 of person 1, frames 4 to 4 (1 faces): swapped with '{tmp_path / 'bea'}'"
+    path.write_text("[[faces]]\ntrack = 1\nswap = false")
+    assert run(path, faces=tmp_path / "faces").lines[-1].endswith("left as it is")
 
 
 def test_what_makes_no_sense_is_refused(tmp_path, capsys):

@@ -237,7 +237,7 @@ def test_several_processes_stop_when_asked(place, config):
 
 
 def test_kept_parts_are_made_anew_only_where_something_changed(place, config):
-    config = dataclasses.replace(config, keep_parts=True, color_smoothing=0.0)
+    config = dataclasses.replace(config, keep_parts=True, color_smoothing=0.0, steady=0.0)
     merge(config, Silent(), Painter())
     before = decode(config.output)[0]
     names = Faceset.open(config.faces).names()

@@ -9,12 +9,14 @@ from merge_material import FRAMES, Painter, config_for, decode, face, make_conse
 
 from konterfei.errors import ConfigError, ConsentError, NoFacesError
 from konterfei.geometry import FaceType
+from konterfei.io.faceset import Faceset
 from konterfei.io.images import read_image
 from konterfei.io.manifest import Manifest
 from konterfei.provenance.consent import Consent
 from konterfei.provenance.verification import verify
 from konterfei.reporting import Recorder, Silent
 from konterfei.stages import _merge_checks
+from konterfei.stages._train_records import warn_of_oddities
 from konterfei.stages.merge import merge
 from konterfei.stages.verify import VerifyConfig
 from konterfei.stages.verify import verify as verify_stage
@@ -143,6 +145,17 @@ def test_each_person_is_drawn_by_a_model_of_their_own(place, config, opened):
     assert {"model", "model of person 1", "consent", "consent of person 1"} <= set(inputs)
 
 
+def test_to_learn_from_several_people_is_warned_of(place):
+    recorder, two = Recorder(), Faceset.open(place / "faces")
+    warn_of_oddities(two, two, False, recorder)
+    assert len(recorder.warnings) == 2 and "holds 2 people" in recorder.warnings[0]
+    for name in [record.name for record in two.records() if record.face.person]:
+        (place / "faces" / name).unlink()
+    one, recorder = Faceset.open(place / "faces"), Recorder()
+    warn_of_oddities(one, one, False, recorder)
+    assert recorder.warnings == []
+
+
 def test_a_person_may_be_left_as_they_are(place, config):
     left = keyed(config, "[[faces]]\nperson = 1\nswap = false")
     result = merge(left, Silent(), Painter())
@@ -197,7 +210,9 @@ def test_another_comment_is_nothing_to_do_and_another_value_is(place, config):
 
 
 def test_a_changed_key_makes_only_its_parts_anew(place, config):
-    config = dataclasses.replace(config, output=place / "out.mp4", range=None, keep_parts=True, color_smoothing=0.0)
+    config = dataclasses.replace(
+        config, output=place / "out.mp4", range=None, keep_parts=True, color_smoothing=0.0, steady=0.0
+    )
     text = "[[keys]]\nframe = 14\nerode = 0.1\n[[keys]]\nframe = 20\nerode = 0.0\n"
     merge(keyed(config, text + "[[shots]]\nfrom = 23\nto = 27\nfeather = 0.1"), Silent(), Painter())
     before, painter, recorder = decode(config.output)[0], Painter(), Recorder()

@@ -7,7 +7,9 @@ import shutil
 import signal
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import merge_material
 import numpy as np
@@ -36,6 +38,8 @@ from konterfei.provenance.label import label_region
 from konterfei.provenance.verification import verify
 from konterfei.reporting import Recorder, Silent
 from konterfei.stages._merge_extras import EXTRAS
+from konterfei.stages._merge_output import Drawn
+from konterfei.stages._merge_review import SideBySide
 from konterfei.stages.merge import MergeConfig, merge
 from konterfei.stages.verify import VerifyConfig
 from konterfei.stages.verify import verify as verify_stage
@@ -124,6 +128,20 @@ def test_side_by_side_shows_plate_and_labelled_result(made):
     assert np.abs(pairs[:, rows, right].astype(int) - frames[:, rows, columns]).mean() < 4
     sound = sound_packets(beside(config, "side-by-side.mp4"))
     assert sound == sound_packets(config.output)
+
+
+@pytest.mark.parametrize(
+    ("plate", "pair"),
+    [((1920, 1080), (3840, 1080)), ((2048, 858), (4096, 858)), ((3840, 2160), (3840, 1080)), ((641, 361), (1280, 360))],
+)
+def test_a_pair_is_even_and_not_too_wide(plate, pair):
+    info = SimpleNamespace(width=plate[0], height=plate[1])
+    video = SideBySide(Path("out.mp4"), "side-by-side")
+    assert video.size(info) == pair
+    black = np.zeros((plate[1], plate[0], 3), np.uint8)
+    shown = video.picture(Drawn(0, black + 200, Fraction(0), None, "swapped", black), SimpleNamespace(info=info))
+    assert shown.shape == (pair[1], pair[0], 3)
+    assert (shown[:, : pair[0] // 2] == 0).all() and (shown[:, pair[0] // 2 :] == 200).all()
 
 
 def test_of_a_deep_plate_every_player_shows_the_reviews(tmp_path):
@@ -229,7 +247,7 @@ def test_run_again_it_does_nothing_and_makes_what_is_gone(config):
 
 
 def test_a_part_without_its_extra_is_made_again(config):
-    config = dataclasses.replace(config, keep_parts=True, color_smoothing=0.0)
+    config = dataclasses.replace(config, keep_parts=True, color_smoothing=0.0, steady=0.0)
     merge(config, Silent(), Painter())
     wanted = {name: decode(beside(config, f"{name}.mp4"))[0] for name in ("mask", "side-by-side", "wipe")}
     parts = config.parts_folder

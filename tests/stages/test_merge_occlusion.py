@@ -88,14 +88,14 @@ def painted_over(frames, index):
 
 
 def test_the_hand_stays_in_every_frame(merged):
-    over, kept = merged("over", mask="learned_hull"), merged("kept", mask="without_hands")
+    over, kept = merged("over", mask="learned_hull"), merged("kept", mask="visible")
     for index in HAND:
         assert painted_over(over, index) > 0.5
         assert painted_over(kept, index) < 0.05
 
 
 def test_the_models_own_picture_is_asked_for_where_the_mask_needs_it(merged):
-    seen = merged("seen", mask="visible")
+    seen = merged("seen", mask="visible_known")
     assert all(painted_over(seen, index) < 0.05 for index in HAND)
 
 
@@ -108,7 +108,7 @@ def test_a_hand_that_is_missed_in_one_frame_does_not_flash(merged, monkeypatch):
         return found * 0 if np.array_equal(view.frame, missed) else found
 
     monkeypatch.setattr(Hands, "find", blink)
-    whole = merged("whole", mask="without_hands")
+    whole = merged("whole", mask="visible")
     assert painted_over(whole, MISSED) < 0.25
-    cut = merged("cut", mask="without_hands", part_frames=2)
+    cut = merged("cut", mask="visible", part_frames=2)
     assert np.array_equal(whole, cut)

@@ -110,6 +110,18 @@ def test_compare_puts_the_plate_beside_it(place):
     assert (both[:, WIDTH:] == alone.image).all() and (alone.image != plate).any()
 
 
+def test_names_stand_beside_the_faces_of_the_result(place):
+    config = config_of(place, frame=("9",))
+    preview(config, Silent(), Painter())
+    plain = read_image(config.output).astype(int)
+    preview(dataclasses.replace(config, names=True), Silent(), Painter())
+    change = np.abs(read_image(config.output) - plain).max(axis=2)
+    left, top, right, bottom = np.rint(face(9).box).astype(int)
+    assert (change[top : bottom + 1, left] > 20).all() and (change[top, left : right + 1] > 20).all()
+    assert change[top + 3 : bottom - 3, left + 3 : right - 3].max() == 0
+    assert verify(config.output).swap["frames_swapped"] == 1
+
+
 @pytest.mark.parametrize(("grid", "count"), [("color=none,rct,mkl", 4), ("erode=0,0.1", 3), ("match-masked", 3)])
 def test_a_grid_shows_every_choice_beside_the_plate(place, grid, count, monkeypatch):
     seen = {}
@@ -204,11 +216,11 @@ def test_another_setting_draws_nothing_anew_and_decodes_nothing(place, monkeypat
 
 
 def test_memory_has_a_bound_and_gives_the_same_with_little_of_it(place, monkeypatch):
-    looking = Preview(config_of(place), Silent(), Painter())
+    looking = Preview(config_of(place, steady=0.0), Silent(), Painter())
     usual = [looking.frame(index).image for index in range(5, 15)]
     monkeypatch.setattr(_preview_memory, "FRAME_BYTES", 1)
     monkeypatch.setattr(_preview_memory, "FACES", 1)
-    looking = Preview(config_of(place), Silent(), Painter())
+    looking = Preview(config_of(place, steady=0.0), Silent(), Painter())
     assert all((looking.frame(index).image == usual[index - 5]).all() for index in range(5, 15))
     assert len(looking._frames._frames) < FRAMES / 2
     (model,) = looking._memory._models.values()
@@ -261,7 +273,7 @@ def test_watching_looks_again_whenever_the_file_is_saved(place, monkeypatch):
     first, second, last = watcher.seen
     assert (first != second).any() and (first == last).all() and (read_image(config.output) == last).all()
     assert len(watcher.warnings) == 1 and "line 2" in watcher.warnings[0]
-    assert len(painter.batches) == 6  # for the first picture only: seventeen frames, three at a time
+    assert len(painter.batches) == 7  # for the first picture only: twenty-one frames, three at a time
     assert verify(config.output).untouched
 
 

@@ -8,6 +8,7 @@ placing.py    crops at other sizes, and as they lie in the frame
 motion.py     how a face moves
 occlusion.py  what lies in front of it
 colors.py     colour statistics along a track, without flicker
+steadying.py  drawn faces and masks along a track, without shimmer
 keys.py       settings that change over frames, and from face to face (a merge.toml: keys_file.py, layers.py)
 """
 
@@ -19,8 +20,10 @@ from konterfei.compositing.keys import Keys
 from konterfei.compositing.motion import motion_of
 from konterfei.compositing.occlusion import close_gaps, uncover
 from konterfei.compositing.settings import MergeSettings
+from konterfei.compositing.steadying import STEADY_REACH, smooth_along, steady_face
 
 __all__ = [
+    "STEADY_REACH",
     "DflSettings",
     "FaceColors",
     "Keys",
@@ -38,7 +41,9 @@ __all__ = [
     "prepare",
     "reach_frames",
     "segment",
+    "smooth_along",
     "smooth_colors",
+    "steady_face",
     "touched",
     "uncover",
     "untouched",

@@ -36,7 +36,7 @@ class Swapped:
         seg_mask: a segmenter's mask of the drawn face, from `segment`. [Q, Q] float32 in [0, 1]
         seg_plate_mask: and of the plate's face.
         fronts: what lies in front of the plate's face, by the names of `OCCLUDERS`, from `uncover`. Each [Q, Q] float32
-            in [0, 1]
+            in [0, 1]. What was not looked for is not in it, and counts as not there.
         motion: how the face moves in the frame, (x, y) pixels per frame; None = not known, no motion blur.
         alpha: the mask to blend with, from `prepare`; None = `merge_layers` makes it. [W, W] float32 in [0, 1]
         colors: measured by `prepare`, perhaps smoothed over time since; None = `merge_layers` measures them.

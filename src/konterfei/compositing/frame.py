@@ -33,6 +33,7 @@ from konterfei.imaging import (
 )
 from konterfei.maskers import MASKERS, Masker, Masks
 from konterfei.merge_modes import MERGE_MODES, Laid, MergeMode, Patch
+from konterfei.occluders import OCCLUDERS
 
 Array = NDArray[Any]
 
@@ -41,6 +42,7 @@ _RIM: Final = 0.04
 and a model knows least about the rim of what it was shown."""
 _STEEPEST: Final = 10.0
 """How much light may be added where the mask is faint: `laplacian_blend` fades over the outermost tenth of the ramp."""
+_NOTHING: Final = np.zeros((MASK_SIZE, MASK_SIZE), np.float32)
 _FAINT: Final = 1.0 / 512.0
 """Coverage that cannot change an 8-bit pixel, even from black to white."""
 
@@ -88,7 +90,6 @@ def merge_layers(frame: Array, faces: Sequence[Face], swapped: Sequence[Swapped]
         a new array of the frame's shape and kind, and the faces in it; in raw-predict, the drawn face itself, [S, S, 3]
 
     Raises:
-        ValueError: a mask that needs to know what lies in front, and faces that did not go through `uncover`.
         ConfigError: several faces in raw-predict; a mask that needs a segmenter, and no masks of one; settings of one
             face that are for whole frames.
     """
@@ -170,8 +171,9 @@ def _lay(face: Face, swapped: Swapped, frame: Array, merged: Array, region: Regi
             cover = project(_square(swapped), swapped.crop, settings.face_scale, region)
         if laid.light is not None:
             spread = project(laid.light * 0.5 + 0.5, swapped.crop, settings.face_scale, region)  # it keeps to [0, 1]
-            gain = np.minimum(1.0 / np.maximum(alpha, _FAINT), _STEEPEST)
-            cv2.accumulateProduct(cv2.addWeighted(spread, 2.0, spread, 0.0, -1.0), cv2.merge([gain, gain, gain]), over)
+            spread -= np.float32(0.5)
+            gain = np.minimum(2.0 / np.maximum(alpha, _FAINT), 2.0 * _STEEPEST)
+            cv2.accumulateProduct(spread, cv2.merge([gain, gain, gain]), over)
         merged[region] = _finished(merged, region, over, cover, settings)
     placed = place(swapped.crop, laid.image.shape[0], settings.face_scale)
     return Layer(face=face, swapped=swapped, region=region, alpha=alpha, image=laid.image, placed=placed)
@@ -262,10 +264,9 @@ def blend_mask(face: Face, swapped: Swapped, settings: MergeSettings) -> Array:
         "plate": swapped.mask_of_plate,
         "seg_drawn": swapped.seg_mask,
         "seg_plate": swapped.seg_plate_mask,
-        **swapped.fronts,
+        **{name: swapped.fronts.get(name, _NOTHING) for name in OCCLUDERS},
     }
-    given = {name: known.get(name) for name in masker.needs}
-    mask = masker(face, crop, Masks(**{name: rescale(m, size) for name, m in given.items() if m is not None}))
+    mask = masker(face, crop, Masks(**{name: rescale(known[name], size) for name in masker.needs}))  # type: ignore[arg-type]
     rim = round(_RIM * size)
     inside = np.zeros_like(mask)
     inside[rim:-rim, rim:-rim] = mask[rim:-rim, rim:-rim]

@@ -25,6 +25,7 @@ _RANGES: Final = {
     "plate_resolution": (0.01, 1.0),
     "palette": (0.0, 1.0),
     "color_smoothing": (0.0, 5.0),
+    "steady": (0.0, 3.0),
 }
 
 
@@ -34,9 +35,9 @@ class MergeSettings:
 
     mode: Annotated[str, MERGE_MODES] = "multiband"
     """How the face is laid into the frame. raw-predict makes the model's own square the picture [mode]."""
-    mask: Annotated[str, MASKERS] = "learned_hull"
-    """What counts as face: the model's masks, the hull of the landmarks, a segmenter's masks (--segmenter), products
-    of them, or the whole crop [mask_mode]."""
+    mask: Annotated[str, MASKERS] = "visible"
+    """What counts as face: what is visible of it; the model's masks, the hull of the landmarks, a segmenter's masks
+    (--segmenter), products of them, or the whole crop [mask_mode]."""
     color: Annotated[str, COLOR_TRANSFERS] = "rct"
     """Colour transfer from the plate's face to the swapped face [color_transfer_mode; -m is always on]."""
     erode: float = 0.0
@@ -73,6 +74,9 @@ class MergeSettings:
     whole frame]."""
     color_smoothing: float = 0.15
     """Standard deviation, in seconds, of the window that contrast is averaged over (0 = each frame alone)."""
+    steady: float = 1.0
+    """How much of what changes in the drawn face and its masks from frame to frame, and not on the plate, is taken for
+    shimmer: 0 = nothing, each frame stays as drawn, 1 = what is likely noise, 3 = fine expression too."""
     dfl_exact: str | None = None
     """Do what DeepFaceLab's merger does, with its quirks, for shots that must match old ones: its own settings as
     "name=value, name=value", the others at its defaults ("defaults" = all of them). Those above are then not used."""
@@ -88,8 +92,8 @@ class MergeSettings:
             if not (math.isfinite(value) and low <= value <= high):
                 flag = "--" + name.replace("_", "-")
                 raise ConfigError(f"{flag} is {value:g}; it goes from {low:g} to {high:g}.")
-        if self.dfl_exact is not None:
-            DflSettings.parse(self.dfl_exact)
+        if self.dfl is not None and self.dfl.super_resolution_power:
+            raise ConfigError("--dfl-exact: super_resolution_power needs DeepFaceLab's own enhancer. Set it to 0.")
 
     @property
     def dfl(self) -> DflSettings | None:

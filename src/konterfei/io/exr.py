@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import OpenEXR
@@ -19,6 +19,15 @@ from konterfei.errors import UnreadableMediaError
 from konterfei.io.atomic import atomic_path
 
 Array = NDArray[Any]
+
+PRIMARIES: Final[Mapping[int, tuple[float, ...]]] = {
+    1: (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.3127, 0.3290),
+    5: (0.64, 0.33, 0.29, 0.60, 0.15, 0.06, 0.3127, 0.3290),
+    6: (0.630, 0.340, 0.310, 0.595, 0.155, 0.070, 0.3127, 0.3290),
+    9: (0.708, 0.292, 0.170, 0.797, 0.131, 0.046, 0.3127, 0.3290),
+    12: (0.680, 0.320, 0.265, 0.690, 0.150, 0.060, 0.3127, 0.3290),
+}
+"""H.273 colour primaries -> CIE x, y of red, green, blue, white (ITU-T H.273 table 2)."""
 
 
 @dataclass(frozen=True, eq=False)

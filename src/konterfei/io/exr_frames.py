@@ -18,20 +18,12 @@ from numpy.typing import NDArray
 
 from konterfei.errors import UnreadableMediaError
 from konterfei.imaging.transfer import TRANSFERS, transfer_of
-from konterfei.io.exr import Exr, read_exr, write_exr
+from konterfei.io.exr import PRIMARIES, Exr, read_exr, write_exr
 from konterfei.io.video_frames import ColorTags
 
 TRANSFER_KEY = "konterfei.transfer"
 """Attribute that names the transfer function by which light was made of the plate's values."""
 _RGB = ("R", "G", "B")
-_PRIMARIES = {
-    1: (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.3127, 0.3290),
-    5: (0.64, 0.33, 0.29, 0.60, 0.15, 0.06, 0.3127, 0.3290),
-    6: (0.63, 0.34, 0.31, 0.595, 0.155, 0.07, 0.3127, 0.3290),
-    9: (0.708, 0.292, 0.170, 0.797, 0.131, 0.046, 0.3127, 0.3290),
-    12: (0.680, 0.320, 0.265, 0.690, 0.150, 0.060, 0.3127, 0.3290),
-}
-"""ITU-T H.273 table 2: x, y of red, green, blue, white."""
 
 
 def write_frame(
@@ -83,7 +75,7 @@ def write_frame(
         Exr(
             channels={name: light[..., number] for number, name in enumerate(_RGB)},
             attributes={**told, TRANSFER_KEY: transfer.name},
-            primaries=_PRIMARIES.get(color.primaries),
+            primaries=PRIMARIES.get(color.primaries),
         ),
     )
 

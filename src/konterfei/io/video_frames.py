@@ -142,6 +142,12 @@ class Frame:
             self.index, self.pts, None, self.duration, self.is_damaged, native=self.native, regions=tuple(regions)
         )
 
+    def whole(self) -> Frame:
+        """The frame with all of its picture."""
+        if self.regions is None:
+            return self
+        return Frame(self.index, self.pts, None, self.duration, self.is_damaged, native=self.native)
+
     def completed(self, image: NDArray[Any]) -> NDArray[Any]:
         """`image`, begun with the picture of `within`, with the plate's pixels all around. [H, W, 3]"""
         if self.regions is None or self.native is None:
@@ -190,18 +196,22 @@ def rgb_from_frame(frame: av.VideoFrame, color: ColorTags, deep: bool = False) -
 class YuvMaker:
     """Makes YUV frames for an encoder out of RGB images of one size.
 
-    Chroma samples are placed at the left, where H.264 players look for them. (swscale takes the place from the frame's
-    properties; those of a fresh frame are unset, which shifts colours by a quarter of a pixel in every generation.)
+    Chroma samples are placed at the left, where players look for them, unless another place is tagged. (swscale takes
+    the place from the frame's properties; those of a fresh frame are unset, which shifts colours by a quarter of a
+    pixel in every generation.)
 
     Args:
         width, height: size of the images.
         color: tags of the stream to be written.
         pixel_format: FFmpeg name of a YUV format.
         deep: images are uint16, not uint8.
+        place: of the chroma samples, FFmpeg's name.
     """
 
-    def __init__(self, width: int, height: int, color: ColorTags, pixel_format: str, deep: bool) -> None:
-        self._color, self._pixel_format = color, pixel_format
+    def __init__(
+        self, width: int, height: int, color: ColorTags, pixel_format: str, deep: bool, place: str = "left"
+    ) -> None:
+        self._color, self._pixel_format, self._place = color, pixel_format, place
         self._matrix = _SWSCALE_MATRICES[color.matrix_for(width, height)]
         self._rgb = "rgb48le" if deep else "rgb24"
         self._graph, self._size = self._placing(width, height), (width, height)
@@ -211,7 +221,7 @@ class YuvMaker:
         graph.threads = 1  # starting threads would take longer than the work
         layout = av.VideoFormat(self._rgb, width, height)
         source = graph.add_buffer(width=width, height=height, format=layout, time_base=Fraction(1, 90_000))
-        place, sink = graph.add("setparams", "chroma_location=left"), graph.add("buffersink")
+        place, sink = graph.add("setparams", f"chroma_location={self._place}"), graph.add("buffersink")
         source.link_to(place)
         place.link_to(sink)
         graph.configure()

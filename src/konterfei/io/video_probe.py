@@ -18,6 +18,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from konterfei.errors import UnreadableMediaError
+from konterfei.io.video_chroma import chroma_place, is_untold
 from konterfei.io.video_frames import ColorTags, Orientation, color_of, orientation_of
 from konterfei.io.video_hdr import Mastering, mastering_of
 
@@ -57,10 +58,14 @@ class VideoInfo:
     color: ColorTags = field(default_factory=ColorTags)
     sample_aspect: Fraction = Fraction(1)
     """Width of a pixel by its height, after rotation."""
+    chroma_place: str = "left"
+    """Where chroma samples lie, one of `io.video_chroma.PLACES`."""
     mastering: Mastering | None = None
     """HDR metadata, where it is HDR and says."""
     is_interlaced: bool = False
     """Whether its pictures are two fields, of two moments."""
+    is_deinterlaced: bool = False
+    """Whether it is to be read as whole pictures made of them."""
     audio_codecs: tuple[str, ...] = ()
     warnings: tuple[str, ...] = field(default=())
     """Lines that a person should read: interlaced, HDR, ..."""
@@ -255,7 +260,7 @@ def probe(path: Path | str) -> VideoInfo:
         else:
             duration = Fraction(container.duration, av.time_base) if container.duration else None
         count = look.count if look.at_end else stream.frames or (round(duration * fps) if duration else look.count)
-        color = color_of(look.first)
+        color, codec = color_of(look.first), stream.codec_context.codec.canonical_name
         return VideoInfo(
             path=path,
             width=width,
@@ -267,10 +272,11 @@ def probe(path: Path | str) -> VideoInfo:
             num_frames=count,
             duration=duration,
             time_base=time_base,
-            codec=stream.codec_context.codec.canonical_name,
+            codec=codec,
             pixel_format=look.first.format.name,
             bit_depth=max((c.bits for c in look.first.format.components), default=8),
             color=color,
+            chroma_place="left" if is_untold(codec) else chroma_place(look.first),
             mastering=mastering_of(look.first),
             is_interlaced=bool(look.first.interlaced_frame),
             sample_aspect=aspect,
@@ -282,7 +288,7 @@ def probe(path: Path | str) -> VideoInfo:
 def _warnings(frame: av.VideoFrame, color: ColorTags) -> tuple[str, ...]:
     lines = []
     if frame.interlaced_frame:
-        lines.append("The video is interlaced: moving edges are combed. Deinterlace it first for a clean result.")
+        lines.append("The video is interlaced: frames are two pictures of two moments; moving edges look like combs.")
     if color.is_hdr:
         lines.append("The video is HDR (PQ or HLG): its values are used as they are, without tone mapping.")
     return tuple(lines)

@@ -24,6 +24,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from konterfei.errors import UnreadableMediaError
+from konterfei.io.video_chroma import at_the_left, is_untold
 from konterfei.io.video_deinterlace import Numbered, deinterlaced
 from konterfei.io.video_frames import Frame
 from konterfei.io.video_native import Native
@@ -279,6 +280,8 @@ class VideoReader:
             self.damaged += 1
         time_base = Fraction(decoded.time_base or self.info.time_base)
         duration = decoded.duration * time_base if decoded.duration else None
+        if is_untold(self.info.codec):
+            decoded = at_the_left(decoded)
         native = Native(decoded, self.info.color, orientation, self._deep)
         if self._native:
             return Frame(number, pts, None, duration, bool(decoded.is_corrupt), native)

@@ -137,10 +137,13 @@ def _copy_description(container: Any, output: OutputContainer, note: Callable[[s
     """Time code, chapters and what the file says of itself."""
     timecode = timecode_of(container)
     pictures = output.streams.video
-    if timecode and pictures and "webm" not in output.format.name:
+    rate = _whole_rate(container)
+    if timecode and pictures and rate and "webm" not in output.format.name:
         pictures[0].metadata["timecode"] = timecode
+        pictures[0].codec_context.framerate = rate  # QuickTime's time code counts frames by it
     elif timecode:
-        note(f"The time code ({timecode}) was left out: WebM cannot hold it.")
+        why = "WebM cannot hold it" if rate else "it counts frames, and these do not come at an even pace"
+        note(f"The time code ({timecode}) was left out: {why}.")
     chapters = container.chapters()
     if chapters:
         output.set_chapters(chapters)
@@ -152,9 +155,21 @@ def _copy_description(container: Any, output: OutputContainer, note: Callable[[s
     if left:
         note(f"Of the plate's description, {', '.join(sorted(left))} was not copied.")
     others = [*container.streams.video[1:], *container.streams.attachments]
-    others += [stream for stream in container.streams.data if "timecode" not in stream.metadata]
+    data = [stream for stream in container.streams.data if "timecode" not in stream.metadata]
+    others += data[1:] if chapters and "mov" in container.format.name else data  # one of them holds the chapters
     if others:
         note(f"{len(others)} more streams of the plate (pictures, data, attachments) were left out.")
+
+
+def _whole_rate(container: Any) -> Fraction | None:
+    """Frames per second of the picture, where that is a whole number, or one slowed down by 1000/1001."""
+    rates = [rate for stream in container.streams.video[:1] for rate in (stream.average_rate, stream.guessed_rate)]
+    for rate in rates:
+        for slowed in (Fraction(1), Fraction(1000, 1001)):
+            near = round(Fraction(rate or 0) / slowed) * slowed
+            if 1 <= near <= 240 and abs(rate - near) / near < Fraction(1, 5000):
+                return near
+    return None
 
 
 def timecode_of(container: Any) -> str:

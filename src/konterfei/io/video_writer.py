@@ -17,6 +17,7 @@ from av.container import OutputContainer
 from numpy.typing import NDArray
 
 from konterfei.errors import EncodeError
+from konterfei.io import video_chroma
 from konterfei.io.atomic import atomic_path
 from konterfei.io.video_codecs import Sampling, check_container, codec_named, pixel_format, sampling
 from konterfei.io.video_container import check_video_output, decoding_time, encode_failure, open_output
@@ -27,8 +28,7 @@ from konterfei.io.video_probe import VideoInfo
 from konterfei.io.video_streams import StreamCopy
 
 _QUIET = {
-    "libx265": ("x265-params", "log-level=error:open-gop=0"),
-    "libsvtav1": ("svtav1-params", ""),
+    "libx265": {"x265-params": "log-level=error:open-gop=0"},
 }
 """x265 writes to the terminal, and by default groups of pictures that lean on the one before."""
 
@@ -53,6 +53,7 @@ class VideoWriter:
         chroma: one of `io.video_codecs.CHROMAS`.
         like_format: pixel format of the plate, to be kept where the codec can; None = 4:2:0, 10 bits of uint16 frames.
         mastering: HDR metadata to be written into the stream.
+        chroma_place: where chroma samples lie, one of `io.video_chroma.PLACES`.
         has_alpha: frames come with a mask, which is written as transparency. Only prores-4444 holds it.
         audio_from: file whose sound is copied, untouched where the container can hold it, else as AAC (see `notes`).
         sample_aspect: width of a pixel by its height.
@@ -84,6 +85,7 @@ class VideoWriter:
         chroma: str = "plate",
         like_format: str | None = None,
         mastering: Mastering | None = None,
+        chroma_place: str = "left",
         has_alpha: bool = False,
         audio_from: Path | None = None,
         sample_aspect: Fraction = Fraction(1),
@@ -101,7 +103,7 @@ class VideoWriter:
         self._fps = Fraction(fps_hint)
         self._time_base = time_base or Fraction(1, self._fps.numerator * math.ceil(10_000 / self._fps.numerator))
         self._color = _writable_tags(color or BT709)
-        self._crf, self._preset, self._mastering = crf, preset, mastering
+        self._crf, self._preset, self._mastering, self._place = crf, preset, mastering, chroma_place
         self._chroma, self._like, self._has_alpha = chroma, like_format, has_alpha
         self._sample_aspect = sample_aspect
         self._audio_from, self._faststart = audio_from, faststart
@@ -129,6 +131,7 @@ class VideoWriter:
             "sample_aspect": info.sample_aspect,
             "like_format": info.pixel_format,
             "mastering": info.mastering,
+            "chroma_place": info.chroma_place,
         }
         width, height = size or (info.width, info.height)
         return cls(path, width, height, **{**plate, **settings})
@@ -236,7 +239,7 @@ class VideoWriter:
         self._stream = stream
         self._alpha_format = chosen if sampling(chosen).has_alpha else ""
         opaque = chosen.replace("yuva", "yuv")
-        self._yuv = YuvMaker(self.width, self.height, self._color, opaque, bool(self._deep))
+        self._yuv = YuvMaker(self.width, self.height, self._color, opaque, bool(self._deep), self._place)
         self._patch = Patcher(self.width, self.height, self._color, opaque, self._yuv)
         if self._audio_from is not None:
             self._streams = StreamCopy(self._audio_from, self._container, self.notes.append)
@@ -244,10 +247,12 @@ class VideoWriter:
     def _options(self, chosen: str) -> dict[str, str]:
         options = self._codec.encoder_options(self._crf, self._preset, chosen)
         told = encoder_parameters(self._codec.encoder, self._mastering)
-        if self._codec.encoder in _QUIET:
-            name, quiet = _QUIET[self._codec.encoder]
-            told = {name: ":".join(filter(None, (quiet, told.get(name, ""))))}
-        return options | {name: value for name, value in told.items() if value}
+        place = video_chroma.encoder_parameters(self._codec.encoder, self._place)
+        if place is None and sampling(chosen).chroma in ("420", "422"):
+            self.notes.append(f"{self._name} cannot say that colour samples lie at the {self._place}, as in the plate.")
+        for more in (_QUIET.get(self._codec.encoder, {}), place or {}):
+            told |= {name: ":".join(filter(None, (value, told.get(name)))) for name, value in more.items()}
+        return options | told
 
     def _mux(self, ready: list[av.Packet]) -> None:
         assert self._container is not None

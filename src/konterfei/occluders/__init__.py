@@ -5,14 +5,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Final, Protocol
 
 from numpy.typing import NDArray
 
-from konterfei.geometry import Crop, Face
+from konterfei.geometry import Crop, Face, Similarity
 from konterfei.registry import Entry, Registry
 
 Array = NDArray[Any]
+
+AROUND: Final = 3.0
+"""Side of the square about a face that is looked at, in faces."""
+SIDE: Final = 384
+"""Side of that square, px."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,10 +39,20 @@ class View:
     rebuilt: Array | None = None
 
 
+def surroundings(face: Face, crop: Crop) -> Crop:
+    """The square about a face, turned as `crop` is, that occluders look at: they see nothing beyond it."""
+    points = crop.crop_from_frame @ face.landmarks
+    low, high = points.min(axis=0), points.max(axis=0)
+    zoom = SIDE / (AROUND * max(float((high - low).max()), 1e-6))
+    x, y = SIDE / 2 - zoom * (low + high) / 2
+    return Crop(crop.face_type, SIDE, Similarity.of(zoom, 0.0, (float(x), float(y))) @ crop.crop_from_frame)
+
+
 class Occluder(Protocol):
     """Contract of the family; `tests/contracts/test_occluders.py` runs over the table.
 
     An occluder is made with `threads` (0 = the runtime decides). It is pure: the same view gives the same answer.
+    Of the frame it may look at what `surroundings` holds, and at the crop.
     """
 
     needs_rebuilt: ClassVar[bool]

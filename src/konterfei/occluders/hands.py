@@ -9,9 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from konterfei.geometry import Crop, Similarity
 from konterfei.imaging import to_uint8
-from konterfei.occluders import View
+from konterfei.occluders import AROUND, SIDE, View, surroundings
 from konterfei.occluders.hand_networks import LITTLE, MIDDLE, WRIST, Hand, HandFinder
 
 Array = NDArray[Any]
@@ -39,10 +38,6 @@ _NEAR: Final = 0.09
 """How far off colours are compared, as a fraction of the crop's side."""
 _NOISE: Final = 5.0
 """Differences of colour (CIE Lab) below this count for little."""
-_AROUND: Final = 3.0
-"""Side of the square that hands are looked for in, in faces."""
-_VIEW: Final = 384
-"""Side of that square, px."""
 _SMALLEST: Final = 0.3
 """Palms shorter than this, in faces, are none: ears, collars. A palm is half as long as a face or longer, and one that
 points at the camera rarely looks shorter than half of that."""
@@ -61,17 +56,11 @@ class Hands:
         self._finder = HandFinder(threads)
 
     def find(self, view: View) -> Array:  # noqa: D102
-        points = view.crop.crop_from_frame @ view.face.landmarks
-        low, high = points.min(axis=0), points.max(axis=0)
-        face = float((high - low).max())
-        zoom = _VIEW / (_AROUND * face)
-        view_from_crop = Similarity.of(zoom, 0.0, tuple(_VIEW / 2 - zoom * (low + high) / 2))
-        wide = Crop(view.crop.face_type, _VIEW, view_from_crop @ view.crop.crop_from_frame)
-        crop_from_view = view_from_crop.inverse()
-        hands = [
-            Hand(crop_from_view @ hand.points, hand.presence)
-            for hand in self._finder.find(to_uint8(wide.cut(view.frame)))
-        ]
+        around = surroundings(view.face, view.crop)
+        crop_from_around = view.crop.crop_from_frame @ around.frame_from_crop
+        seen = self._finder.find(to_uint8(around.cut(view.frame)))
+        hands = [Hand(crop_from_around @ hand.points, hand.presence) for hand in seen]
+        face = SIDE / AROUND * crop_from_around.scale
         hands = [hand for hand in hands if hand.palm >= _SMALLEST * face]
         if not hands:
             return np.zeros((view.crop.size, view.crop.size), np.float32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from glob import escape
 from pathlib import Path
 from typing import Any
@@ -55,10 +56,17 @@ def plate_info(video: Path, fps: str | None, settings: Mapping[str, Any], report
 
     Raises:
         UnreadableMediaError: see `io.video.look`.
-        ConfigError: another rate is given than that of the faceset.
+        ConfigError: another rate is given than that of the faceset, or the plate is interlaced and the faceset does not
+            say how it was read.
     """
     if not is_sequence(video):
-        return probe(video)
+        info, way = probe(video), settings.get("deinterlace")
+        if info.is_interlaced and way is None:
+            raise ConfigError(
+                f"'{video}' is interlaced, and its faces were found in frames of two woven pictures. Extract again "
+                "with --deinterlace bwdif (or off, if it is only marked so); merge will read it in the same way."
+            )
+        return replace(info, is_deinterlaced=way == "bwdif")
     known = str(settings.get("fps", "") or "")
     rate = frame_rate(fps or known or USUAL_FPS)
     if known and rate != frame_rate(known):

@@ -15,6 +15,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from konterfei.geometry import Region
 from konterfei.io.atomic import sha256, translated
 from konterfei.io.manifest import Manifest
 from konterfei.io.sequence import is_sequence, list_images
@@ -22,6 +23,7 @@ from konterfei.io.video import VideoInfo, VideoWriter, join
 from konterfei.io.video_codecs import CODECS, PREVIEWS, VIDEO_SUFFIXES
 from konterfei.io.video_preview import write_preview
 from konterfei.provenance.credentials import SEALED_VIDEOS, Claim, sign
+from konterfei.provenance.label import label_region
 from konterfei.provenance.seal import metadata, seal, seal_of
 from konterfei.reporting import Reporter
 from konterfei.stages._merge_encoding import Encoding
@@ -51,10 +53,12 @@ class VideoOutput:
         part_suffix: of the files of parts.
         signs_parts: whether parts are signed already.
         holds_16_bits: whether a plate of more than 8 bits keeps more than 8.
+        takes_regions: whether it wants of a frame only what was looked at.
     """
 
     signs_parts = False
     holds_16_bits = True
+    takes_regions = True
 
     def __init__(self, path: Path, encoding: Encoding | None = None) -> None:
         self.place = path
@@ -97,7 +101,8 @@ class VideoOutput:
             has_alpha=encoding.alpha,
             faststart=False,
         )
-        return _VideoPart(writer, encoding.alpha)
+        sign = label_region(job.info.width, job.info.height, job.claim.label, job.claim.label_text)
+        return _VideoPart(writer, encoding.alpha, sign)
 
     def deliver(self, job: Job, claim: Claim, parts: Sequence[Path], manifest: Manifest, reporter: Reporter) -> None:
         """Join the parts, sign, and only then let the result appear, and `manifest` beside it."""
@@ -149,8 +154,8 @@ def _finish(place: Path, manifest: Manifest) -> None:
 
 
 class _VideoPart:
-    def __init__(self, writer: VideoWriter, has_alpha: bool) -> None:
-        self._writer, self._has_alpha = writer, has_alpha
+    def __init__(self, writer: VideoWriter, has_alpha: bool, sign: Region | None) -> None:
+        self._writer, self._has_alpha, self._sign = writer, has_alpha, sign
         self.notes: list[str] = []
 
     def __enter__(self) -> Self:
@@ -164,13 +169,15 @@ class _VideoPart:
         self.notes = self._writer.notes
 
     def write(self, drawn: Drawn) -> None:
-        alpha = _coverage(drawn) if self._has_alpha else None
+        alpha = _coverage(drawn, self._sign) if self._has_alpha else None
         self._writer.write(drawn.image, drawn.pts, drawn.duration, plate=drawn.frame, alpha=alpha)
 
 
-def _coverage(drawn: Drawn) -> NDArray[Any]:
-    """How much of each pixel is swapped face. [H, W] float32 in [0, 1]"""
+def _coverage(drawn: Drawn, sign: Region | None) -> NDArray[Any]:
+    """How much of each pixel is swapped face; the label, too, is to be seen over what lies below. [H, W] float32"""
     through = np.ones(drawn.image.shape[:2], np.float32)
     for layer in drawn.layers:
         through[layer.region] *= 1 - layer.alpha
+    if sign is not None:
+        through[sign] = 0
     return 1 - through

@@ -53,11 +53,13 @@ class PictureOutput:
         place: the folder.
         part_suffix: "": parts are folders.
         signs_parts: they are, where they can carry credentials.
+        takes_regions: no, it shows whole frames.
         is_sealed: one seal in the folder is for all of them.
         holds_16_bits: whether a plate of more than 8 bits keeps them all.
     """
 
     part_suffix = ""
+    takes_regions = False
 
     def __init__(self, path: Path) -> None:
         folder = folder_of(path)

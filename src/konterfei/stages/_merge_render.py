@@ -19,13 +19,14 @@ from typing import Any, Final, Protocol
 
 import cv2
 
-from konterfei.compositing import Keys, Merged, MergeSettings, reach_frames
+from konterfei.compositing import STEADY_REACH, Keys, Merged, MergeSettings, reach_frames
 from konterfei.compositing.keys import Who
 from konterfei.executors import LocalExecutor, Voice
+from konterfei.geometry import Region
 from konterfei.io.faceset import FaceRecord, Faceset
 from konterfei.io.manifest import Manifest, plain
-from konterfei.io.video import Frame, open_frames, read_ahead
-from konterfei.provenance.label import draw_label
+from konterfei.io.video import Frame, ImageSequenceReader, VideoReader, open_frames, read_ahead
+from konterfei.provenance.label import draw_label, label_region
 from konterfei.reporting import Reporter, Silent, check
 from konterfei.stages._merge_cast import Cast, CastOpener
 from konterfei.stages._merge_output import Drawn, Job, output_for
@@ -38,6 +39,31 @@ _RUNS: Final = 4
 """Runs for each process, so that none waits long for the last one to end."""
 _MORE: Final = 40
 """Parts to go on with where the plate is longer than its file says."""
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Frames on each side that a frame's look depends on.
+
+    Attributes:
+        faces: that drawn faces are steadied by.
+        colors: that colours, measured on steadied faces, are smoothed over; at least 1, to see where the plate ends.
+    """
+
+    faces: int
+    colors: int
+
+    @property
+    def total(self) -> int:
+        """Both, one after the other."""
+        return self.faces + self.colors
+
+    @classmethod
+    def of(cls, keys: Keys, settings: MergeSettings, fps: Fraction) -> Reach:
+        """What the settings of any frame and face ask for."""
+        is_steadied = settings.dfl is None and keys.largest("steady", settings) > 0
+        colors = reach_frames(keys.largest("color_smoothing", settings), float(fps))
+        return cls(STEADY_REACH if is_steadied else 0, max(colors, 1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,9 +100,9 @@ class Rendering:
         return self.keys.at(index, self.settings, track, person)
 
     @property
-    def reach(self) -> int:
+    def reach(self) -> Reach:
         """Frames on each side that a frame's look depends on."""
-        return reach_of(self.keys, self.settings, self.job.info.fps)
+        return Reach.of(self.keys, self.settings, self.job.info.fps)
 
     def numbers(self) -> range:
         """The parts that the plate seems to have; it may have fewer or more, where its file does not count frames."""
@@ -91,7 +117,7 @@ class Rendering:
     def depends_on(self, number: int) -> range:
         """The indices of the frames that a part's frames depend on."""
         frames = self.frames_of(number)
-        return range(max(frames.start - self.reach, 0), frames.stop + self.reach)
+        return range(max(frames.start - self.reach.total, 0), frames.stop + self.reach.total)
 
     def fingerprint(self, number: int, faceset: Faceset) -> str:
         """Hash of what a part depends on and others need not: frames, settings, faces."""
@@ -101,7 +127,7 @@ class Rendering:
             return [(record.face.track, record.face.person) for record in faceset.faces_at(index)]
 
         settings = self.keys.fingerprint(around, self.settings, faces_at)
-        told = [own.start, own.stop, str(self.origin), self.reach, settings]
+        told = [own.start, own.stop, str(self.origin), [self.reach.faces, self.reach.colors], settings]
         digest = hashlib.sha256(json.dumps(told).encode())
         for index in around:
             for record in faceset.faces_at(index):
@@ -113,11 +139,6 @@ class Rendering:
         """Of a part's fingerprint what a person understands."""
         settings: dict[str, Any] = plain(asdict(self.settings_at(self.frames_of(number).start)))
         return settings
-
-
-def reach_of(keys: Keys, settings: MergeSettings, fps: Fraction) -> int:
-    """Frames on each side that a frame's look depends on. At least 1, to see where the plate ends."""
-    return max(reach_frames(keys.largest("color_smoothing", settings), float(fps)), 1)
 
 
 class Progress(Protocol):
@@ -220,12 +241,16 @@ def render_run(
     Returns:
         the records of the parts
     """
-    job, wanted, clock = rendering.job, rendering.wanted, Clock()
+    job, wanted, reach, clock = rendering.job, rendering.wanted, rendering.reach, Clock()
     output = output_for(rendering.output, job.encoding)
     inside = range(rendering.frames_of(numbers[0]).start, rendering.frames_of(numbers[-1]).stop)
-    begin = max(inside.start - rendering.reach, 0)
+    begin = max(inside.start - reach.total, 0)
     ledger = Ledger(numbers, rendering.part_frames, wanted, begin)
     is_deep = job.info.bit_depth > 8 and output.holds_16_bits
+    always: tuple[Region, ...] | None = None
+    if output.takes_regions and not parts.beside.extras:
+        sign = label_region(job.info.width, job.info.height, job.claim.label, rendering.label_text)
+        always = () if sign is None else (sign,)
 
     def close(records: Sequence[PartRecord]) -> None:
         for record in records:
@@ -234,21 +259,35 @@ def render_run(
             record.told = rendering.told(record.number)
             encoder.close_part(record)
 
+    def frames_in_reach() -> VideoReader | ImageSequenceReader:
+        """As they are read for this run: a video's with their own samples, of which RGB is made where it is needed."""
+        stop, info = inside.stop + reach.total, job.info
+        return open_frames(
+            job.plate, begin, stop, deep=is_deep, fps=info.fps, native=True, deinterlace=info.is_deinterlaced
+        )
+
     def drawn(frames: Iterable[Frame]) -> Iterator[Item]:
         waiting, batch = clock.waiting(frames, "wait for decoder"), rendering.batch
-        return draw(waiting, faceset.faces_at, cast, rendering.settings_at, batch=batch, clock=clock)
+        return draw(
+            waiting,
+            faceset.faces_at,
+            cast,
+            rendering.settings_at,
+            batch=batch,
+            reach=reach.faces,
+            clock=clock,
+            always=always,
+        )
 
     with (
-        open_frames(
-            job.plate, begin, inside.stop + rendering.reach, deep=is_deep, fps=job.info.fps, native=True
-        ) as reader,
+        frames_in_reach() as reader,
         PartEncoder(parts, lambda path: parts.beside.writer(path, output.part(path, job))) as encoder,
     ):
         with (
             closing(read_ahead(reader, _AHEAD)) as frames,  # type: ignore[type-var]
             closing(read_ahead(drawn(frames), _AHEAD)) as items,  # type: ignore[type-var]
         ):
-            for item in steady(clock.waiting(items, "wait for model"), rendering.reach, inside):
+            for item in steady(clock.waiting(items, "wait for model"), reach.colors, inside):
                 index = item.frame.index
                 close(ledger.turn(index))
                 if index not in inside:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -30,15 +30,17 @@ from konterfei.compositing import (
     prepare,
     segment,
     smooth_colors,
+    steady_face,
     touched,
     uncover,
     untouched,
 )
 from konterfei.errors import ConfigError, FacesetError, KonterfeiError
-from konterfei.geometry import Crop, FaceType
+from konterfei.geometry import Crop, FaceType, Region
 from konterfei.io.faceset import FaceRecord
 from konterfei.io.video import Frame
 from konterfei.occluders import Occluder
+from konterfei.stages._merge_regions import narrowed, wholly_covered
 
 Array = NDArray[Any]
 
@@ -87,7 +89,7 @@ class Item:
         settings: of the merge, in this frame.
         records: those of its faces that are swapped.
         shown: by each one's model, what that is shown of it.
-        swapped: what it drew, prepared; later also steadied. Each holds the settings of its face.
+        swapped: what it drew; later steadied, prepared, and with calm colours. Each holds the settings of its face.
     """
 
     frame: Frame
@@ -141,9 +143,11 @@ def draw(
     settings_at: Callable[[int, FaceRecord | None], MergeSettings],
     *,
     batch: int,
+    reach: int,
     clock: Clock,
+    always: Sequence[Region] | None = None,
 ) -> Iterator[Item]:
-    """Frames with their faces drawn by their models, `batch` faces at a time, in order.
+    """Frames with their faces drawn by their models, `batch` faces at a time, steadied and prepared, in order.
 
     Batches are filled up to their full size, so that what a face becomes does not depend on those beside it.
 
@@ -153,46 +157,71 @@ def draw(
         cast: which model draws which of them.
         settings_at: frame index and face -> settings of the merge; without a face, those of the frame.
         batch: faces that a model is given at once.
+        reach: frames on each side that drawn faces are steadied by; 0 = they stay as they are.
         clock: told how long the steps take.
+        always: regions of every frame that are looked at besides its faces; None = all of it.
     """
+    for item in steady_faces(_raw(frames, faces_at, cast, settings_at, batch, clock, always), reach, clock):
+        ready = []
+        with clock("prepare"):
+            for record, face in zip(item.records, item.swapped, strict=True):
+                ready.append(prepare(record.face, face, face.settings or item.settings, float(item.frame.pts)))
+        yield replace(item, swapped=ready)
+
+
+def _raw(
+    frames: Iterable[Frame],
+    faces_at: Callable[[int], list[FaceRecord]],
+    cast: Cast,
+    settings_at: Callable[[int, FaceRecord | None], MergeSettings],
+    batch: int,
+    clock: Clock,
+    always: Sequence[Region] | None,
+) -> Iterator[Item]:
+    """Frames with their faces as the models drew them."""
     held: list[Item] = []
     faces = 0
 
-    def finish(item: Item, record: FaceRecord, raw: Swapped) -> Swapped:
-        own = settings_at(item.frame.index, record)
-        raw = _seen(item, record, replace(raw, settings=own), faces_at, cast)
-        return prepare(record.face, raw, own, float(item.frame.pts))
+    def seen(item: Item, record: FaceRecord, raw: Swapped) -> Swapped:
+        raw = replace(raw, settings=settings_at(item.frame.index, record))
+        return _seen(item, record, raw, faces_at, cast)
 
     for frame in frames:
         item = Item(frame=frame, settings=settings_at(frame.index, None))
         with clock("cut"):
-            for record in faces_at(frame.index):
-                swapper = cast.swapper_for(record)
-                if swapper is not None:
-                    item.records.append(record)
-                    item.shown.append((swapper, *_cut(frame, record, swapper, item.settings)))
+            swappers = [(record, swapper) for record in faces_at(frame.index) if (swapper := cast.swapper_for(record))]
+            faces = [(r.face, _crop(frame, r, swapper), settings_at(frame.index, r)) for r, swapper in swappers]
+            item.frame = narrowed(frame, faces, always)
+            for record, swapper in swappers:
+                item.records.append(record)
+                item.shown.append((swapper, *_cut(item.frame, record, swapper, item.settings)))
         held.append(item)
         faces += len(item.shown)
         if faces >= batch or not faces or len(held) >= 2 * batch:
-            yield from _drawn(held, batch, clock, finish)
+            yield from _drawn(held, batch, clock, seen)
             held, faces = [], 0
-    yield from _drawn(held, batch, clock, finish)
+    yield from _drawn(held, batch, clock, seen)
 
 
-def _cut(frame: Frame, record: FaceRecord, swapper: FaceSwapper, settings: MergeSettings) -> tuple[Crop, Array]:
-    height, width = frame.image.shape[:2]
+def _crop(frame: Frame, record: FaceRecord, swapper: FaceSwapper) -> Crop:
+    """What the swapper will be shown of a face."""
+    width, height = frame.size
     if record.frame_size != (width, height):
         raise FacesetError(
             f"Frame {frame.index} is {width} x {height}, its face '{record.name}' was found in one of "
             f"{record.frame_size[0]} x {record.frame_size[1]}: this faceset belongs to another video."
         )
     try:
-        return cut_face(frame.image, record.face, swapper.face_type, swapper.resolution, settings)
+        return Crop.fit(record.face.landmarks, swapper.face_type, swapper.resolution)
     except ValueError as error:
         raise FacesetError(
             f"Frame {frame.index} cannot be merged: the landmarks of '{record.name}' are no face ({error}). "
             "Delete that crop to leave the frame as it is, or extract again."
         ) from error
+
+
+def _cut(frame: Frame, record: FaceRecord, swapper: FaceSwapper, settings: MergeSettings) -> tuple[Crop, Array]:
+    return cut_face(frame.image, record.face, swapper.face_type, swapper.resolution, settings)
 
 
 def _seen(
@@ -221,22 +250,22 @@ def _seen(
 
 
 def _drawn(
-    held: list[Item], batch: int, clock: Clock, finish: Callable[[Item, FaceRecord, Swapped], Swapped]
+    held: list[Item], batch: int, clock: Clock, seen: Callable[[Item, FaceRecord, Swapped], Swapped]
 ) -> Iterator[Item]:
     with clock("model"):
         results = _in_batches([(swapper, image) for item in held for swapper, _, image in item.shown], batch)
     for item in held:
-        with clock("prepare"):
-            for record, (_, crop, aligned) in zip(item.records, item.shown, strict=True):
-                image, mask, plate_mask = next(results)
-                if not (np.isfinite(image).all() and np.isfinite(mask).all() and np.isfinite(plate_mask).all()):
-                    raise KonterfeiError(
-                        f"Frame {item.frame.index} cannot be merged: the model gives values that are no numbers. Its "
-                        "training has diverged or its file is damaged; go on with training, or use an earlier run."
-                    )
-                raw = Swapped(crop=crop, aligned=aligned, image=image, mask=mask, plate_mask=plate_mask)
-                item.swapped.append(finish(item, record, raw))
-            item.shown = []
+        for record, (_, crop, aligned) in zip(item.records, item.shown, strict=True):
+            image, mask, plate_mask = next(results)
+            if not (np.isfinite(image).all() and np.isfinite(mask).all() and np.isfinite(plate_mask).all()):
+                raise KonterfeiError(
+                    f"Frame {item.frame.index} cannot be merged: the model gives values that are no numbers. Its "
+                    "training has diverged or its file is damaged; go on with training, or use an earlier run."
+                )
+            raw = Swapped(crop=crop, aligned=aligned, image=image, mask=mask, plate_mask=plate_mask)
+            with clock("prepare"):
+                item.swapped.append(seen(item, record, raw))
+        item.shown = []
         yield item
 
 
@@ -253,54 +282,79 @@ def _in_batches(shown: list[tuple[FaceSwapper, Array]], batch: int) -> Iterator[
     return iter([drawn[n] for n in range(len(shown))])
 
 
+def steady_faces(items: Iterable[Item], reach: int, clock: Clock) -> Iterator[Item]:
+    """The items, their drawn faces without shimmer, `reach` frames later.
+
+    Args:
+        items: in order, as drawn.
+        reach: frames to look at on each side; 0 = faces stay as they are.
+        clock: told how long it takes.
+    """
+    for item, around in _windows(items, reach):
+        with clock("steady"):
+            calm = [_calm(item, n, around) for n in range(len(item.records))] if reach else item.swapped
+        yield replace(item, swapped=calm)
+
+
+def _calm(item: Item, number: int, around: list[Item]) -> Swapped:
+    """One face, by what was drawn of its track in the frames around, where each has one face of it."""
+    face = item.swapped[number]
+    settings = face.settings or item.settings
+    return steady_face(face, _beside(item, number, around), settings.steady if settings.dfl is None else 0.0)
+
+
+def _beside(item: Item, number: int, around: list[Item]) -> dict[int, Swapped]:
+    """What was drawn of a face's track, by how many frames later, where there is one face of it."""
+    track = item.records[number].face.track
+    beside: dict[int, Swapped] = {}
+    for other in around:
+        same = [s for s, record in zip(other.swapped, other.records, strict=True) if record.face.track == track]
+        if len(same) == 1:
+            beside[other.frame.index - item.frame.index] = same[0]
+    return beside
+
+
 def steady(items: Iterable[Item], reach: int, wanted: range) -> Iterator[Item]:
-    """The items, those that are wanted calm over time, `reach` frames later.
+    """The items, those that are wanted with colours smoothed over time, `reach` frames later.
 
     Args:
         items: in order, with up to `reach` frames more than wanted on each side.
         reach: frames to look at on each side.
         wanted: indices of frames.
     """
+    for item, around in _windows(items, reach):
+        yield _steadied(item, [*around, item]) if item.frame.index in wanted else item
+
+
+def _windows(items: Iterable[Item], reach: int) -> Iterator[tuple[Item, list[Item]]]:
+    """Each item with up to `reach` of those before it, without their frames, and as many after it."""
     behind: deque[Item] = deque(maxlen=reach)
     ahead: deque[Item] = deque()
-
-    def next_item() -> Item:
-        item = ahead.popleft()
-        calm = _steadied(item, [*behind, item, *ahead]) if item.frame.index in wanted else item
-        behind.append(item.without_frame())
-        return calm
-
     for item in items:
         ahead.append(item)
         if len(ahead) > reach:
-            yield next_item()
+            now = ahead.popleft()
+            yield now, [*behind, *ahead]
+            behind.append(now.without_frame())
     while ahead:
-        yield next_item()
+        now = ahead.popleft()
+        yield now, [*behind, *ahead]
+        behind.append(now.without_frame())
 
 
 def _steadied(item: Item, around: list[Item]) -> Item:
     colors = [s.colors for other in around for s in other.swapped if s.colors is not None]
     swapped = []
-    for record, one in zip(item.records, item.swapped, strict=True):
-        one = _without_gaps(item, record, one, around)
+    for number, record in enumerate(item.records):
+        one, beside = item.swapped[number], _beside(item, number, around)
+        one = close_gaps(one, beside.get(-1), beside.get(1))
+        if one.alpha is None and one.fronts:
+            one = replace(one, alpha=blend_mask(record.face, one, one.settings or item.settings))
         if one.colors is not None:
             sigma_s = (one.settings or item.settings).color_smoothing
             one = replace(one, colors=smooth_colors(one.colors, colors, sigma_s))
         swapped.append(one)
     return replace(item, swapped=swapped)
-
-
-def _without_gaps(item: Item, record: FaceRecord, one: Swapped, around: list[Item]) -> Swapped:
-    """A prepared face; what was seen in front of it in the frames before and after is there in between as well."""
-    beside: dict[int, list[Swapped]] = {-1: [], 1: []}
-    for other in around:
-        same = beside.get(other.frame.index - item.frame.index, [])
-        same += [s for r, s in zip(other.records, other.swapped, strict=True) if r.face.track == record.face.track]
-    before, after = (same[0] if len(same) == 1 else None for same in beside.values())
-    closed = close_gaps(one, before, after)
-    if closed is one:
-        return one
-    return replace(closed, alpha=blend_mask(record.face, closed, one.settings or item.settings))
 
 
 def composite(item: Item, size: tuple[int, int]) -> tuple[Merged, str, int, bool]:
@@ -325,13 +379,16 @@ def composite(item: Item, size: tuple[int, int]) -> tuple[Merged, str, int, bool
 
 def _composited(item: Item, width: int) -> tuple[Merged, str, int, bool]:
     settings = item.settings
+    reached = [touched(s, item.frame.size[::-1], s.settings or settings) for s in item.swapped]
+    if not wholly_covered(item.frame, reached):
+        item.frame = item.frame.whole()
     bare = Merged(image=untouched(item.frame.image, settings, width), layers=())
     if not item.records:
         return bare, NO_FACE, 0, False
     plate, faces = item.frame.image, [record.face for record in item.records]
     if all((s.settings or settings).is_original for s in item.swapped):
         return merge_layers(plate, faces, item.swapped, settings), LEFT, 0, False
-    seen = [touched(swapped, plate.shape, swapped.settings or settings) is not None for swapped in item.swapped]
+    seen = [region is not None for region in reached]
     if not any(seen) and not settings.is_square:
         empty = all(s.alpha is not None and s.alpha.max() <= 0 for s in item.swapped)
         return bare, COVERED if empty else OUTSIDE, 0, False

@@ -29,11 +29,11 @@ from konterfei.provenance.label import draw_label
 from konterfei.reporting import Reporter
 from konterfei.stages import _merge_checks as checks
 from konterfei.stages._merge_cast import Role, cast_for
-from konterfei.stages._merge_render import reach_of
+from konterfei.stages._merge_render import Reach
 from konterfei.stages._merge_stream import SWAPPED, Clock, FaceSwapper, composite, draw, steady
 from konterfei.stages._preview_memory import FrameMemory, RememberingCast
 from konterfei.stages._preview_settings import PreviewConfig
-from konterfei.stages._preview_sheet import sheet
+from konterfei.stages._preview_sheet import named, sheet
 
 Array = NDArray[Any]
 
@@ -84,7 +84,7 @@ class Preview:
         )
         self.info = checks.plate_info(config.video, config.fps, self._faceset.header.settings, reporter)
         checks.refuse_without_faces(self._faceset, 0, None)
-        self._frames = FrameMemory(config.video, self.info.fps, self.info.bit_depth > 8)
+        self._frames = FrameMemory(config.video, self.info.fps, self.info.bit_depth > 8, self.info.is_deinterlaced)
         self._pictures = list_images(config.video) if is_sequence(config.video) else None
         self.settings = changed(config, {})
         self._memory: RememberingCast | None = None
@@ -138,19 +138,21 @@ class Preview:
         """The faces in a frame."""
         return self._faceset.faces_at(index)
 
-    def frame(self, index: int, settings: MergeSettings | None = None) -> Look:
+    def frame(self, index: int, settings: MergeSettings | None = None, names: bool = False) -> Look:
         """A frame as the merge gives it, labelled.
 
         Args:
             index: of the frame.
             settings: instead of those of every frame; the keys still count for more.
+            names: write beside every face which track and person it is.
 
         Raises:
             ConfigError: there is no such frame; settings that make no sense.
             FacesetError, KonterfeiError: it cannot be merged.
         """
         seen = self._merged(index, settings or self.settings, {})
-        return replace(seen, image=self._labelled(seen.image))
+        image = named(seen.image, [record.face for record in self.faces_at(index)]) if names else seen.image
+        return replace(seen, image=self._labelled(image))
 
     def _merged(self, index: int, base: MergeSettings, over: Mapping[str, Value]) -> Look:
         """A frame without its label. `over`: controls with values that count for more than everything else."""
@@ -163,10 +165,18 @@ class Preview:
         size = self.info.width, self.info.height
         if settings_at(index, None).is_square:
             size = (self._memory.cast.resolution,) * 2
-        reach = reach_of(self.keys, changed(base, over), self.info.fps)
-        frames = self._frames.frames(range(max(index - reach, 0), index + reach + 1))
-        items = draw(frames, self._faceset.faces_at, self._memory, settings_at, batch=self._config.batch, clock=Clock())
-        for item in steady(items, reach, range(index, index + 1)):
+        reach = Reach.of(self.keys, changed(base, over), self.info.fps)
+        frames = self._frames.frames(range(max(index - reach.total, 0), index + reach.total + 1))
+        items = draw(
+            frames,
+            self._faceset.faces_at,
+            self._memory,
+            settings_at,
+            batch=self._config.batch,
+            reach=reach.faces,
+            clock=Clock(),
+        )
+        for item in steady(items, reach.colors, range(index, index + 1)):
             if item.frame.index == index:
                 merged, reason, _, _ = composite(item, size)
                 return Look(image=merged.image, plate=item.frame.image, reason=reason)

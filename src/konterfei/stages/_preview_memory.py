@@ -36,10 +36,11 @@ class FrameMemory:
         video: the plate, a video or pictures.
         fps: of pictures.
         deep: with 16 bits.
+        deinterlace: make whole pictures of fields.
     """
 
-    def __init__(self, video: Path, fps: Fraction, deep: bool) -> None:
-        self._video, self._fps, self._deep = video, fps, deep
+    def __init__(self, video: Path, fps: Fraction, deep: bool, deinterlace: bool = False) -> None:
+        self._video, self._fps, self._deep, self._deinterlace = video, fps, deep, deinterlace
         self._frames: OrderedDict[int, Frame | None] = OrderedDict()
         self._reader: Any = None
         self._next = 0
@@ -64,7 +65,10 @@ class FrameMemory:
         """Decode some frames, going on from where the last ones ended if that is near: to seek is to decode more."""
         if self._reader is None or not self._next <= run.start <= self._next + NEAR:
             self.close()
-            self._reader, self._next = open_frames(self._video, run.start, deep=self._deep, fps=self._fps), run.start
+            self._reader = open_frames(
+                self._video, run.start, deep=self._deep, fps=self._fps, deinterlace=self._deinterlace
+            )
+            self._next = run.start
         while self._next < run.stop:
             frame = next(self._reader, None)
             if frame is None:

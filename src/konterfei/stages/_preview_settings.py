@@ -38,6 +38,8 @@ class PreviewConfig(MergeSettings):
     """File of settings for single frames, shots and faces, as for konterfei merge."""
     compare: bool = False
     """Put the plate beside the result."""
+    names: bool = False
+    """Write beside every face which track and person it is, as [[faces]] in the file of keys calls them."""
     grid: str | None = None
     """A control: makes one picture of the frame with every choice of it (color), or with these values of it
     (erode=0,0.05,0.1)."""

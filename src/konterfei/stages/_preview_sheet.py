@@ -22,6 +22,8 @@ _COLUMNS: Final = 4
 _GAP: Final = 8
 _TEXT: Final = 26
 _BACKGROUND: Final = (24, 24, 24)
+_MARK: Final = (255, 210, 60)
+_DARK: Final = (0, 0, 0)
 _AROUND: Final = 0.75
 """What is shown around the faces on each side, as a fraction of their size: neck and hair say whether a colour fits."""
 
@@ -32,6 +34,22 @@ def side_by_side(plate: Array, result: Array) -> Array:
         result = _fitted(result, plate.shape[1], plate.shape[0])
         result = result if plate.dtype == np.uint8 else result.astype(np.uint16) * 257
     return np.concatenate([plate, result], axis=1)
+
+
+def named(image: Array, faces: Sequence[Face]) -> Array:
+    """The frame with a box around every face and its track and person above it. [H, W, 3] of the same kind"""
+    picture = Image.fromarray(to_uint8(to_float(image)))
+    size = max(picture.height // 40, 12)
+    draw, font = ImageDraw.Draw(picture), ImageFont.load_default(size)
+    for face in faces:
+        left, top, right, bottom = (int(side) for side in np.rint(face.box))
+        draw.rectangle((left, top, right, bottom), outline=_MARK, width=max(size // 12, 1))
+        told = [f"track {face.track}"] if face.track is not None else []
+        told += [f"person {face.person}"] if face.person is not None else []
+        place = max(left, 2), max(top - round(1.4 * size), 2)
+        draw.text(place, ", ".join(told), _MARK, font, stroke_width=2, stroke_fill=_DARK)
+    drawn = np.array(picture)
+    return drawn if image.dtype == np.uint8 else drawn.astype(np.uint16) * 257
 
 
 def sheet(title: str, pictures: Mapping[str, Array], faces: Sequence[Face], label: str, text: str | None) -> Array:

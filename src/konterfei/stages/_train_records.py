@@ -61,6 +61,12 @@ def warn_of_oddities(src: Faceset, dst: Faceset, are_two: bool, reporter: Report
             reporter.warn(f"'{faceset.folder / name}' is not used: {reason}")
         if len(faceset.damaged) > 5:
             reporter.warn(f"... and {len(faceset.damaged) - 5} more damaged crops in '{faceset.folder}'.")
+        people = {record.face.person for record in faceset.records()} - {None}
+        if faceset.header.source and len(people) > 1:  # one video: its numbers are one person each
+            reporter.warn(
+                f"'{faceset.folder}' holds {len(people)} people, and the model will learn a mixture of them. Extract "
+                "the one who is meant: konterfei extract --person NUMBER."
+            )
     if not are_two:
         return
     try:

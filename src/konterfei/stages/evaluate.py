@@ -223,10 +223,11 @@ def chosen_frames(indices: list[int], every_nth: int | None) -> list[int]:
 
 
 def _pairs(
-    plate: Path, fps: Fraction, result: Path, span: tuple[int, int], reporter: Reporter
+    plate: Path, read: Mapping[str, Any], result: Path, span: tuple[int, int], reporter: Reporter
 ) -> Iterator[tuple[Frame, NDArray[np.uint8]]]:
-    """Frames of the plate (`fps` a second if it is pictures), first to last, with those of the result."""
-    theirs, ours = open_frames(plate, span[0], span[1] + 1, fps=fps), open_frames(result)
+    """Frames of the plate, read as its faces were (`read`: settings of the faceset), with those of the result."""
+    fps, whole = frame_rate(read.get("fps") or USUAL_FPS), read.get("deinterlace") == "bwdif"
+    theirs, ours = open_frames(plate, span[0], span[1] + 1, fps=fps, deinterlace=whole), open_frames(result)
     size = (theirs.info.width, theirs.info.height)
     if size != (ours.info.width, ours.info.height):
         raise ConfigError(
@@ -284,10 +285,9 @@ def _observe(config: EvaluateConfig, plate: Path, dst: Faceset, reporter: Report
         RECOGNIZERS.load(config.recognizer)(threads=config.threads),
     )
     observer = Observer(eyes, crop_size(list(faces.values())))
-    fps = frame_rate(dst.header.settings.get("fps") or USUAL_FPS)
     reporter.start("looking at plate and result", len(frames))
     done = 0
-    for frame, image in _pairs(plate, fps, config.video, (start, frames[-1]), reporter):
+    for frame, image in _pairs(plate, dst.header.settings, config.video, (start, frames[-1]), reporter):
         check(reporter)
         if frame.index in faces:
             observer.add(frame.index, frame.image, image, faces[frame.index])

@@ -7,16 +7,13 @@ were killed, and end with the result of an uninterrupted run.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain, islice
 from pathlib import Path
 from typing import Annotated, Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from konterfei.detectors import DETECTORS
 from konterfei.errors import ConfigError, NoFacesError, OutputError
@@ -27,7 +24,7 @@ from konterfei.io.faceset import FaceRecord, Faceset, FacesetHeader
 from konterfei.io.faceset_files import REPLACEMENT_NAME, bytes_for
 from konterfei.io.manifest import Manifest
 from konterfei.io.sequence import USUAL_FPS, frame_rate
-from konterfei.io.video import Frame, is_sequence, open_frames, read_ahead
+from konterfei.io.video import Frame, is_sequence
 from konterfei.landmarkers import LANDMARKERS
 from konterfei.recognizers import RECOGNIZERS
 from konterfei.reporting import Reporter, check
@@ -42,6 +39,7 @@ from konterfei.stages._extract_folder import (
     refuse_other,
     replace_crops,
 )
+from konterfei.stages._extract_plate import DEINTERLACE, ahead, images_of, plate_reader, refuse_interlaced
 from konterfei.stages._settings import allow
 from konterfei.tracking.cuts import find_cuts, gaps
 from konterfei.tracking.faces import TrackedFace, faces_by_frame
@@ -74,6 +72,9 @@ class ExtractConfig:
     (0,2), or all. Several people in one faceset are for a merge that gives each a face of their own. Default: 0."""
     fps: str = USUAL_FPS
     """Frames per second of pictures; 25, 23.976 or 30000/1001. Videos have their own."""
+    deinterlace: str | None = None
+    """What to do with an interlaced video: bwdif (make whole pictures of its fields) or off (take frames as they are).
+    Merge reads the video in the same way."""
     every_nth: int = 1
     """Looks at every n-th frame only. 1 for a video that is to be changed; 2 to 5 for long material to learn from."""
     detector: Annotated[str, DETECTORS] = "yunet"
@@ -107,6 +108,8 @@ class ExtractConfig:
         for table, name in ((DETECTORS, self.detector), (LANDMARKERS, self.landmarker), (RECOGNIZERS, self.recognizer)):
             table[name]  # raises with the nearest names
         frame_rate(self.fps)
+        known = self.deinterlace is None or self.deinterlace in DEINTERLACE
+        allow("--deinterlace", self.deinterlace, known, ", ".join(DEINTERLACE))
         if self.video.absolute() == self.output.absolute():
             raise ConfigError(f"--output is the folder of pictures itself, '{self.video}'. Choose another folder.")
         picture = self.picture
@@ -160,6 +163,7 @@ def extract(config: ExtractConfig, reporter: Reporter) -> ExtractResult:
     """
     if config.output.exists() and not config.output.is_dir():
         raise OutputError(f"'{config.output}' is a file; the faces need a folder. Choose another output.")
+    refuse_interlaced(config.video, config.deinterlace)
     finish_replacing(config.output)
     before = Manifest.load(config.output)
     manifest = new_manifest(config.video, config.picture, _settings(config), before)
@@ -217,7 +221,7 @@ def _make(config: ExtractConfig, manifest: Manifest, reporter: Reporter) -> dict
 
 def _bytes_needed(config: ExtractConfig) -> int:
     """Disk that the crops which are not there yet will take about, were there a face in every frame."""
-    with closing(open_frames(config.video)) as reader:
+    with closing(plate_reader(config.video, config.fps, None)) as reader:
         num_frames = -(-reader.info.num_frames // config.every_nth)
     num_there = sum(1 for _ in config.output.glob("*.jpg"))
     return bytes_for(max(0, num_frames - num_there), config.size)
@@ -245,6 +249,7 @@ def _finding(config: ExtractConfig) -> dict[str, Any]:
         "smallest": config.smallest,
         "every_nth": config.every_nth,
         **({"fps": str(frame_rate(config.fps))} if is_sequence(config.video) else {}),  # the times hang on it
+        **({"deinterlace": config.deinterlace} if config.deinterlace else {}),
     }
 
 
@@ -271,34 +276,18 @@ def _analyse(config: ExtractConfig, journal: Journal, reporter: Reporter) -> Non
         RECOGNIZERS.load(config.recognizer)(threads=config.threads),
         settings,
     )
-    reader = open_frames(config.video, start=analysis.next_index, fps=frame_rate(config.fps))
+    reader = plate_reader(config.video, config.fps, config.deinterlace, analysis.next_index)
     reporter.start("finding faces", reader.info.num_frames)
-    with closing(_ahead(reader)) as frames:
+    with closing(ahead(reader)) as frames:
         wanted = (frame for frame in frames if frame.index % config.every_nth == 0)
         while first := next(wanted, None):
             indices: list[int] = []
             pts: list[Fraction] = []
-            images = _images(chain([first], islice(wanted, BLOCK - 1)), indices, pts, reporter)
+            images = images_of(chain([first], islice(wanted, BLOCK - 1)), indices, pts, reporter)
             found, state = finder.find(images, analysis.state)
             journal.add(indices, pts, found, state, indices[-1] + 1)
     journal.finish(reader.lost)
     reporter.finish()
-
-
-def _ahead(frames: Iterable[Frame]) -> Generator[Frame]:
-    yield from read_ahead(frames)
-
-
-def _images(
-    frames: Iterator[Frame], indices: list[int], pts: list[Fraction], reporter: Reporter
-) -> Iterator[NDArray[np.uint8]]:
-    """The images of a block; notes down which frames they are."""
-    for frame in frames:
-        check(reporter)
-        indices.append(frame.index)
-        pts.append(frame.pts)
-        yield frame.image
-        reporter.advance(frame.index + 1)
 
 
 def _nothing_found(config: ExtractConfig, analysis: Analysis) -> NoFacesError:
@@ -367,8 +356,8 @@ def _cut_crops(
         if due:
             first, last = min(due), max(due)
             reporter.start("cutting crops", last + 1)
-            reader = open_frames(config.video, first, last + 1, fps=frame_rate(config.fps))
-            with closing(_ahead(reader)) as frames:
+            reader = plate_reader(config.video, config.fps, config.deinterlace, first, last + 1)
+            with closing(ahead(reader)) as frames:
                 for frame in frames:
                     check(reporter)
                     for tracked in due.get(frame.index, ()):

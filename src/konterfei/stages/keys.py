@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from konterfei.compositing import Keys, MergeSettings
+from konterfei.compositing.keys import Who
 from konterfei.errors import ConfigError, OutputError
 from konterfei.fields import choices, field_docs
 from konterfei.io.atomic import write_text
+from konterfei.io.faceset import Faceset
 from konterfei.io.sequence import frame_rate
 from konterfei.reporting import Reporter
 from konterfei.stages._settings import allow
@@ -81,6 +83,8 @@ class KeysConfig:
     """Begin the file: every control, explained, with its usual value, as a comment."""
     force: bool = False
     """With --new: write over a file that is there."""
+    faces: Path | None = None
+    """Faceset of the plate: say also which tracks and people it holds, and what each is swapped with."""
     frame: int | None = None
     """Say every setting of this frame."""
     track: int | None = None
@@ -116,6 +120,7 @@ def keys(config: KeysConfig, reporter: Reporter) -> KeysResult:
 
     Raises:
         OutputError: a new file exists already, or cannot be written.
+        FacesetError: there is no faceset.
         ConfigError, UnknownNameError: it says what makes no sense; names file, line and remedy.
     """
     if config.new:
@@ -125,7 +130,8 @@ def keys(config: KeysConfig, reporter: Reporter) -> KeysResult:
         return KeysResult(lines=[f"{config.file}: every control, as a comment. Take the # from those that you want."])
     found = Keys.load(config.file, None if config.fps is None else Fraction(frame_rate(config.fps)))
     if config.frame is None:
-        return KeysResult(lines=found.describe())
+        told = [] if config.faces is None else _told_of(Faceset.open(config.faces, reporter=reporter), found)
+        return KeysResult(lines=[*found.describe(), *told])
     usual, here = MergeSettings(), found.at(config.frame, MergeSettings(), config.track, config.person)
     names = [item.name for item in fields(MergeSettings)]
     width = max(map(len, names))
@@ -136,6 +142,23 @@ def keys(config: KeysConfig, reporter: Reporter) -> KeysResult:
             for name in names
         ]
     )
+
+
+def _told_of(faceset: Faceset, keys: Keys) -> list[str]:
+    """Each track of a faceset: whose it is, in which frames, what it is swapped with."""
+    frames: dict[Who, list[int]] = {}
+    for record in faceset.records():
+        frames.setdefault((record.face.track, record.face.person), []).append(record.frame_index)
+    lines = [f"in '{faceset.folder}':"]
+    for (track, person), indices in sorted(frames.items(), key=lambda item: (item[0][1] or 0, item[1][0])):
+        who = f"track {track}" + ("" if person is None else f" of person {person}")
+        model, is_swapped = "the model of the command line", True
+        for entry in keys.entries((track, person)):
+            is_swapped = is_swapped if entry.swap is None else entry.swap
+            model = model if entry.model is None else f"'{entry.model}'"
+        what = f"swapped with {model}" if is_swapped else "left as it is"
+        lines.append(f"  {who}, frames {indices[0]} to {indices[-1]} ({len(indices)} faces): {what}")
+    return lines
 
 
 def template(name: str) -> str:

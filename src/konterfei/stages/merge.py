@@ -325,7 +325,7 @@ def _render(
 
 def _first_time(config: MergeConfig, job: Job, start: int) -> Fraction:
     """When the first frame of a trial is shown, which will be its time 0."""
-    with open_frames(config.video, start, fps=job.info.fps) as reader:
+    with open_frames(config.video, start, fps=job.info.fps, native=True) as reader:
         return next((frame.pts for frame in reader), Fraction(0))
 
 

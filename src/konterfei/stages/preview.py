@@ -95,7 +95,7 @@ def _written(
             notes += failed
             reason, told = SWAPPED, {"grid": config.grid}
         else:
-            seen = opened.frame(index)
+            seen = opened.frame(index, names=config.names)
             image, reason = seen.image, seen.reason
             if config.compare:
                 image, told = side_by_side(seen.plate, image), {"compare": True}

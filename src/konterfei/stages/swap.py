@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from konterfei.errors import Cancelled, ConfigError, KonterfeiError
 from konterfei.io.atomic import ensure_writable
@@ -49,8 +49,8 @@ class SwapConfig:
     dst: Path
     """Video that receives the face, or a folder or pattern of pictures that are its frames."""
     output: Path
-    """Video to write, .mp4 or .mov; or a folder (PNG) or pattern (out/shot.%06d.png) for pictures. Its report is
-    written beside it."""
+    """Video to write, .mp4, .mov, .mkv or .webm; or a folder (PNG) or pattern (out/shot.%06d.png) for pictures. Its
+    report is written beside it."""
     consent: Path
     """Consent record of the src person, as `konterfei consent new` writes it."""
     preset: Annotated[str, PRESETS] = "quick"
@@ -66,6 +66,8 @@ class SwapConfig:
     """Who receives it in the dst video: a number (0 = most often seen) or a picture of that person. Default: 0."""
     fps: str = USUAL_FPS
     """Frames per second of a src or dst that is pictures; 25, 23.976 or 30000/1001. Videos have their own."""
+    deinterlace: str | None = None
+    """What to do with an interlaced src or dst: bwdif (make whole pictures of its fields) or off (as they are)."""
     use: str | None = None
     """What the video is for, as the consent record's scope names it. Not needed where the scope is "any"."""
     label: Annotated[str, LABELS] = "corner"
@@ -155,12 +157,9 @@ def swap(config: SwapConfig, reporter: Reporter) -> SwapResult:
     from konterfei.stages.train import TrainConfig, train
 
     layout = config.layout
-    src_config = ExtractConfig(
-        video=config.src, output=layout.src_faces, person=config.src_person, fps=config.fps, force=config.force
-    )
-    dst_config = ExtractConfig(
-        video=config.dst, output=layout.dst_faces, person=config.dst_person, fps=config.fps, force=config.force
-    )
+    common: dict[str, Any] = {"fps": config.fps, "deinterlace": config.deinterlace, "force": config.force}
+    src_config = ExtractConfig(video=config.src, output=layout.src_faces, person=config.src_person, **common)
+    dst_config = ExtractConfig(video=config.dst, output=layout.dst_faces, person=config.dst_person, **common)
     train_config = TrainConfig(
         src=layout.src_faces,
         dst=layout.dst_faces,

@@ -20,9 +20,9 @@ way of blending was; at soft edges it may be a little below 0.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any
 
 import cv2
 import numpy as np
@@ -36,15 +36,6 @@ from konterfei.io.exr import Exr
 from konterfei.provenance.label import label_layer
 
 Array = NDArray[Any]
-
-PRIMARIES: Final[Mapping[int, tuple[float, ...]]] = {
-    1: (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.3127, 0.3290),
-    5: (0.64, 0.33, 0.29, 0.60, 0.15, 0.06, 0.3127, 0.3290),
-    6: (0.630, 0.340, 0.310, 0.595, 0.155, 0.070, 0.3127, 0.3290),
-    9: (0.708, 0.292, 0.170, 0.797, 0.131, 0.046, 0.3127, 0.3290),
-    12: (0.680, 0.320, 0.265, 0.690, 0.150, 0.060, 0.3127, 0.3290),
-}
-"""H.273 colour primaries -> CIE x, y of red, green, blue, white (ITU-T H.273 table 2)."""
 
 
 def face_names(layers: Sequence[Layer]) -> list[str]:

@@ -31,7 +31,7 @@ from konterfei.errors import UnreadableMediaError
 from konterfei.imaging import to_uint8
 from konterfei.imaging.transfer import transfer_of
 from konterfei.io.atomic import make_folder, sha256, write_json, write_text
-from konterfei.io.exr import write_exr
+from konterfei.io.exr import PRIMARIES, write_exr
 from konterfei.io.images import write_image
 from konterfei.io.video import VideoInfo
 from konterfei.provenance.certificate import Identity
@@ -41,7 +41,7 @@ from konterfei.provenance.verdict import State, Verification
 from konterfei.provenance.verification import verify
 from konterfei.reporting import Reporter
 from konterfei.turnover.corners import CORNERS, Key, after_effects, nuke, outline, table
-from konterfei.turnover.layers import PRIMARIES, crop_exr, face_names, frame_exr
+from konterfei.turnover.layers import crop_exr, face_names, frame_exr
 from konterfei.turnover.readme import readme
 
 Array = NDArray[Any]

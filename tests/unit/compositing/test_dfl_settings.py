@@ -27,6 +27,7 @@ def test_names_and_numbers_of_its_own_are_understood():
         ("erode_mask_modifier=401", "-400 to 400"),
         ("erode_mask_modifier=1.5", "whole number"),
         ("mask_mode=10", "0 to 9"),
+        ("super_resolution_power=10", "enhancer"),
         ("masked_hist_match=maybe", "yes or no"),
     ],
 )

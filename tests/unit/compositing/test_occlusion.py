@@ -52,7 +52,7 @@ def painted_over(frame, result, truth):
     return float((np.abs(result.astype(int) - frame).max(axis=-1)[core] > 8).mean())
 
 
-@pytest.mark.parametrize("mask", ["without_hands", "visible"])
+@pytest.mark.parametrize("mask", ["visible", "visible_known"])
 def test_a_hand_is_not_painted_over(occluders, hand, mask):
     frame, truth = hand
     assert painted_over(frame, merged(frame, "learned_hull", occluders), truth) > 0.7
@@ -62,10 +62,10 @@ def test_a_hand_is_not_painted_over(occluders, hand, mask):
 def test_what_the_model_does_not_know_is_not_painted_over(occluders):
     frame, truth = with_disk(clean_frame(), LANDMARKS[31] + [-30, 20], 28)
     assert painted_over(frame, merged(frame, "learned_hull", occluders, clean_frame(1)), truth) > 0.9
-    assert painted_over(frame, merged(frame, "visible", occluders, clean_frame(1)), truth) < 0.05
+    assert painted_over(frame, merged(frame, "visible_known", occluders, clean_frame(1)), truth) < 0.05
 
 
-@pytest.mark.parametrize("mask", ["without_hands", "visible"])
+@pytest.mark.parametrize("mask", ["visible", "visible_known"])
 def test_a_free_face_is_swapped_as_ever(occluders, mask):
     frame = clean_frame()
     assert np.array_equal(merged(frame, mask, occluders), merged(frame, "learned_hull", occluders))
@@ -73,14 +73,14 @@ def test_a_free_face_is_swapped_as_ever(occluders, mask):
 
 def test_only_what_the_mask_asks_for_is_looked_for():
     assert MergeSettings().occluders == ()
-    assert MergeSettings(mask="without_hands").occluders == ("hands",)
-    assert MergeSettings(mask="visible").occluders == ("hands", "unknown")
-    assert MergeSettings(mask="visible", dfl_exact="defaults").occluders == ()
+    assert MergeSettings(mask="visible").occluders == ("hands",)
+    assert MergeSettings(mask="visible_known").occluders == ("hands", "unknown")
+    assert MergeSettings(mask="visible_known", dfl_exact="defaults").occluders == ()
 
 
 def test_colours_are_measured_beside_the_hand(occluders, hand):
     """Else the face changes its colour when a hand comes before it."""
-    settings = replace(PLAIN, color="rct", mask="without_hands")
+    settings = replace(PLAIN, color="rct", mask="visible")
 
     def plate_colour(frame, asked):
         raw, _ = drawn(frame)

@@ -20,17 +20,19 @@ from konterfei.errors import Cancelled, OutputError, ProvenanceError, Unreadable
 from konterfei.io.atomic import sha256
 from konterfei.provenance import credentials, layout
 from konterfei.provenance.certificate import Identity, own_roots, signing_identity
+from konterfei.provenance.consent import Consent
 from konterfei.provenance.credentials import (
     PICTURES,
     SOURCE_TYPE,
     VIDEOS,
     Claim,
+    FaceClaim,
     Material,
     ensure_signable,
     sign,
     verify,
 )
-from konterfei.provenance.verification import OFFLINE, State, _judge
+from konterfei.provenance.verification import OFFLINE, State, _judge, _statement
 from konterfei.reporting import Recorder
 
 
@@ -167,10 +169,10 @@ def test_every_type_of_output(
 @pytest.mark.parametrize(
     ("name", "word"),
     [
-        ("out.mkv", "Matroska"),
-        ("out.webm", "Matroska"),
+        ("out.avi", "'.avi'"),
+        ("out.mpg", "'.mpg'"),
         ("out.png", "one picture"),
-        ("frames/%06d.exr", "'.exr'"),
+        ("frames/%06d.dpx", "'.dpx'"),
         ("out.exr", "'.exr'"),
         ("out.mxf", "'.mxf'"),
     ],
@@ -541,3 +543,30 @@ def test_what_is_about_the_signer_and_what_about_the_bytes(
         problems, failed = _judge(state, results)
         assert failed is is_altered
         assert words in " ".join(problems) and bool(problems) is bool(words)
+
+
+def test_every_person_who_lent_a_face_is_named_once(plate: Path, claim: Claim, tmp_path: Path) -> None:
+    (tmp_path / "bea.toml").write_text('version = 1\nperson = "Bea"\nbasis = "self"\nscope = ["any"]\n')
+    bea = Consent.load(tmp_path / "bea.toml")
+    others = tuple(
+        FaceClaim(who=who, consent=consent, model="df", steps=3, preset="quick")
+        for who, consent in (("person 1", bea), ("track 4", bea), ("track 5", claim.consent))
+    )
+    sign(plate, tmp_path / "out.mp4", replace(claim, others=others))
+    told = verify(tmp_path / "out.mp4")
+    assert [one["person"] for one in told.consents] == ["Anna Muster", "Bea"]
+    assert told.consents[1]["record_sha256"] == bea.sha256
+    assert [(one["who"], one["person"]) for one in told.swap["others"]] == [
+        ("person 1", "Bea"), ("track 4", "Bea"), ("track 5", "Anna Muster"),
+    ]  # fmt: skip
+    text = "\n".join(told.summary())
+    assert "df, preset quick, 3 steps, for track 5 as Anna Muster" in text and text.count("Bea, basis self") == 1
+
+
+@pytest.mark.parametrize("others", ["Bea", [3], [{"person": "Bea"}], [{"person": 3, "basis": "", "scope": []}]])
+def test_what_is_said_of_further_people_has_to_be_in_our_form(signed: Path, others: object) -> None:
+    seen = store(signed)
+    data = {item["label"]: item["data"] for item in seen["manifests"][seen["active_manifest"]]["assertions"]}
+    assert _statement(data, "org.konterfei.consent")
+    data["org.konterfei.consent"]["others"] = others
+    assert _statement(data, "org.konterfei.consent") == {}

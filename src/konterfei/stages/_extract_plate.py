@@ -1,0 +1,62 @@
+"""How extract reads its video: ahead of the work, and with whole pictures where it is interlaced."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from konterfei.errors import ConfigError
+from konterfei.io.sequence import ImageSequenceReader, frame_rate, is_sequence
+from konterfei.io.video import Frame, VideoInfo, VideoReader, open_frames, probe, read_ahead
+from konterfei.reporting import Reporter, check
+
+DEINTERLACE = ("bwdif", "off")
+"""Whole pictures made of fields by FFmpeg's bwdif; or the fields as they are, woven."""
+
+
+def plate_reader(
+    video: Path, fps: str, deinterlace: str | None, start: int = 0, stop: int | None = None
+) -> VideoReader | ImageSequenceReader:
+    """The frames that faces are found in and cut from.
+
+    Args:
+        video: or folder or pattern of pictures.
+        fps: of pictures.
+        deinterlace: one of DEINTERLACE; None = it is not interlaced.
+        start, stop: frames wanted.
+    """
+    return open_frames(video, start, stop, fps=frame_rate(fps), deinterlace=deinterlace == "bwdif")
+
+
+def refuse_interlaced(video: Path, deinterlace: str | None) -> None:
+    """Raise ConfigError where nobody has said what to do with an interlaced video."""
+    if deinterlace is not None or is_sequence(video):
+        return
+    info: VideoInfo = probe(video)
+    if info.is_interlaced:
+        raise ConfigError(
+            f"'{video}' is interlaced: each frame is two pictures woven together, of two moments. Add --deinterlace "
+            "bwdif, and faces are found and merged in whole pictures, as many as there are frames; or --deinterlace "
+            "off, if it is only marked so and no edge looks like a comb."
+        )
+
+
+def ahead(frames: Iterable[Frame]) -> Generator[Frame]:
+    """The frames, decoded on another thread."""
+    yield from read_ahead(frames)
+
+
+def images_of(
+    frames: Iterator[Frame], indices: list[int], pts: list[Fraction], reporter: Reporter
+) -> Iterator[NDArray[np.uint8]]:
+    """The images of a block; notes down which frames they are."""
+    for frame in frames:
+        check(reporter)
+        indices.append(frame.index)
+        pts.append(frame.pts)
+        yield frame.image
+        reporter.advance(frame.index + 1)
