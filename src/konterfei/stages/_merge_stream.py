@@ -190,8 +190,8 @@ def _raw(
         item = Item(frame=frame, settings=settings_at(frame.index, None))
         with clock("cut"):
             swappers = [(record, swapper) for record in faces_at(frame.index) if (swapper := cast.swapper_for(record))]
-            faces = [(r.face, _crop(frame, r, swapper), settings_at(frame.index, r)) for r, swapper in swappers]
-            item.frame = narrowed(frame, faces, always)
+            whose = [(r.face, _crop(frame, r, swapper), settings_at(frame.index, r)) for r, swapper in swappers]
+            item.frame = narrowed(frame, whose, always)
             for record, swapper in swappers:
                 item.records.append(record)
                 item.shown.append((swapper, *_cut(item.frame, record, swapper, item.settings)))

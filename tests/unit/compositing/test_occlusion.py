@@ -72,7 +72,7 @@ def test_a_free_face_is_swapped_as_ever(occluders, mask):
 
 
 def test_only_what_the_mask_asks_for_is_looked_for():
-    assert MergeSettings().occluders == ()
+    assert MergeSettings(mask="learned_hull").occluders == ()
     assert MergeSettings(mask="visible").occluders == ("hands",)
     assert MergeSettings(mask="visible_known").occluders == ("hands", "unknown")
     assert MergeSettings(mask="visible_known", dfl_exact="defaults").occluders == ()
