@@ -58,7 +58,7 @@ class Hands:
     def find(self, view: View) -> Array:  # noqa: D102
         around = surroundings(view.face, view.crop)
         crop_from_around = view.crop.crop_from_frame @ around.frame_from_crop
-        seen = self._finder.find(to_uint8(around.cut(view.frame)))
+        seen = self._finder.find(to_uint8(around.cut(view.frame, border="zero")))
         hands = [Hand(crop_from_around @ hand.points, hand.presence) for hand in seen]
         face = SIDE / AROUND * crop_from_around.scale
         hands = [hand for hand in hands if hand.palm >= _SMALLEST * face]
