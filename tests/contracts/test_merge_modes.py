@@ -78,15 +78,17 @@ def test_seamless_keeps_gradients_and_meets_the_plate_at_the_edge(patch):
 
 
 def test_seamless_agrees_with_opencv(patch):
-    """The same equation, solved by OpenCV on eight bits for a hard mask."""
-    hard = replace(patch, alpha=(patch.alpha > 0.1).astype(np.float32))
+    """Much the same equation, solved by OpenCV on eight bits for a hard mask. The light differs smoothly, as lamps do:
+    OpenCV ties to every pixel of the edge, which is averaged here."""
+    slope = np.linspace(0.1, 0.35, S, dtype=np.float32)[None, :, None]
+    hard = replace(patch, image=patch.plate - slope, alpha=(patch.alpha > 0.1).astype(np.float32))
     ours = MERGE_MODES.load("seamless").lay(hard).image
     mask = (hard.alpha * 255).astype(np.uint8)
     x, y, w, h = cv2.boundingRect(mask)
     image, plate = (np.rint(a * 255).astype(np.uint8) for a in (patch.image, patch.plate))
     theirs = cv2.seamlessClone(image, plate, mask, (x + w // 2, y + h // 2), cv2.NORMAL_CLONE)
     inside = cv2.erode(mask, np.ones((9, 9))) > 0
-    assert np.abs(ours * 255 - theirs)[inside].mean() < 4  # of a gap of about 60
+    assert np.abs(ours * 255 - theirs)[inside].mean() < 7  # of a gap of 26 to 89
     assert np.abs(patch.image * 255 - theirs)[inside].mean() > 30
 
 

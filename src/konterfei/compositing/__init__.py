@@ -8,14 +8,18 @@ placing.py    crops at other sizes, and as they lie in the frame
 motion.py     how a face moves
 occlusion.py  what lies in front of it
 colors.py     colour statistics along a track, without flicker
+detail.py     sharpness and grain as the plate has them
+enlarging.py  super resolution of drawn faces
 steadying.py  drawn faces and masks along a track, without shimmer
 keys.py       settings that change over frames, and from face to face (a merge.toml: keys_file.py, layers.py)
 """
 
 from konterfei.compositing.colors import FaceColors, reach_frames, smooth_colors
+from konterfei.compositing.detail import FaceDetail, match_detail, measure_detail, smooth_detail
 from konterfei.compositing.dfl_settings import DflSettings
+from konterfei.compositing.enlarging import enlarge
 from konterfei.compositing.faces import Layer, Merged, Segmenter, Swapped, cut_face, segment
-from konterfei.compositing.frame import blend_mask, merge_frame, merge_layers, prepare, touched, untouched
+from konterfei.compositing.frame import blend_mask, measure, merge_frame, merge_layers, prepare, touched, untouched
 from konterfei.compositing.keys import Keys
 from konterfei.compositing.motion import motion_of
 from konterfei.compositing.occlusion import close_gaps, uncover
@@ -26,6 +30,7 @@ __all__ = [
     "STEADY_REACH",
     "DflSettings",
     "FaceColors",
+    "FaceDetail",
     "Keys",
     "Layer",
     "MergeSettings",
@@ -35,6 +40,10 @@ __all__ = [
     "blend_mask",
     "close_gaps",
     "cut_face",
+    "enlarge",
+    "match_detail",
+    "measure",
+    "measure_detail",
     "merge_frame",
     "merge_layers",
     "motion_of",
@@ -43,6 +52,7 @@ __all__ = [
     "segment",
     "smooth_along",
     "smooth_colors",
+    "smooth_detail",
     "steady_face",
     "touched",
     "uncover",

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from konterfei.compositing.colors import FaceColors
+from konterfei.compositing.detail import FaceDetail
 from konterfei.compositing.placing import place, rescale
 from konterfei.compositing.settings import MergeSettings
 from konterfei.geometry import Crop, Face, FaceType, Region
@@ -41,6 +42,8 @@ class Swapped:
         alpha: the mask to blend with, from `prepare`; None = `merge_layers` makes it. [W, W] float32 in [0, 1]
         colors: measured by `prepare`, perhaps smoothed over time since; None = `merge_layers` measures them.
         settings: of this face, where they are not those of the frame.
+        drawn_size: side that the model drew the face at, px, where an enhancer enlarged it since; None = the crop's.
+        detail: measured by `measure`, perhaps smoothed over time since; None = `merge_layers` measures it.
     """
 
     crop: Crop
@@ -55,6 +58,8 @@ class Swapped:
     alpha: Array | None = None
     colors: FaceColors | None = None
     settings: MergeSettings | None = None
+    drawn_size: int | None = None
+    detail: FaceDetail | None = None
 
     @property
     def mask_of_plate(self) -> Array:

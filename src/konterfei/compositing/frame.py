@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from konterfei.color_transfers import COLOR_TRANSFERS, ColorTransfer
 from konterfei.compositing.colors import FaceColors, skin_weights, smooth_colors
+from konterfei.compositing.detail import match_detail, measure_detail
 from konterfei.compositing.dfl_frame import merge_as_dfl
 from konterfei.compositing.faces import MASK_SIZE, Layer, Merged, Swapped
 from konterfei.compositing.placing import place, project, rescale
@@ -70,6 +71,22 @@ def prepare(face: Face, swapped: Swapped, settings: MergeSettings, time_s: float
     return replace(swapped, alpha=alpha, colors=colors)
 
 
+def measure(frame: Array, face: Face, swapped: Swapped, settings: MergeSettings, time_s: float = 0.0) -> Swapped:
+    """A prepared face with the sharpness and the grain of the frame's pixels that it will cover.
+
+    Args:
+        frame: RGB. [H, W, 3] uint8, or uint16 with full range
+        face, settings, time_s: as in `prepare`.
+        swapped: prepared.
+    """
+    region = touched(swapped, frame.shape, settings) if settings.matches_detail else None
+    if region is None:
+        return swapped
+    assert swapped.alpha is not None
+    alpha = project(swapped.alpha, swapped.crop, settings.face_scale, region)
+    return replace(swapped, detail=measure_detail(to_float(frame[region]), alpha, time_s, face.track))
+
+
 def merge_frame(frame: Array, faces: Sequence[Face], swapped: Sequence[Swapped], settings: MergeSettings) -> Array:
     """The frame with swapped faces in it: the image of `merge_layers`."""
     return merge_layers(frame, faces, swapped, settings).image
@@ -117,6 +134,8 @@ def merge_layers(frame: Array, faces: Sequence[Face], swapped: Sequence[Swapped]
             item = prepare(face, item, own)
             assert item.colors is not None
             item = replace(item, colors=smooth_colors(item.colors, (), 0.0))
+        if item.detail is None:
+            item = measure(frame, face, item, own)
         region = touched(item, frame.shape, own)
         if region is not None:
             layers.append(_lay(face, item, frame, merged, region, own))
@@ -161,11 +180,13 @@ def _lay(face: Face, swapped: Swapped, frame: Array, merged: Array, region: Regi
     """Blend one prepared face into `merged`, in place, within `region`."""
     assert swapped.alpha is not None
     mode: MergeMode = MERGE_MODES.load(settings.mode)
-    laid = _drawn(swapped, frame, mode, settings)
+    laid = _drawn(face, swapped, frame, mode, settings)
     alpha = project(swapped.alpha, swapped.crop, settings.face_scale, region)
     alpha[alpha < _FAINT] = 0.0
     if mode.cover in ("mask", "crop"):
         over = project(laid.image, swapped.crop, settings.face_scale, region, "cubic")
+        if swapped.detail is not None:
+            over = _like_plate(over, frame[region], alpha, swapped, settings)
         cover = alpha
         if mode.cover == "crop":
             cover = project(_square(swapped), swapped.crop, settings.face_scale, region)
@@ -179,6 +200,23 @@ def _lay(face: Face, swapped: Swapped, frame: Array, merged: Array, region: Regi
     return Layer(face=face, swapped=swapped, region=region, alpha=alpha, image=laid.image, placed=placed)
 
 
+def _like_plate(over: Array, plate: Array, alpha: Array, swapped: Swapped, settings: MergeSettings) -> Array:
+    """`over` as sharp and as grainy as the plate; not sharpened where that is done by hand."""
+    assert swapped.detail is not None
+    pixel = place(swapped.crop, swapped.drawn_size or swapped.crop.size, settings.face_scale).frame_from_crop.scale
+    by_hand = settings.sharpen != 0 or settings.motion_blur > 0
+    return match_detail(
+        over,
+        to_float(plate),
+        alpha,
+        swapped.detail,
+        pixel,
+        detail=0.0 if by_hand else settings.detail,
+        grain=settings.grain,
+        step=1.0 / np.iinfo(plate.dtype).max,
+    )
+
+
 def _square(swapped: Swapped) -> Array:
     """All of the crop but what cubic kernels mix with what lies outside. [W, W] float32"""
     assert swapped.alpha is not None
@@ -189,14 +227,15 @@ def _square(swapped: Swapped) -> Array:
     return square
 
 
-def _drawn(swapped: Swapped, frame: Array, mode: MergeMode, settings: MergeSettings) -> Laid:
-    """The face as it is pasted, in its crop: colours, mode, sharpness, motion."""
+def _drawn(face: Face, swapped: Swapped, frame: Array, mode: MergeMode, settings: MergeSettings) -> Laid:
+    """The face as it is pasted, in its crop: colours and mode, sharpness, motion."""
     assert swapped.alpha is not None and swapped.colors is not None
     image, size = swapped.image, swapped.crop.size
     if mode.is_raw:
         return Laid(image=image)
     transfer: ColorTransfer = COLOR_TRANSFERS.load(settings.color)
-    image = transfer.apply(image, swapped.colors.swapped, swapped.colors.plate)
+    if not mode.color_last:
+        image = transfer.apply(image, swapped.colors.swapped, swapped.colors.plate)
     under = swapped.aligned
     if settings.face_scale != 1.0:
         under = place(swapped.crop, size, settings.face_scale).cut(frame)
@@ -210,6 +249,9 @@ def _drawn(swapped: Swapped, frame: Array, mode: MergeMode, settings: MergeSetti
         )
     )
     image = laid.image
+    if mode.color_last:
+        weights = skin_weights(swapped.both, swapped.crop.crop_from_frame @ face.landmarks)
+        image = transfer.apply(image, transfer.statistics(image, weights), swapped.colors.plate)
     if settings.sharpen > 0:
         image = sharpen(image, settings.sharpen, box=settings.sharpen_mode == "box")
     elif settings.sharpen < 0:
@@ -224,12 +266,12 @@ def _drawn(swapped: Swapped, frame: Array, mode: MergeMode, settings: MergeSetti
 def _finished(merged: Array, region: Region, over: Array, cover: Array, settings: MergeSettings) -> Array:
     """`over` blended into the region of `merged`, whose own pixels are made worse under the mask if asked for."""
     under = merged[region]
-    inner = np.minimum(cover * _STEEPEST, 1.0)
     if settings.plate_denoise or settings.plate_resolution < 1.0:
-        under = alpha_blend(under, _worsened(merged, region, settings), inner)
+        under = alpha_blend(under, _worsened(merged, region, settings), np.minimum(cover * _STEEPEST, 1.0))
     blended = alpha_blend(under, over, cover)
     if settings.palette:
-        blended = alpha_blend(blended, few_colors(blended), inner * np.float32(settings.palette))
+        share = np.minimum(cover * _STEEPEST, 1.0) * np.float32(settings.palette)
+        blended = alpha_blend(blended, few_colors(blended), share)
     return blended
 
 

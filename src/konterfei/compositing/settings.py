@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal, get_args
 
 from konterfei.color_transfers import COLOR_TRANSFERS
 from konterfei.compositing.dfl_settings import DflSettings
+from konterfei.enhancers import ENHANCERS
 from konterfei.errors import ConfigError, UnknownNameError
 from konterfei.maskers import MASKERS
 from konterfei.merge_modes import MERGE_MODES
@@ -25,6 +26,9 @@ _RANGES: Final = {
     "plate_resolution": (0.01, 1.0),
     "palette": (0.0, 1.0),
     "color_smoothing": (0.0, 5.0),
+    "detail": (0.0, 1.0),
+    "grain": (0.0, 1.0),
+    "enhance": (0.0, 1.0),
     "steady": (0.0, 3.0),
 }
 
@@ -73,7 +77,17 @@ class MergeSettings:
     """How far the colours of what is pasted are reduced to 256, 0 = not, 1 = wholly [color_degrade_power / 100, for the
     whole frame]."""
     color_smoothing: float = 0.15
-    """Standard deviation, in seconds, of the window that contrast is averaged over (0 = each frame alone)."""
+    """Standard deviation, in seconds, of the window that contrast and sharpness are averaged over (0 = each frame
+    alone)."""
+    detail: float = 1.0
+    """How far the face is made as sharp or as soft as the plate's, measured: 0 = as the model drew it, 1 = wholly. Left
+    out where --sharpen or --motion-blur do it by hand."""
+    grain: float = 1.0
+    """How much of the plate's grain, measured, the skin is given where it has less, 0 = none, 1 = as much."""
+    enhancer: Annotated[str, ENHANCERS] = "none"
+    """Super resolution: what enlarges a face that is larger in the frame than the model draws it."""
+    enhance: float = 1.0
+    """How much of the enlarged face is mixed in, 0 = none, 1 = it alone [super_resolution_power / 100]."""
     steady: float = 1.0
     """How much of what changes in the drawn face and its masks from frame to frame, and not on the plate, is taken for
     shimmer: 0 = nothing, each frame stays as drawn, 1 = what is likely noise, 3 = fine expression too."""
@@ -85,6 +99,7 @@ class MergeSettings:
         MERGE_MODES[self.mode]  # these raise UnknownNameError with the nearest names
         MASKERS[self.mask]
         COLOR_TRANSFERS[self.color]
+        ENHANCERS[self.enhancer]
         if self.sharpen_mode not in get_args(Sharpener):
             raise UnknownNameError("sharpen mode", self.sharpen_mode, get_args(Sharpener))
         for name, (low, high) in _RANGES.items():
@@ -116,6 +131,20 @@ class MergeSettings:
     def needs_motion(self) -> bool:
         """Whether it has to be known how faces move."""
         return bool(self.motion_blur if self.dfl is None else self.dfl.motion_blur_power)
+
+    @property
+    def matches_detail(self) -> bool:
+        """Whether sharpness or grain are brought to the plate's."""
+        if self.dfl is not None or self.is_original or MERGE_MODES.load(self.mode).is_raw:
+            return False
+        return self.detail > 0 or self.grain > 0
+
+    @property
+    def enlarges(self) -> bool:
+        """Whether an enhancer has to look at the faces."""
+        if self.dfl is not None or self.is_original or self.is_square:
+            return False
+        return self.enhancer != "none" and self.enhance > 0
 
     @property
     def is_original(self) -> bool:

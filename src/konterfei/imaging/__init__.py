@@ -9,7 +9,7 @@ Convention:
 from konterfei.imaging.blend import alpha_blend, laplacian_blend, support
 from konterfei.imaging.degrade import coarsen, few_colors, median_smooth, motion_blur
 from konterfei.imaging.filters import dilate, erode, feather, gaussian, sharpen, sharpness
-from konterfei.imaging.matching import fill_smoothly, match_histogram
+from konterfei.imaging.matching import match_histogram, membrane
 from konterfei.imaging.pixels import lab_to_rgb, resize, rgb_to_lab, to_float, to_kind, to_uint8
 
 __all__ = [
@@ -19,12 +19,12 @@ __all__ = [
     "erode",
     "feather",
     "few_colors",
-    "fill_smoothly",
     "gaussian",
     "lab_to_rgb",
     "laplacian_blend",
     "match_histogram",
     "median_smooth",
+    "membrane",
     "motion_blur",
     "resize",
     "rgb_to_lab",

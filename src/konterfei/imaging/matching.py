@@ -35,31 +35,28 @@ def match_histogram(image: Array, counted: Array, reference: Array, upto: float 
     return matched
 
 
-def fill_smoothly(image: Array, hole: Array) -> Array:
-    """`image` with its hole spanned by a membrane: there, each value is the mean of its four neighbours.
+def membrane(image: Array, weights: Array) -> Array:
+    """The smoothest picture that is near `image` where `weights` are: least |gradient|^2 + weights |difference|^2.
 
     Args:
         image: [H, W, C] float32
-        hole: [H, W] bool; may not touch the rim
+        weights: [H, W], 0 or more. What they tie to is averaged over some pixels: 1 = over about one around.
 
     Returns:
-        [H, W, C] float32, outside of the hole as it was
+        [H, W, C] float32; 0 where there are no weights at all
     """
-    count = int(hole.sum())
-    if count == 0:
-        return image.copy()
-    number = np.full(hole.shape, -1)
-    number[hole] = np.arange(count)
-    y, x = np.nonzero(hole)
-    rows, columns, known = [np.arange(count)], [np.arange(count)], np.zeros((count, image.shape[2]))
-    for down, right in ((-1, 0), (1, 0), (0, -1), (0, 1)):
-        neighbour = number[y + down, x + right]
-        is_open = neighbour >= 0
-        rows.append(np.flatnonzero(is_open))
-        columns.append(neighbour[is_open])
-        known[~is_open] += image[y[~is_open] + down, x[~is_open] + right]
-    values = np.concatenate([np.full(count, 4.0), np.full(sum(map(len, rows)) - count, -1.0)])
-    equations = csc_matrix((values, (np.concatenate(rows), np.concatenate(columns))), shape=(count, count))
-    filled = image.copy()
-    filled[hole] = splu(equations, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}).solve(known)
-    return filled
+    height, width = weights.shape
+    if not weights.any():
+        return np.zeros_like(image)
+    number = np.arange(height * width).reshape(height, width)
+    pairs = [(number[1:], number[:-1]), (number[:, 1:], number[:, :-1])]
+    one, other = (np.concatenate([pair[i].ravel() for pair in pairs]) for i in (0, 1))
+    neighbours = np.bincount(np.concatenate([one, other]), minlength=number.size)
+    rows, columns = np.concatenate([number.ravel(), one, other]), np.concatenate([number.ravel(), other, one])
+    tied = weights.ravel().astype(np.float64)
+    values = np.concatenate([neighbours + tied, np.full(2 * len(one), -1.0)])
+    equations = csc_matrix((values, (rows, columns)), shape=(number.size, number.size))
+    wanted = tied[:, None] * image.reshape(-1, image.shape[2])
+    solver = splu(equations, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True})
+    solved: Array = solver.solve(wanted).astype(np.float32).reshape(image.shape)
+    return solved

@@ -301,8 +301,8 @@ def _say_bt2020(packet: av.Packet) -> None:
 
 
 def _whole(image: NDArray[Any], plate: Frame | None) -> NDArray[Any]:
-    """`image` with the plate around it, where it was begun in some regions only."""
-    return image if plate is None else plate.completed(image)
+    """`image` with the plate around it, where it was begun in some regions only; as it is where it has another size."""
+    return image if plate is None or plate.size != (image.shape[1], image.shape[0]) else plate.completed(image)
 
 
 def _writable_tags(color: ColorTags) -> ColorTags:

@@ -20,7 +20,8 @@ class Patch:
     """One face about to be laid into its frame; all of it lies in one crop of side S.
 
     Attributes:
-        image: the drawn face, in the plate's colours unless the mode is raw. RGB [S, S, 3] float32 in [0, 1]
+        image: the drawn face, in the plate's colours unless the mode is raw or transfers them later. RGB [S, S, 3]
+            float32 in [0, 1]
         plate: the plate where the face will lie. RGB [S, S, 3] float32 in [0, 1]
         alpha: the mask to blend with. [S, S] float32 in [0, 1]
         match_masked: whether histograms count only what the mask covers.
@@ -54,11 +55,13 @@ class MergeMode:
     Attributes:
         lay: a pure function in the crop, whose grid moves with the face, so that nothing shimmers.
         cover: see `Cover`.
+        color_last: colours are transferred after `lay`, whose patch has the face as drawn.
         is_raw: the face stays as the model drew it: colours, erosion, feather and filters are left out.
     """
 
     lay: Callable[[Patch], Laid]
     cover: Cover = "mask"
+    color_last: bool = False
     is_raw: bool = False
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from konterfei.compositing.keys import Keys, Who
+from konterfei.enhancers import ENHANCERS, Enhancer
 from konterfei.errors import ConfigError, ConsentError, NoFacesError
 from konterfei.io.faceset import FaceRecord, Faceset
 from konterfei.occluders import OCCLUDERS, Occluder
@@ -106,6 +107,7 @@ class Cast:
         self._swappers: dict[Role, FaceSwapper] = {} if opener.swapper is None else {opener.main: opener.swapper}
         self._swappers |= loaded or {}
         self._occluders: dict[str, Occluder] = {}
+        self._enhancers: dict[str, Enhancer] = {}
 
     def recast(self, opener: CastOpener) -> Cast:
         """Another cast, with the models that are open already."""
@@ -123,6 +125,12 @@ class Cast:
         if name not in self._occluders:
             self._occluders[name] = OCCLUDERS.load(name)(self._opener.threads)
         return self._occluders[name]
+
+    def enhancer(self, name: str) -> Enhancer:
+        """The enhancer of this name; opened once."""
+        if name not in self._enhancers:
+            self._enhancers[name] = ENHANCERS.load(name)(self._opener.threads)
+        return self._enhancers[name]
 
     @property
     def info(self) -> Mapping[str, Any]:

@@ -22,16 +22,17 @@ import cv2
 from konterfei.compositing import STEADY_REACH, Keys, Merged, MergeSettings, reach_frames
 from konterfei.compositing.keys import Who
 from konterfei.executors import LocalExecutor, Voice
-from konterfei.geometry import Region
 from konterfei.io.faceset import FaceRecord, Faceset
 from konterfei.io.manifest import Manifest, plain
-from konterfei.io.video import Frame, ImageSequenceReader, VideoReader, open_frames, read_ahead
-from konterfei.provenance.label import draw_label, label_region
+from konterfei.io.video import Frame, read_ahead
+from konterfei.provenance.label import draw_label
 from konterfei.reporting import Reporter, Silent, check
 from konterfei.stages._merge_cast import Cast, CastOpener
+from konterfei.stages._merge_clock import Clock
 from konterfei.stages._merge_output import Drawn, Job, output_for
 from konterfei.stages._merge_parts import Ledger, PartEncoder, PartRecord, Parts
-from konterfei.stages._merge_stream import SWAPPED, Clock, Item, composite, draw, steady
+from konterfei.stages._merge_plate import plate_frames, seen_always
+from konterfei.stages._merge_stream import SWAPPED, Item, composite, draw, steady
 
 _AHEAD: Final = 3
 """Frames that wait between two steps: enough to even out their paces; bounds memory (an 8-bit 4K frame is 25 MB)."""
@@ -247,10 +248,7 @@ def render_run(
     begin = max(inside.start - reach.total, 0)
     ledger = Ledger(numbers, rendering.part_frames, wanted, begin)
     is_deep = job.info.bit_depth > 8 and output.holds_16_bits
-    always: tuple[Region, ...] | None = None
-    if output.takes_regions and not parts.beside.extras:
-        sign = label_region(job.info.width, job.info.height, job.claim.label, rendering.label_text)
-        always = () if sign is None else (sign,)
+    always = seen_always(job, output.takes_regions and not parts.beside.extras)
 
     def close(records: Sequence[PartRecord]) -> None:
         for record in records:
@@ -258,13 +256,6 @@ def render_run(
             record.fingerprint = rendering.fingerprint(record.number, faceset)
             record.told = rendering.told(record.number)
             encoder.close_part(record)
-
-    def frames_in_reach() -> VideoReader | ImageSequenceReader:
-        """As they are read for this run: a video's with their own samples, of which RGB is made where it is needed."""
-        stop, info = inside.stop + reach.total, job.info
-        return open_frames(
-            job.plate, begin, stop, deep=is_deep, fps=info.fps, native=True, deinterlace=info.is_deinterlaced
-        )
 
     def drawn(frames: Iterable[Frame]) -> Iterator[Item]:
         waiting, batch = clock.waiting(frames, "wait for decoder"), rendering.batch
@@ -280,7 +271,7 @@ def render_run(
         )
 
     with (
-        frames_in_reach() as reader,
+        plate_frames(job, range(begin, inside.stop + reach.total), is_deep) as reader,
         PartEncoder(parts, lambda path: parts.beside.writer(path, output.part(path, job))) as encoder,
     ):
         with (

@@ -6,11 +6,8 @@ not depend on where the reading began.
 
 from __future__ import annotations
 
-import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -25,21 +22,26 @@ from konterfei.compositing import (
     blend_mask,
     close_gaps,
     cut_face,
+    enlarge,
+    measure,
     merge_layers,
     motion_of,
     prepare,
     segment,
     smooth_colors,
+    smooth_detail,
     steady_face,
     touched,
     uncover,
     untouched,
 )
+from konterfei.enhancers import Enhancer
 from konterfei.errors import ConfigError, FacesetError, KonterfeiError
 from konterfei.geometry import Crop, FaceType, Region
 from konterfei.io.faceset import FaceRecord
 from konterfei.io.video import Frame
 from konterfei.occluders import Occluder
+from konterfei.stages._merge_clock import Clock
 from konterfei.stages._merge_regions import narrowed, wholly_covered
 
 Array = NDArray[Any]
@@ -78,6 +80,56 @@ class Cast(Protocol):
 
     def occluder(self, name: str) -> Occluder:
         """That of `OCCLUDERS`, opened once."""
+
+    def enhancer(self, name: str) -> Enhancer:
+        """The enhancer of this name; opened once."""
+
+
+@dataclass(kw_only=True)
+class Item:
+    """A frame on its way.
+
+    Attributes:
+        frame: as decoded.
+        settings: of the merge, in this frame.
+        records: those of its faces that are swapped.
+        shown: by each one's model, what that is shown of it.
+        swapped: what it drew; later steadied, prepared, and with calm colours. Each holds the settings of its face.
+    """
+
+    frame: Frame
+    settings: MergeSettings
+    records: list[FaceRecord] = field(default_factory=list)
+    shown: list[tuple[FaceSwapper, Crop, Array]] = field(default_factory=list)
+    swapped: list[Swapped] = field(default_factory=list)
+
+    def without_frame(self) -> Item:
+        """What its neighbours need to know of it: the faces, not the picture, which is large."""
+        return replace(self, frame=Frame(self.frame.index, self.frame.pts, _NO_PICTURE))
+
+
+def draw(self, images: Array) -> tuple[Array, Array, Array]:
+        """[N, S, S, 3] uint8 RGB -> the drawn faces [N, S, S, 3], their masks and those of the faces that were shown
+        [N, S, S]; float32 in [0, 1].
+        """
+
+    def redraw(self, images: Array) -> Array:
+        """The same faces drawn as themselves. [N, S, S, 3] float32 in [0, 1]"""
+
+
+class Cast(Protocol):
+    """Who draws whom; `_merge_cast.Cast` is one."""
+
+    segmenter: Segmenter | None
+
+    def swapper_for(self, record: FaceRecord) -> FaceSwapper | None:
+        """The model that draws this face; None = it stays as it is."""
+
+    def occluder(self, name: str) -> Occluder:
+        """That of `OCCLUDERS`, opened once."""
+
+    def enhancer(self, name: str) -> Enhancer:
+        """The enhancer of this name; opened once."""
 
 
 @dataclass(kw_only=True)
@@ -165,8 +217,17 @@ def draw(
         ready = []
         with clock("prepare"):
             for record, face in zip(item.records, item.swapped, strict=True):
-                ready.append(prepare(record.face, face, face.settings or item.settings, float(item.frame.pts)))
+                ready.append(_ready(item, record, face, cast, clock))
         yield replace(item, swapped=ready)
+
+
+def _ready(item: Item, record: FaceRecord, face: Swapped, cast: Cast, clock: Clock) -> Swapped:
+    """A steadied face at the size that the frame needs, with its mask, its colours and its detail measured."""
+    own, plate, time_s = face.settings or item.settings, item.frame.image, float(item.frame.pts)
+    if own.enlarges:
+        with clock("enhance"):
+            face = enlarge(plate, face, cast.enhancer(own.enhancer), own.enhance)
+    return measure(plate, record.face, prepare(record.face, face, own, time_s), own, time_s)
 
 
 def _raw(
@@ -344,15 +405,18 @@ def _windows(items: Iterable[Item], reach: int) -> Iterator[tuple[Item, list[Ite
 
 def _steadied(item: Item, around: list[Item]) -> Item:
     colors = [s.colors for other in around for s in other.swapped if s.colors is not None]
+    details = [s.detail for other in around for s in other.swapped if s.detail is not None]
     swapped = []
     for number, record in enumerate(item.records):
         one, beside = item.swapped[number], _beside(item, number, around)
         one = close_gaps(one, beside.get(-1), beside.get(1))
         if one.alpha is None and one.fronts:
             one = replace(one, alpha=blend_mask(record.face, one, one.settings or item.settings))
+        sigma_s = (one.settings or item.settings).color_smoothing
         if one.colors is not None:
-            sigma_s = (one.settings or item.settings).color_smoothing
             one = replace(one, colors=smooth_colors(one.colors, colors, sigma_s))
+        if one.detail is not None:
+            one = replace(one, detail=smooth_detail(one.detail, details, sigma_s))
         swapped.append(one)
     return replace(item, swapped=swapped)
 

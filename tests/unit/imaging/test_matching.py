@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from konterfei.imaging import fill_smoothly, match_histogram
+from konterfei.imaging import match_histogram, membrane
 
 
 def three(values):
@@ -42,21 +42,29 @@ def test_matches_the_conformance_vector(threshold, pixel, mean):
     assert matched.mean((0, 1)) == pytest.approx(mean, abs=1e-6)
 
 
-def test_a_membrane_spans_a_plane_exactly():
-    y, x = np.mgrid[:24, :32]
-    plane = np.stack([x / 40, y / 40, (x + y) / 80], axis=2).astype(np.float32)
-    hole = np.hypot(x - 15, y - 11) < 9
-    spoilt = np.where(hole[..., None], np.float32(7), plane)
-    assert fill_smoothly(spoilt, hole) == pytest.approx(plane, abs=1e-5)
+def test_a_membrane_keeps_even_differences_exactly():
+    ring = np.zeros((20, 24), np.float32)
+    ring[4:15, 5:18], ring[5:14, 6:17] = 1, 0
+    even = np.full((20, 24, 3), [0.25, -0.5, 1.0], np.float32)
+    spoilt = np.where(ring[..., None] > 0, even, np.float32(7))  # what has no weight does not count
+    assert membrane(spoilt, ring) == pytest.approx(even, abs=1e-5)
 
 
-def test_a_membrane_is_the_mean_of_its_neighbours_and_leaves_the_rest():
-    image = np.random.default_rng(0).random((20, 20, 3)).astype(np.float32)
-    hole = np.zeros((20, 20), bool)
-    hole[3:9, 4:15], hole[12:17, 2:6] = True, True  # two holes
-    filled = fill_smoothly(image, hole)
-    around = (filled[:-2, 1:-1] + filled[2:, 1:-1] + filled[1:-1, :-2] + filled[1:-1, 2:]) / 4
-    inner = hole[1:-1, 1:-1]
-    assert filled[1:-1, 1:-1][inner] == pytest.approx(around[inner], abs=1e-5)
-    assert np.array_equal(filled[~hole], image[~hole])
-    assert np.array_equal(fill_smoothly(image, np.zeros((20, 20), bool)), image)
+def test_a_membrane_is_harmonic_where_nothing_ties_it():
+    rng = np.random.default_rng(0)
+    image, weights = rng.random((20, 24, 3)).astype(np.float32), np.zeros((20, 24), np.float32)
+    weights[3:17, 3], weights[3:17, 20] = 2, 0.5
+    spanned = membrane(image, weights)
+    around = (spanned[:-2, 1:-1] + spanned[2:, 1:-1] + spanned[1:-1, :-2] + spanned[1:-1, 2:]) / 4
+    free = weights[1:-1, 1:-1] == 0
+    assert spanned[1:-1, 1:-1][free] == pytest.approx(around[free], abs=1e-5)
+    assert spanned.min() >= image.min() and spanned.max() <= image.max()
+
+
+def test_stronger_ties_come_nearer():
+    x = np.mgrid[:20, :24][1]
+    image = np.sin(x / 3)[..., None].repeat(3, axis=2).astype(np.float32)
+    weights = np.ones((20, 24), np.float32)
+    off = [np.abs(membrane(image, strength * weights) - image).mean() for strength in (0.1, 1.0, 100.0)]
+    assert off[0] > 2 * off[1] > 20 * off[2]
+    assert (membrane(image, 0 * weights) == 0).all()

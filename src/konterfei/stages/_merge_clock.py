@@ -1,0 +1,3 @@
+"""How long the steps of a merge take."""
+
+from __future__ import annotations
