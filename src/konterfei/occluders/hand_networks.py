@@ -61,7 +61,7 @@ class HandFinder:
         most: hands in one view at most, the surest first.
     """
 
-    def __init__(self, threads: int = 0, palm_score: float = 0.3, presence: float = 0.5, most: int = 2) -> None:
+    def __init__(self, threads: int = 0, palm_score: float = 0.4, presence: float = 0.5, most: int = 2) -> None:
         self.palm_score, self.presence, self.most = palm_score, presence, most
         self._palms = open_session("palm", threads)
         self._hands = open_session("hand", threads)

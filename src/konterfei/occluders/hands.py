@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from konterfei.geometry import Crop
 from konterfei.imaging import to_uint8
 from konterfei.occluders import AROUND, SIDE, View, surroundings
 from konterfei.occluders.hand_networks import LITTLE, MIDDLE, WRIST, Hand, HandFinder
@@ -59,26 +58,13 @@ class Hands:
     def find(self, view: View) -> Array:  # noqa: D102
         around = surroundings(view.face, view.crop)
         crop_from_around = view.crop.crop_from_frame @ around.frame_from_crop
-        seen = self._finder.find(_on_grey(view.frame, around))
+        seen = self._finder.find(to_uint8(around.cut(view.frame, border="zero")))  # repeated edges look like fingers
         hands = [Hand(crop_from_around @ hand.points, hand.presence) for hand in seen]
         face = SIDE / AROUND * crop_from_around.scale
         hands = [hand for hand in hands if hand.palm >= _SMALLEST * face]
         if not hands:
             return np.zeros((view.crop.size, view.crop.size), np.float32)
         return hand_mask(to_uint8(view.crop.cut(view.frame)), hands)
-
-
-def _on_grey(frame: Array, crop: Crop) -> Array:
-    """The crop, grey where the frame ends: its edge repeated looks like fingers, and black hides dark hands."""
-    cut: Array = to_uint8(crop.cut(frame, border="zero"))
-    if crop.is_inside(frame.shape):
-        return cut
-    height, width = frame.shape[:2]
-    ends = np.array([[0, 0], [width - 1, 0], [width - 1, height - 1], [0, height - 1]], np.float64)
-    inside = np.zeros(cut.shape[:2], np.uint8)
-    cv2.fillConvexPoly(inside, np.rint(crop.crop_from_frame @ ends).astype(np.int32), 1)
-    cut[inside == 0] = 128
-    return cut
 
 
 def hand_mask(image: Array, hands: Sequence[Hand]) -> Array:

@@ -47,7 +47,7 @@ def test_no_hand_no_answer(finder):
     assert finder.find(clean_frame()[:480, :480]) == []
 
 
-@pytest.mark.parametrize("skin", [OTHER_SKIN, (90, 60, 45), (235, 200, 180)], ids=["browner", "dark", "light"])
+@pytest.mark.parametrize("skin", [OTHER_SKIN, (120, 82, 62), (235, 200, 180)], ids=["browner", "dark", "light"])
 @pytest.mark.parametrize(("shift", "turn"), [((-50, 150), 0.2), ((10, 170), 0.0), ((60, 140), -0.4)])
 def test_what_is_hand_in_front_of_a_face(hands, skin, shift, turn):
     frame, truth = draw_hand(clean_frame(), MIDDLE + shift, 85, turn, skin)
