@@ -11,8 +11,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from konterfei.compositing import MergeSettings
-from konterfei.geometry import Crop, Region
+from konterfei.geometry import Crop, Face, Region
 from konterfei.io.video import Frame
+from konterfei.occluders import surroundings
 
 _AROUND = 0.04
 """Of the crop's side, on each side. Nothing is pasted beyond the crop."""
@@ -22,19 +23,19 @@ _REACH = 8
 """Pixels that a cubic kernel reaches when chroma is made of RGB."""
 
 
-def narrowed(frame: Frame, faces: Iterable[tuple[Crop, MergeSettings]], always: Sequence[Region] | None) -> Frame:
+def narrowed(frame: Frame, faces: Iterable[tuple[Face, Crop, MergeSettings]], always: Sequence[Region] | None) -> Frame:
     """`frame`, of which only what is looked at will be made.
 
     Args:
         frame: of the plate.
-        faces: crop that a model is shown of each face, and the settings of that face.
+        faces: each face, the crop of it that a model is shown, and its settings.
         always: regions besides (the label's); None = the whole frame is wanted.
     """
     if always is None:
         return frame
     width, height = frame.size
     regions = [_widened(region, _MARGIN, width, height) for region in always]
-    for crop, settings in faces:
+    for face, crop, settings in faces:
         if settings.dfl is not None or settings.is_square or settings.needs_segmenter:
             return frame
         size = crop.size
@@ -46,6 +47,8 @@ def narrowed(frame: Frame, faces: Iterable[tuple[Crop, MergeSettings]], always: 
         top, bottom = (int(np.clip(value, 0, height)) for value in (low[1], high[1]))
         if left < right and top < bottom:
             regions.append((slice(top, bottom), slice(left, right)))
+        if settings.occluders:
+            regions.append(surroundings(face, crop).bounds((height, width), _MARGIN))
     return frame.within(regions)
 
 

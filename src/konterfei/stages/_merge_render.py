@@ -28,10 +28,11 @@ from konterfei.io.video import Frame, read_ahead
 from konterfei.provenance.label import draw_label
 from konterfei.reporting import Reporter, Silent, check
 from konterfei.stages._merge_cast import Cast, CastOpener
+from konterfei.stages._merge_clock import Clock
 from konterfei.stages._merge_output import Drawn, Job, output_for
 from konterfei.stages._merge_parts import Ledger, PartEncoder, PartRecord, Parts
 from konterfei.stages._merge_plate import plate_frames, seen_always
-from konterfei.stages._merge_stream import SWAPPED, Clock, Item, composite, draw, steady
+from konterfei.stages._merge_stream import SWAPPED, Item, composite, draw, steady
 
 _AHEAD: Final = 3
 """Frames that wait between two steps: enough to even out their paces; bounds memory (an 8-bit 4K frame is 25 MB)."""

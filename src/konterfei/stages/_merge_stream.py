@@ -6,11 +6,8 @@ not depend on where the reading began.
 
 from __future__ import annotations
 
-import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -22,6 +19,8 @@ from konterfei.compositing import (
     MergeSettings,
     Segmenter,
     Swapped,
+    blend_mask,
+    close_gaps,
     cut_face,
     enlarge,
     measure,
@@ -33,6 +32,7 @@ from konterfei.compositing import (
     smooth_detail,
     steady_face,
     touched,
+    uncover,
     untouched,
 )
 from konterfei.enhancers import Enhancer
@@ -40,6 +40,8 @@ from konterfei.errors import ConfigError, FacesetError, KonterfeiError
 from konterfei.geometry import Crop, FaceType, Region
 from konterfei.io.faceset import FaceRecord
 from konterfei.io.video import Frame
+from konterfei.occluders import Occluder
+from konterfei.stages._merge_clock import Clock
 from konterfei.stages._merge_regions import narrowed, wholly_covered
 
 Array = NDArray[Any]
@@ -64,6 +66,9 @@ class FaceSwapper(Protocol):
         [N, S, S]; float32 in [0, 1].
         """
 
+    def redraw(self, images: Array) -> Array:
+        """The same faces drawn as themselves. [N, S, S, 3] float32 in [0, 1]"""
+
 
 class Cast(Protocol):
     """Who draws whom; `_merge_cast.Cast` is one."""
@@ -72,6 +77,9 @@ class Cast(Protocol):
 
     def swapper_for(self, record: FaceRecord) -> FaceSwapper | None:
         """The model that draws this face; None = it stays as it is."""
+
+    def occluder(self, name: str) -> Occluder:
+        """That of `OCCLUDERS`, opened once."""
 
     def enhancer(self, name: str) -> Enhancer:
         """The enhancer of this name; opened once."""
@@ -98,39 +106,6 @@ class Item:
     def without_frame(self) -> Item:
         """What its neighbours need to know of it: the faces, not the picture, which is large."""
         return replace(self, frame=Frame(self.frame.index, self.frame.pts, _NO_PICTURE))
-
-
-class Clock:
-    """Adds up how long each step takes, on any thread."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._lock = threading.Lock()
-
-    @contextmanager
-    def __call__(self, step: str) -> Iterator[None]:
-        began = time.perf_counter()
-        try:
-            yield
-        finally:
-            with self._lock:
-                self.seconds[step] = self.seconds.get(step, 0.0) + time.perf_counter() - began
-
-    def take(self) -> dict[str, float]:
-        """What was added up since the last call."""
-        with self._lock:
-            taken, self.seconds = self.seconds, {}
-        return taken
-
-    def waiting(self, items: Iterable[Any], step: str) -> Iterator[Any]:
-        """The items, with the time that they take to come."""
-        iterator = iter(items)
-        while True:
-            with self(step):
-                item = next(iterator, None)
-            if item is None:
-                return
-            yield item
 
 
 def draw(
@@ -190,14 +165,14 @@ def _raw(
 
     def seen(item: Item, record: FaceRecord, raw: Swapped) -> Swapped:
         raw = replace(raw, settings=settings_at(item.frame.index, record))
-        return _seen(item, record, raw, faces_at, cast.segmenter)
+        return _seen(item, record, raw, faces_at, cast)
 
     for frame in frames:
         item = Item(frame=frame, settings=settings_at(frame.index, None))
         with clock("cut"):
             swappers = [(record, swapper) for record in faces_at(frame.index) if (swapper := cast.swapper_for(record))]
-            crops = [(_crop(frame, *one), settings_at(frame.index, one[0])) for one in swappers]
-            item.frame = narrowed(frame, crops, always)
+            whose = [(r.face, _crop(frame, r, swapper), settings_at(frame.index, r)) for r, swapper in swappers]
+            item.frame = narrowed(frame, whose, always)
             for record, swapper in swappers:
                 item.records.append(record)
                 item.shown.append((swapper, *_cut(item.frame, record, swapper, item.settings)))
@@ -235,17 +210,23 @@ def _seen(
     record: FaceRecord,
     raw: Swapped,
     faces_at: Callable[[int], list[FaceRecord]],
-    segmenter: Segmenter | None,
+    cast: Cast,
 ) -> Swapped:
-    """`raw` with what its settings need besides: its motion, and the segmenter's masks."""
+    """`raw` with what its settings need besides: its motion, the segmenter's masks, what lies in front of it."""
     settings = raw.settings or item.settings
     if settings.needs_motion:
         beside = [[r.face for r in faces_at(item.frame.index + step)] for step in (-1, 1)]
         of_track = [[face for face in faces if face.track == record.face.track] for faces in beside]
         before, after = (faces[0] if len(faces) == 1 else None for faces in of_track)
         raw = replace(raw, motion=motion_of(record.face, before, after))
-    if settings.needs_segmenter and segmenter is not None:
-        raw = segment(item.frame.image, raw, segmenter)
+    if settings.needs_segmenter and cast.segmenter is not None:
+        raw = segment(item.frame.image, raw, cast.segmenter)
+    if settings.occluders:
+        occluders = {name: cast.occluder(name) for name in settings.occluders}
+        rebuilt, swapper = None, cast.swapper_for(record)
+        if swapper is not None and any(occluder.needs_rebuilt for occluder in occluders.values()):
+            rebuilt = swapper.redraw(raw.aligned[None])[0]
+        raw = uncover(item.frame.image, record.face, raw, occluders, rebuilt)
     return raw
 
 
@@ -298,14 +279,20 @@ def steady_faces(items: Iterable[Item], reach: int, clock: Clock) -> Iterator[It
 
 def _calm(item: Item, number: int, around: list[Item]) -> Swapped:
     """One face, by what was drawn of its track in the frames around, where each has one face of it."""
-    face, track = item.swapped[number], item.records[number].face.track
+    face = item.swapped[number]
+    settings = face.settings or item.settings
+    return steady_face(face, _beside(item, number, around), settings.steady if settings.dfl is None else 0.0)
+
+
+def _beside(item: Item, number: int, around: list[Item]) -> dict[int, Swapped]:
+    """What was drawn of a face's track, by how many frames later, where there is one face of it."""
+    track = item.records[number].face.track
     beside: dict[int, Swapped] = {}
     for other in around:
         same = [s for s, record in zip(other.swapped, other.records, strict=True) if record.face.track == track]
         if len(same) == 1:
             beside[other.frame.index - item.frame.index] = same[0]
-    settings = face.settings or item.settings
-    return steady_face(face, beside, settings.steady if settings.dfl is None else 0.0)
+    return beside
 
 
 def steady(items: Iterable[Item], reach: int, wanted: range) -> Iterator[Item]:
@@ -340,7 +327,11 @@ def _steadied(item: Item, around: list[Item]) -> Item:
     colors = [s.colors for other in around for s in other.swapped if s.colors is not None]
     details = [s.detail for other in around for s in other.swapped if s.detail is not None]
     swapped = []
-    for one in item.swapped:
+    for number, record in enumerate(item.records):
+        one, beside = item.swapped[number], _beside(item, number, around)
+        one = close_gaps(one, beside.get(-1), beside.get(1))
+        if one.alpha is None and one.fronts:
+            one = replace(one, alpha=blend_mask(record.face, one, one.settings or item.settings))
         sigma_s = (one.settings or item.settings).color_smoothing
         if one.colors is not None:
             one = replace(one, colors=smooth_colors(one.colors, colors, sigma_s))

@@ -29,8 +29,9 @@ from konterfei.provenance.label import draw_label
 from konterfei.reporting import Reporter
 from konterfei.stages import _merge_checks as checks
 from konterfei.stages._merge_cast import Role, cast_for
+from konterfei.stages._merge_clock import Clock
 from konterfei.stages._merge_render import Reach
-from konterfei.stages._merge_stream import SWAPPED, Clock, FaceSwapper, composite, draw, steady
+from konterfei.stages._merge_stream import SWAPPED, FaceSwapper, composite, draw, steady
 from konterfei.stages._preview_memory import FrameMemory, RememberingCast
 from konterfei.stages._preview_settings import PreviewConfig
 from konterfei.stages._preview_sheet import named, sheet
