@@ -12,8 +12,9 @@ the plate's file to the frame that an encoder is given.
     python benchmarks/merge.py --clip shot.mp4 --rounds 5 --frames 40
 
 The plate is drawn and grainy unless a clip is given; its face is 376 px wide. `alike` does no more than the recipe does
-(nothing smoothed or matched over time); `defaults` is what a merge does. The last line is merge ratio X.XX: recipe over
-alike, by the medians of all rounds.
+(nothing smoothed or matched over time, no hands looked for); `no hands` does all but the last; `defaults` is what a
+merge does, the networks that look for hands included. The last line is merge ratio X.XX: recipe over alike, by the
+medians of all rounds.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import statistics
 import tempfile
 import time
 from fractions import Fraction
+from functools import cache
 from itertools import islice
 from pathlib import Path
 
@@ -38,13 +40,19 @@ from konterfei.geometry import HEAD_68, Crop, Face, FaceType
 from konterfei.io.faceset import FaceRecord
 from konterfei.io.video import BT709, VideoReader, VideoWriter, open_frames
 from konterfei.io.video_frames import YuvMaker
+from konterfei.occluders import OCCLUDERS
 from konterfei.provenance.label import draw_label, label_region
 from konterfei.stages._merge_render import Reach
 from konterfei.stages._merge_stream import Clock, composite, draw, steady
 
 SIDE = 224
 WIDTH, HEIGHT = 1920, 1080
-CASES = {"alike": {"steady": 0.0, "detail": 0.0, "grain": 0.0, "color_smoothing": 0.0}, "defaults": {}}
+NO_HANDS = {"mask": "learned_hull"}
+CASES = {
+    "alike": {**NO_HANDS, "steady": 0.0, "detail": 0.0, "grain": 0.0, "color_smoothing": 0.0},
+    "no hands": NO_HANDS,
+    "defaults": {},
+}
 
 
 class Given:
@@ -69,8 +77,13 @@ class Given:
 
     segmenter = None
 
-    def enhancer(self, name):
-        return None
+    def occluder(self, name):
+        return occluder_named(name)
+
+
+@cache
+def occluder_named(name: str):
+    return OCCLUDERS.load(name)(1)
 
 
 def face_at(index: int) -> Face:

@@ -49,7 +49,7 @@ def narrowed(frame: Frame, faces: Iterable[tuple[Face, Crop, MergeSettings]], al
             regions.append((slice(top, bottom), slice(left, right)))
         if settings.occluders:
             regions.append(surroundings(face, crop).bounds((height, width), _MARGIN))
-    return frame.within(regions)
+    return frame.within(_outermost(regions))
 
 
 def wholly_covered(frame: Frame, touched: Iterable[Region | None]) -> bool:
@@ -58,16 +58,25 @@ def wholly_covered(frame: Frame, touched: Iterable[Region | None]) -> bool:
         return True
     width, height = frame.size
     wanted = [_widened(region, _REACH, width, height) for region in touched if region is not None]
-    return all(
-        any(
-            rows.start <= region[0].start
-            and region[0].stop <= rows.stop
-            and columns.start <= region[1].start
-            and region[1].stop <= columns.stop
-            for rows, columns in frame.regions
-        )
-        for region in wanted
-    )
+    return all(any(_holds(held, region) for held in frame.regions) for region in wanted)
+
+
+def _outermost(regions: Sequence[Region]) -> list[Region]:
+    """The regions without those that lie within another one."""
+    kept: list[Region] = []
+    for region in sorted(regions, key=_area, reverse=True):
+        if not any(_holds(other, region) for other in kept):
+            kept.append(region)
+    return kept
+
+
+def _area(region: Region) -> int:
+    rows, columns = region
+    return (rows.stop - rows.start) * (columns.stop - columns.start)
+
+
+def _holds(outer: Region, inner: Region) -> bool:
+    return all(o.start <= i.start and i.stop <= o.stop for o, i in zip(outer, inner, strict=True))
 
 
 def _widened(region: Region, margin: int, width: int, height: int) -> Region:
