@@ -22,6 +22,7 @@ import cv2
 from konterfei.compositing import STEADY_REACH, Keys, Merged, MergeSettings, reach_frames
 from konterfei.compositing.keys import Who
 from konterfei.executors import LocalExecutor, Voice
+from konterfei.imaging import sdr_look
 from konterfei.io.faceset import FaceRecord, Faceset
 from konterfei.io.manifest import Manifest, plain
 from konterfei.io.video import Frame, read_ahead
@@ -268,6 +269,7 @@ def render_run(
             reach=reach.faces,
             clock=clock,
             always=always,
+            look=sdr_look(job.info.color.transfer, job.info.color.primaries),
         )
 
     with (

@@ -38,6 +38,7 @@ from konterfei.compositing import (
 from konterfei.enhancers import Enhancer
 from konterfei.errors import ConfigError, FacesetError, KonterfeiError
 from konterfei.geometry import Crop, FaceType, Region
+from konterfei.imaging import SdrLook, to_uint8
 from konterfei.io.faceset import FaceRecord
 from konterfei.io.video import Frame
 from konterfei.occluders import Occluder
@@ -93,14 +94,14 @@ class Item:
         frame: as decoded.
         settings: of the merge, in this frame.
         records: those of its faces that are swapped.
-        shown: by each one's model, what that is shown of it.
+        shown: each one's model, its crop, the plate there, and what of it the model is shown.
         swapped: what it drew; later steadied, prepared, and with calm colours. Each holds the settings of its face.
     """
 
     frame: Frame
     settings: MergeSettings
     records: list[FaceRecord] = field(default_factory=list)
-    shown: list[tuple[FaceSwapper, Crop, Array]] = field(default_factory=list)
+    shown: list[tuple[FaceSwapper, Crop, Array, Array]] = field(default_factory=list)
     swapped: list[Swapped] = field(default_factory=list)
 
     def without_frame(self) -> Item:
@@ -118,6 +119,7 @@ def draw(
     reach: int,
     clock: Clock,
     always: Sequence[Region] | None = None,
+    look: SdrLook | None = None,
 ) -> Iterator[Item]:
     """Frames with their faces drawn by their models, `batch` faces at a time, steadied and prepared, in order.
 
@@ -132,8 +134,9 @@ def draw(
         reach: frames on each side that drawn faces are steadied by; 0 = they stay as they are.
         clock: told how long the steps take.
         always: regions of every frame that are looked at besides its faces; None = all of it.
+        look: of an HDR plate, how its faces are shown to models; not with `dfl_exact`, which knows none.
     """
-    for item in steady_faces(_raw(frames, faces_at, cast, settings_at, batch, clock, always), reach, clock):
+    for item in steady_faces(_raw(frames, faces_at, cast, settings_at, batch, clock, always, look), reach, clock):
         ready = []
         with clock("prepare"):
             for record, face in zip(item.records, item.swapped, strict=True):
@@ -158,6 +161,7 @@ def _raw(
     batch: int,
     clock: Clock,
     always: Sequence[Region] | None,
+    look: SdrLook | None,
 ) -> Iterator[Item]:
     """Frames with their faces as the models drew them."""
     held: list[Item] = []
@@ -165,7 +169,7 @@ def _raw(
 
     def seen(item: Item, record: FaceRecord, raw: Swapped) -> Swapped:
         raw = replace(raw, settings=settings_at(item.frame.index, record))
-        return _seen(item, record, raw, faces_at, cast)
+        return _seen(item, record, raw, faces_at, cast, look)
 
     for frame in frames:
         item = Item(frame=frame, settings=settings_at(frame.index, None))
@@ -175,13 +179,13 @@ def _raw(
             item.frame = narrowed(frame, whose, always)
             for record, swapper in swappers:
                 item.records.append(record)
-                item.shown.append((swapper, *_cut(item.frame, record, swapper, item.settings)))
+                item.shown.append((swapper, *_cut(item.frame, record, swapper, item.settings, look)))
         held.append(item)
         faces += len(item.shown)
         if faces >= batch or not faces or len(held) >= 2 * batch:
-            yield from _drawn(held, batch, clock, seen)
+            yield from _drawn(held, batch, clock, seen, look)
             held, faces = [], 0
-    yield from _drawn(held, batch, clock, seen)
+    yield from _drawn(held, batch, clock, seen, look)
 
 
 def _crop(frame: Frame, record: FaceRecord, swapper: FaceSwapper) -> Crop:
@@ -201,8 +205,14 @@ def _crop(frame: Frame, record: FaceRecord, swapper: FaceSwapper) -> Crop:
         ) from error
 
 
-def _cut(frame: Frame, record: FaceRecord, swapper: FaceSwapper, settings: MergeSettings) -> tuple[Crop, Array]:
-    return cut_face(frame.image, record.face, swapper.face_type, swapper.resolution, settings)
+def _cut(
+    frame: Frame, record: FaceRecord, swapper: FaceSwapper, settings: MergeSettings, look: SdrLook | None
+) -> tuple[Crop, Array, Array]:
+    """The crop of a face, its pixels, and these as the model is shown them."""
+    crop, aligned = cut_face(frame.image, record.face, swapper.face_type, swapper.resolution, settings)
+    if look is None or settings.dfl is not None:
+        return crop, aligned, aligned
+    return crop, aligned, to_uint8(look.show(crop.cut(frame.image)))
 
 
 def _seen(
@@ -211,6 +221,7 @@ def _seen(
     raw: Swapped,
     faces_at: Callable[[int], list[FaceRecord]],
     cast: Cast,
+    look: SdrLook | None,
 ) -> Swapped:
     """`raw` with what its settings need besides: its motion, the segmenter's masks, what lies in front of it."""
     settings = raw.settings or item.settings
@@ -225,24 +236,32 @@ def _seen(
         occluders = {name: cast.occluder(name) for name in settings.occluders}
         rebuilt, swapper = None, cast.swapper_for(record)
         if swapper is not None and any(occluder.needs_rebuilt for occluder in occluders.values()):
-            rebuilt = swapper.redraw(raw.aligned[None])[0]
+            shown = raw.aligned if look is None else to_uint8(look.show(raw.crop.cut(item.frame.image)))
+            rebuilt = swapper.redraw(shown[None])[0]
+            rebuilt = rebuilt if look is None else look.back(rebuilt)
         raw = uncover(item.frame.image, record.face, raw, occluders, rebuilt)
     return raw
 
 
 def _drawn(
-    held: list[Item], batch: int, clock: Clock, seen: Callable[[Item, FaceRecord, Swapped], Swapped]
+    held: list[Item],
+    batch: int,
+    clock: Clock,
+    seen: Callable[[Item, FaceRecord, Swapped], Swapped],
+    look: SdrLook | None,
 ) -> Iterator[Item]:
     with clock("model"):
-        results = _in_batches([(swapper, image) for item in held for swapper, _, image in item.shown], batch)
+        results = _in_batches([(swapper, image) for item in held for swapper, _, _, image in item.shown], batch)
     for item in held:
-        for record, (_, crop, aligned) in zip(item.records, item.shown, strict=True):
+        for record, (_, crop, aligned, shown) in zip(item.records, item.shown, strict=True):
             image, mask, plate_mask = next(results)
             if not (np.isfinite(image).all() and np.isfinite(mask).all() and np.isfinite(plate_mask).all()):
                 raise KonterfeiError(
                     f"Frame {item.frame.index} cannot be merged: the model gives values that are no numbers. Its "
                     "training has diverged or its file is damaged; go on with training, or use an earlier run."
                 )
+            if shown is not aligned and look is not None:
+                image = look.back(image)
             raw = Swapped(crop=crop, aligned=aligned, image=image, mask=mask, plate_mask=plate_mask)
             with clock("prepare"):
                 item.swapped.append(seen(item, record, raw))

@@ -17,6 +17,7 @@ from konterfei.compositing import Keys, MergeSettings
 from konterfei.compositing.keys import changed
 from konterfei.compositing.layers import Value
 from konterfei.errors import ConfigError, UsageError
+from konterfei.imaging import sdr_look
 from konterfei.io.atomic import make_folder, output_error
 from konterfei.io.faceset import FaceRecord
 from konterfei.io.images import encode_image
@@ -176,6 +177,7 @@ class Preview:
             batch=self._config.batch,
             reach=reach.faces,
             clock=Clock(),
+            look=sdr_look(self.info.color.transfer, self.info.color.primaries),
         )
         for item in steady(items, reach.colors, range(index, index + 1)):
             if item.frame.index == index:
