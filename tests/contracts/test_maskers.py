@@ -22,11 +22,14 @@ def crop(face):
 
 @pytest.fixture
 def masks():
-    """Four masks that differ: disks with soft edges, each with its own middle."""
+    """Masks that differ: disks with soft edges, each with its own middle; those of what lies in front are beside the
+    middle of the crop, on the face.
+    """
     y, x = np.mgrid[:S, :S] - S / 2
-    shifts = {"drawn": (0, 0), "plate": (9, 0), "seg_drawn": (0, 9), "seg_plate": (-9, -9)}
+    shifts = {"drawn": (0, 0, 30), "plate": (9, 0, 30), "seg_drawn": (0, 9, 30), "seg_plate": (-9, -9, 30)}
+    shifts |= {"hands": (-10, 10, 8), "unknown": (14, -2, 6)}
     return Masks(
-        **{k: np.clip(30 - np.hypot(x - dx, y - dy), 0, 1).astype(np.float32) for k, (dx, dy) in shifts.items()}
+        **{k: np.clip(r - np.hypot(x - dx, y - dy), 0, 1).astype(np.float32) for k, (dx, dy, r) in shifts.items()}
     )
 
 
@@ -93,6 +96,8 @@ def test_the_mask_modes_of_deepfacelab_are_what_their_names_say(face, crop, mask
         "xseg": seg_prd * seg_dst,
         "learned_xseg": prd * dst * seg_prd * seg_dst,
         "learned_hull": prd * dst * hull,
+        "visible": prd * dst * hull * (1 - masks.hands),
+        "visible_known": prd * dst * hull * (1 - masks.hands) * (1 - masks.unknown),
     }
     assert set(expected) == set(MASKERS)
     for name, mask in expected.items():

@@ -379,4 +379,4 @@ def test_nothing_swapped_is_an_error(place, config):
 def test_the_manifest_is_plain_json(place, config):
     merge(config, Silent(), Painter())
     data = json.loads(Manifest.file_for(config.output).read_text())
-    assert data["settings"]["mask"] == "learned_hull" and data["inputs"]["video"]["sha256"]
+    assert data["settings"]["mask"] == "visible" and data["inputs"]["video"]["sha256"]

@@ -240,8 +240,10 @@ def test_run_again_it_does_nothing_and_makes_what_is_gone(config):
     (beside(config, "turnover") / "face0.nk").unlink()
     with pytest.raises(OutputError, match=r"out\.turnover"):  # it is not as it was made: perhaps worked on
         merge(dataclasses.replace(config, keep_parts=False, morph=0.5), Silent(), Painter())
+    with pytest.raises(OutputError, match=r"out\.turnover"):
+        merge(config, Silent(), Painter())
     painter = Painter()
-    result = merge(config, Silent(), painter)
+    result = merge(dataclasses.replace(config, force=True), Silent(), painter)
     assert not result.was_done and not painter.batches  # of the parts that were kept
     assert verify_package(beside(config, "turnover")).untouched
 

@@ -13,7 +13,8 @@ from konterfei.io.faceset import FaceRecord
 from konterfei.io.images import read_image
 from konterfei.io.video import Frame
 from konterfei.reporting import Silent
-from konterfei.stages._merge_stream import Clock, Item, steady_faces
+from konterfei.stages._merge_clock import Clock
+from konterfei.stages._merge_stream import Item, steady_faces
 from konterfei.stages.merge import merge
 
 SIZE = 32

@@ -6,6 +6,7 @@ faces.py      what is known of a face on its way
 frame.py      one frame: cut, mask, colour, mode
 placing.py    crops at other sizes, and as they lie in the frame
 motion.py     how a face moves
+occlusion.py  what lies in front of it
 colors.py     colour statistics along a track, without flicker
 detail.py     sharpness and grain as the plate has them
 enlarging.py  super resolution of drawn faces
@@ -18,9 +19,10 @@ from konterfei.compositing.detail import FaceDetail, match_detail, measure_detai
 from konterfei.compositing.dfl_settings import DflSettings
 from konterfei.compositing.enlarging import enlarge
 from konterfei.compositing.faces import Layer, Merged, Segmenter, Swapped, cut_face, segment
-from konterfei.compositing.frame import measure, merge_frame, merge_layers, prepare, touched, untouched
+from konterfei.compositing.frame import blend_mask, measure, merge_frame, merge_layers, prepare, touched, untouched
 from konterfei.compositing.keys import Keys
 from konterfei.compositing.motion import motion_of
+from konterfei.compositing.occlusion import close_gaps, uncover
 from konterfei.compositing.settings import MergeSettings
 from konterfei.compositing.steadying import STEADY_REACH, smooth_along, steady_face
 
@@ -35,6 +37,8 @@ __all__ = [
     "Merged",
     "Segmenter",
     "Swapped",
+    "blend_mask",
+    "close_gaps",
     "cut_face",
     "enlarge",
     "match_detail",
@@ -51,5 +55,6 @@ __all__ = [
     "smooth_detail",
     "steady_face",
     "touched",
+    "uncover",
     "untouched",
 ]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -36,6 +36,8 @@ class Swapped:
         aligned: what the model was shown. [S, S, 3] uint8 RGB
         seg_mask: a segmenter's mask of the drawn face, from `segment`. [Q, Q] float32 in [0, 1]
         seg_plate_mask: and of the plate's face.
+        fronts: what lies in front of the plate's face, by the names of `OCCLUDERS`, from `uncover`. Each [Q, Q] float32
+            in [0, 1]. What was not looked for is not in it, and counts as not there.
         motion: how the face moves in the frame, (x, y) pixels per frame; None = not known, no motion blur.
         alpha: the mask to blend with, from `prepare`; None = `merge_layers` makes it. [W, W] float32 in [0, 1]
         colors: measured by `prepare`, perhaps smoothed over time since; None = `merge_layers` measures them.
@@ -51,6 +53,7 @@ class Swapped:
     plate_mask: Array | None = None
     seg_mask: Array | None = None
     seg_plate_mask: Array | None = None
+    fronts: Mapping[str, Array] = field(default_factory=dict)
     motion: tuple[float, float] | None = None
     alpha: Array | None = None
     colors: FaceColors | None = None
@@ -67,6 +70,14 @@ class Swapped:
     def both(self) -> Array:
         """Where both faces are face, so that neither spills: what is pasted by default. [S, S] float32 in [0, 1]"""
         return self.mask if self.plate_mask is None else self.mask * self.plate_mask
+
+    @property
+    def bare(self) -> Array:
+        """Where both are face and nothing is known to lie in front. [S, S] float32 in [0, 1]"""
+        both = self.both
+        for front in self.fronts.values():
+            both = both * (1 - rescale(front, self.crop.size))
+        return both
 
 
 def cut_face(

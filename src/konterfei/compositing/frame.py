@@ -34,6 +34,7 @@ from konterfei.imaging import (
 )
 from konterfei.maskers import MASKERS, Masker, Masks
 from konterfei.merge_modes import MERGE_MODES, Laid, MergeMode, Patch
+from konterfei.occluders import OCCLUDERS
 
 Array = NDArray[Any]
 
@@ -42,6 +43,7 @@ _RIM: Final = 0.04
 and a model knows least about the rim of what it was shown."""
 _STEEPEST: Final = 10.0
 """How much light may be added where the mask is faint: `laplacian_blend` fades over the outermost tenth of the ramp."""
+_NOTHING: Final = np.zeros((MASK_SIZE, MASK_SIZE), np.float32)
 _FAINT: Final = 1.0 / 512.0
 """Coverage that cannot change an 8-bit pixel, even from black to white."""
 
@@ -57,8 +59,8 @@ def prepare(face: Face, swapped: Swapped, settings: MergeSettings, time_s: float
     """
     if settings.dfl is not None:  # makes its own of both
         return swapped
-    alpha = _alpha(face, swapped, settings)
-    weights = skin_weights(swapped.both, swapped.crop.crop_from_frame @ face.landmarks)
+    alpha = blend_mask(face, swapped, settings)
+    weights = skin_weights(swapped.bare, swapped.crop.crop_from_frame @ face.landmarks)
     transfer: ColorTransfer = COLOR_TRANSFERS.load(settings.color)
     colors = FaceColors(
         transfer.statistics(swapped.image, weights),
@@ -289,7 +291,7 @@ def _worsened(frame: Array, region: Region, settings: MergeSettings) -> Array:
     return worse[region]
 
 
-def _alpha(face: Face, swapped: Swapped, settings: MergeSettings) -> Array:
+def blend_mask(face: Face, swapped: Swapped, settings: MergeSettings) -> Array:
     """The mask to blend with: what counts as face, drawn inwards, softened, 0 at the crop's rim. [W, W] float32"""
     size = max(MASK_SIZE, swapped.crop.size)
     crop = place(swapped.crop, size, 1.0)
@@ -304,6 +306,7 @@ def _alpha(face: Face, swapped: Swapped, settings: MergeSettings) -> Array:
         "plate": swapped.mask_of_plate,
         "seg_drawn": swapped.seg_mask,
         "seg_plate": swapped.seg_plate_mask,
+        **{name: swapped.fronts.get(name, _NOTHING) for name in OCCLUDERS},
     }
     mask = masker(face, crop, Masks(**{name: rescale(known[name], size) for name in masker.needs}))  # type: ignore[arg-type]
     rim = round(_RIM * size)

@@ -12,6 +12,7 @@ from konterfei.enhancers import ENHANCERS
 from konterfei.errors import ConfigError, UnknownNameError
 from konterfei.maskers import MASKERS
 from konterfei.merge_modes import MERGE_MODES
+from konterfei.occluders import OCCLUDERS
 
 Sharpener = Literal["gaussian", "box"]
 _RANGES: Final = {
@@ -38,9 +39,9 @@ class MergeSettings:
 
     mode: Annotated[str, MERGE_MODES] = "multiband"
     """How the face is laid into the frame. raw-predict makes the model's own square the picture [mode]."""
-    mask: Annotated[str, MASKERS] = "learned_hull"
-    """What counts as face: the model's masks, the hull of the landmarks, a segmenter's masks (--segmenter), products
-    of them, or the whole crop [mask_mode]."""
+    mask: Annotated[str, MASKERS] = "visible"
+    """What counts as face: what is visible of it; the model's masks, the hull of the landmarks, a segmenter's masks
+    (--segmenter), products of them, or the whole crop [mask_mode]."""
     color: Annotated[str, COLOR_TRANSFERS] = "rct"
     """Colour transfer from the plate's face to the swapped face [color_transfer_mode; -m is always on]."""
     erode: float = 0.0
@@ -120,6 +121,11 @@ class MergeSettings:
         if self.dfl is not None:
             return self.dfl.needs_segmenter
         return bool(MASKERS.load(self.mask).needs_segmenter)
+
+    @property
+    def occluders(self) -> tuple[str, ...]:
+        """What has to be looked for in front of the faces, by the names of `OCCLUDERS`."""
+        return () if self.dfl is not None else tuple(n for n in MASKERS.load(self.mask).needs if n in OCCLUDERS)
 
     @property
     def needs_motion(self) -> bool:

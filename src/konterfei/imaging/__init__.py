@@ -11,8 +11,10 @@ from konterfei.imaging.degrade import coarsen, few_colors, median_smooth, motion
 from konterfei.imaging.filters import dilate, erode, feather, gaussian, sharpen, sharpness
 from konterfei.imaging.matching import match_histogram, membrane
 from konterfei.imaging.pixels import lab_to_rgb, resize, rgb_to_lab, to_float, to_kind, to_uint8
+from konterfei.imaging.sdr import SdrLook, sdr_look
 
 __all__ = [
+    "SdrLook",
     "alpha_blend",
     "coarsen",
     "dilate",
@@ -28,6 +30,7 @@ __all__ = [
     "motion_blur",
     "resize",
     "rgb_to_lab",
+    "sdr_look",
     "sharpen",
     "sharpness",
     "support",

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 import av
 import av.filter
+import cv2
 import numpy as np
 from av.video.reformatter import Interpolation
 from numpy.typing import NDArray
@@ -175,14 +176,15 @@ def rgb_from_frame(frame: av.VideoFrame, color: ColorTags, deep: bool = False) -
     Returns:
         [H, W, 3] uint8 or uint16
     """
-    wanted = "rgb48le" if deep else "rgb24"
     if frame.format.is_rgb:
+        wanted = "rgb48le" if deep else "rgb24"
         return frame.reformat(format=wanted, interpolation=_QUALITY, threads=1).to_ndarray()
     matrix = color.matrix_for(frame.width, frame.height)
     frame.colorspace = matrix if matrix != 10 else _BT2020
     frame.color_range = color.range or LIMITED
+    # swscale makes planes three times as fast as pixels, with the same values
     rgb = frame.reformat(
-        format=wanted,
+        format="gbrp16le" if deep else "gbrp",
         src_colorspace=_SWSCALE_MATRICES[matrix],
         dst_colorspace=_SWSCALE_MATRICES[matrix],
         src_color_range=color.range or LIMITED,
@@ -190,7 +192,14 @@ def rgb_from_frame(frame: av.VideoFrame, color: ColorTags, deep: bool = False) -
         interpolation=_QUALITY,
         threads=1,
     )
-    return rgb.to_ndarray()
+    green, blue, red = (plane_of(plane, np.uint16 if deep else np.uint8) for plane in rgb.planes)
+    return cv2.merge([red, green, blue])
+
+
+def plane_of(plane: Any, item: type) -> NDArray[Any]:
+    """The samples of a frame's plane, to be read and written. [h, w]"""
+    rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
+    return rows.view(item)[:, : plane.width]
 
 
 class YuvMaker:

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from konterfei.io.video_frames import ColorTags, Frame, Orientation, Region, YuvMaker, rgb_from_frame
+from konterfei.io.video_frames import ColorTags, Frame, Orientation, Region, YuvMaker, plane_of, rgb_from_frame
 
 _GRID = 16
 """Pixels by which regions are widened and aligned: chroma's cubic kernel reaches 8 of them, swscale's dither pattern
@@ -86,12 +86,6 @@ def _cropped(frame: av.VideoFrame, left: int, top: int, width: int, height: int)
     graph.push(frame)
     cropped: Any = graph.pull()
     return cropped
-
-
-def plane_of(plane: Any, item: type) -> NDArray[Any]:
-    """The samples of a frame's plane, to be read and written. [h, w]"""
-    rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
-    return rows.view(item)[:, : plane.width]
 
 
 class Patcher:

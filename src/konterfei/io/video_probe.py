@@ -290,5 +290,7 @@ def _warnings(frame: av.VideoFrame, color: ColorTags) -> tuple[str, ...]:
     if frame.interlaced_frame:
         lines.append("The video is interlaced: frames are two pictures of two moments; moving edges look like combs.")
     if color.is_hdr:
-        lines.append("The video is HDR (PQ or HLG): its values are used as they are, without tone mapping.")
+        lines.append(
+            "The video is HDR (PQ or HLG): networks see its faces as ordinary video; the frames keep their own values."
+        )
     return tuple(lines)

@@ -21,9 +21,9 @@ from konterfei.io import video_chroma
 from konterfei.io.atomic import atomic_path
 from konterfei.io.video_codecs import Sampling, check_container, codec_named, pixel_format, sampling
 from konterfei.io.video_container import check_video_output, decoding_time, encode_failure, open_output
-from konterfei.io.video_frames import BT709, ColorTags, Frame, YuvMaker
+from konterfei.io.video_frames import BT709, ColorTags, Frame, YuvMaker, plane_of
 from konterfei.io.video_hdr import Mastering, encoder_parameters
-from konterfei.io.video_native import Patcher, plane_of
+from konterfei.io.video_native import Patcher
 from konterfei.io.video_probe import VideoInfo
 from konterfei.io.video_streams import StreamCopy
 

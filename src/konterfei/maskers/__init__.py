@@ -16,6 +16,8 @@ MASKERS = Registry(
         "xseg_drawn": Entry("konterfei.maskers.masks:xseg_drawn", "what it takes for face on the drawn face"),
         "xseg_plate": Entry("konterfei.maskers.masks:xseg_plate", "what it takes for face on the plate"),
         "learned_xseg": Entry("konterfei.maskers.masks:learned_xseg", "what model and segmenter agree on"),
+        "visible": Entry("konterfei.maskers.masks:visible", "learned_hull, without hands in front of it"),
+        "visible_known": Entry("konterfei.maskers.masks:visible_known", "visible, and learned by the model"),
         "full": Entry("konterfei.maskers.masks:full", "the whole crop"),
     },
 )

@@ -22,12 +22,16 @@ class Masks:
         plate: the model's, of the plate's own face (learned-dst).
         seg_drawn: the segmenter's, of the face that was drawn (XSeg-prd).
         seg_plate: the segmenter's, of the plate's own face (XSeg-dst).
+        hands: hands in front of the plate's face.
+        unknown: what the model has not learned of the plate's face.
     """
 
     drawn: Array | None = None
     plate: Array | None = None
     seg_drawn: Array | None = None
     seg_plate: Array | None = None
+    hands: Array | None = None
+    unknown: Array | None = None
 
 
 @dataclass(frozen=True)

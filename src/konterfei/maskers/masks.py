@@ -41,6 +41,18 @@ def _in_hull(face: Face, crop: Crop, masks: Masks) -> Array:
     return _product("drawn", "plate")(face, crop, masks) * _hull(face, crop, masks)
 
 
+def _visible(*fronts: str) -> Masker:
+    """`learned_hull` without what lies in front."""
+
+    def make(face: Face, crop: Crop, masks: Masks) -> Array:
+        made = _in_hull(face, crop, masks)
+        for name in fronts:
+            made *= 1 - getattr(masks, name)
+        return np.clip(made, 0.0, 1.0)
+
+    return Masker(make, needs=("drawn", "plate", *fronts))
+
+
 def _of(*names: str) -> Masker:
     return Masker(_product(*names), needs=names)
 
@@ -50,3 +62,4 @@ learned_drawn, learned_plate, learned = _of("drawn"), _of("plate"), _of("drawn",
 learned_sum, learned_hull = Masker(_sum, needs=("drawn", "plate")), Masker(_in_hull, needs=("drawn", "plate"))
 xseg_drawn, xseg_plate, xseg = _of("seg_drawn"), _of("seg_plate"), _of("seg_drawn", "seg_plate")
 learned_xseg = _of("drawn", "plate", "seg_drawn", "seg_plate")
+visible, visible_known = _visible("hands"), _visible("hands", "unknown")

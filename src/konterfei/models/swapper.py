@@ -72,6 +72,17 @@ class Drawing:
             masks = [mask.float()[:, 0].cpu().numpy() for mask in (drawn.mask, dst_mask)]
             return _pictures(drawn.image), masks[0], masks[1]
 
+    def redraw(self, images: Array) -> Array:
+        """Faces of dst drawn as themselves: what the model does not know of them is missing.
+
+        Args:
+            images: crops of `face_type`, RGB. [N, R, R, 3] uint8
+
+        Returns:
+            [N, R, R, 3] float32 in [0, 1]
+        """
+        return self.rebuild(images, images)[1]
+
     def rebuild(self, src: Array, dst: Array) -> tuple[Array, Array]:
         """Each person drawn as themselves: how well the model knows them.
 

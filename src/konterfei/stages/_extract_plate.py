@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from konterfei.errors import ConfigError
+from konterfei.imaging import SdrLook, sdr_look
 from konterfei.io.sequence import ImageSequenceReader, frame_rate, is_sequence
 from konterfei.io.video import Frame, VideoInfo, VideoReader, open_frames, probe, read_ahead
 from konterfei.reporting import Reporter, check
@@ -19,7 +20,7 @@ DEINTERLACE = ("bwdif", "off")
 
 
 def plate_reader(
-    video: Path, fps: str, deinterlace: str | None, start: int = 0, stop: int | None = None
+    video: Path, fps: str, deinterlace: str | None, start: int = 0, stop: int | None = None, *, deep: bool = False
 ) -> VideoReader | ImageSequenceReader:
     """The frames that faces are found in and cut from.
 
@@ -28,8 +29,17 @@ def plate_reader(
         fps: of pictures.
         deinterlace: one of DEINTERLACE; None = it is not interlaced.
         start, stop: frames wanted.
+        deep: give uint16, not uint8.
     """
-    return open_frames(video, start, stop, fps=frame_rate(fps), deinterlace=deinterlace == "bwdif")
+    return open_frames(video, start, stop, deep=deep, fps=frame_rate(fps), deinterlace=deinterlace == "bwdif")
+
+
+def look_of(video: Path) -> SdrLook | None:
+    """How crops of an HDR video are made ordinary pictures; None of all else."""
+    if is_sequence(video):
+        return None
+    color = probe(video).color
+    return sdr_look(color.transfer, color.primaries)
 
 
 def refuse_interlaced(video: Path, deinterlace: str | None) -> None:

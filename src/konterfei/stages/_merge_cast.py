@@ -15,6 +15,7 @@ from konterfei.compositing.keys import Keys, Who
 from konterfei.enhancers import ENHANCERS, Enhancer
 from konterfei.errors import ConfigError, ConsentError, NoFacesError
 from konterfei.io.faceset import FaceRecord, Faceset
+from konterfei.occluders import OCCLUDERS, Occluder
 from konterfei.provenance.consent import Consent, require
 from konterfei.provenance.credentials import Claim, FaceClaim, Material
 from konterfei.provenance.label import wording
@@ -107,6 +108,7 @@ class Cast:
         self.segmenter = None if path is None else checks.open_segmenter(path, opener.device, reporter)
         self._swappers: dict[Role, FaceSwapper] = {} if opener.swapper is None else {opener.main: opener.swapper}
         self._swappers |= loaded or {}
+        self._occluders: dict[str, Occluder] = {}
         self._enhancers: dict[str, Enhancer] = {}
 
     def recast(self, opener: CastOpener) -> Cast:
@@ -119,6 +121,12 @@ class Cast:
         """The model that draws this face; None = it stays as it is."""
         role = self._roles.get((record.face.track, record.face.person))
         return None if role is None else self._swapper(role)
+
+    def occluder(self, name: str) -> Occluder:
+        """That of `OCCLUDERS`, opened once."""
+        if name not in self._occluders:
+            self._occluders[name] = OCCLUDERS.load(name)(self._opener.threads)
+        return self._occluders[name]
 
     def enhancer(self, name: str) -> Enhancer:
         """The enhancer of this name; opened once."""

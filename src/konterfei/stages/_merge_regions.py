@@ -12,30 +12,31 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from konterfei.compositing import MergeSettings
-from konterfei.geometry import Crop, Region
+from konterfei.geometry import Crop, Face, Region
 from konterfei.io.video import Frame
+from konterfei.occluders import surroundings
 
-_AROUND = 0.3
-"""Of the crop's side, on each side: masks, sharpness and grain are measured a little beyond it."""
+_AROUND = 0.04
+"""Of the crop's side, on each side. Nothing is pasted beyond the crop."""
 _MARGIN = 16
 """Pixels more, for kernels that work on the picture."""
 _REACH = 8
 """Pixels that a cubic kernel reaches when chroma is made of RGB."""
 
 
-def narrowed(frame: Frame, faces: Iterable[tuple[Crop, MergeSettings]], always: Sequence[Region] | None) -> Frame:
+def narrowed(frame: Frame, faces: Iterable[tuple[Face, Crop, MergeSettings]], always: Sequence[Region] | None) -> Frame:
     """`frame`, of which only what is looked at will be made.
 
     Args:
         frame: of the plate.
-        faces: crop that a model is shown of each face, and the settings of that face.
+        faces: each face, the crop of it that a model is shown, and its settings.
         always: regions besides (the label's); None = the whole frame is wanted.
     """
     if always is None:
         return frame
     width, height = frame.size
     regions = [_widened(region, _MARGIN, width, height) for region in always]
-    for crop, settings in faces:
+    for face, crop, settings in faces:
         if settings.dfl is not None or settings.is_square or settings.needs_segmenter or settings.worsens_plate:
             return frame
         size = crop.size
@@ -47,7 +48,9 @@ def narrowed(frame: Frame, faces: Iterable[tuple[Crop, MergeSettings]], always: 
         top, bottom = (int(np.clip(value, 0, height)) for value in (low[1], high[1]))
         if left < right and top < bottom:
             regions.append((slice(top, bottom), slice(left, right)))
-    return frame.within(regions)
+        if settings.occluders:
+            regions.append(surroundings(face, crop).bounds((height, width), _MARGIN))
+    return frame.within(_outermost(regions))
 
 
 def wholly_covered(frame: Frame, touched: Iterable[Region | None]) -> bool:
@@ -56,16 +59,25 @@ def wholly_covered(frame: Frame, touched: Iterable[Region | None]) -> bool:
         return True
     width, height = frame.size
     wanted = [_widened(region, _REACH, width, height) for region in touched if region is not None]
-    return all(
-        any(
-            rows.start <= region[0].start
-            and region[0].stop <= rows.stop
-            and columns.start <= region[1].start
-            and region[1].stop <= columns.stop
-            for rows, columns in frame.regions
-        )
-        for region in wanted
-    )
+    return all(any(_holds(held, region) for held in frame.regions) for region in wanted)
+
+
+def _outermost(regions: Sequence[Region]) -> list[Region]:
+    """The regions without those that lie within another one."""
+    kept: list[Region] = []
+    for region in sorted(regions, key=_area, reverse=True):
+        if not any(_holds(other, region) for other in kept):
+            kept.append(region)
+    return kept
+
+
+def _area(region: Region) -> int:
+    rows, columns = region
+    return (rows.stop - rows.start) * (columns.stop - columns.start)
+
+
+def _holds(outer: Region, inner: Region) -> bool:
+    return all(o.start <= i.start and i.stop <= o.stop for o, i in zip(outer, inner, strict=True))
 
 
 def _widened(region: Region, margin: int, width: int, height: int) -> Region:

@@ -22,16 +22,18 @@ import cv2
 from konterfei.compositing import STEADY_REACH, Keys, Merged, MergeSettings, reach_frames
 from konterfei.compositing.keys import Who
 from konterfei.executors import LocalExecutor, Voice
+from konterfei.imaging import sdr_look
 from konterfei.io.faceset import FaceRecord, Faceset
 from konterfei.io.manifest import Manifest, plain
 from konterfei.io.video import Frame, read_ahead
 from konterfei.provenance.label import draw_label
 from konterfei.reporting import Reporter, Silent, check
 from konterfei.stages._merge_cast import Cast, CastOpener
+from konterfei.stages._merge_clock import Clock
 from konterfei.stages._merge_output import Drawn, Job, output_for
 from konterfei.stages._merge_parts import Ledger, PartEncoder, PartRecord, Parts
 from konterfei.stages._merge_plate import plate_frames, seen_always
-from konterfei.stages._merge_stream import SWAPPED, Clock, Item, composite, draw, steady
+from konterfei.stages._merge_stream import SWAPPED, Item, composite, draw, steady
 
 _AHEAD: Final = 3
 """Frames that wait between two steps: enough to even out their paces; bounds memory (an 8-bit 4K frame is 25 MB)."""
@@ -270,6 +272,7 @@ def render_run(
             reach=reach.faces,
             clock=clock,
             always=always,
+            look=sdr_look(job.info.color.transfer, job.info.color.primaries),
         )
 
     with (

@@ -6,11 +6,8 @@ not depend on where the reading began.
 
 from __future__ import annotations
 
-import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -22,6 +19,8 @@ from konterfei.compositing import (
     MergeSettings,
     Segmenter,
     Swapped,
+    blend_mask,
+    close_gaps,
     cut_face,
     enlarge,
     measure,
@@ -33,13 +32,17 @@ from konterfei.compositing import (
     smooth_detail,
     steady_face,
     touched,
+    uncover,
     untouched,
 )
 from konterfei.enhancers import Enhancer
 from konterfei.errors import ConfigError, FacesetError, KonterfeiError
 from konterfei.geometry import Crop, FaceType, Region
+from konterfei.imaging import SdrLook, to_uint8
 from konterfei.io.faceset import FaceRecord
 from konterfei.io.video import Frame
+from konterfei.occluders import Occluder
+from konterfei.stages._merge_clock import Clock
 from konterfei.stages._merge_regions import narrowed, wholly_covered
 
 Array = NDArray[Any]
@@ -64,6 +67,9 @@ class FaceSwapper(Protocol):
         [N, S, S]; float32 in [0, 1].
         """
 
+    def redraw(self, images: Array) -> Array:
+        """The same faces drawn as themselves. [N, S, S, 3] float32 in [0, 1]"""
+
 
 class Cast(Protocol):
     """Who draws whom; `_merge_cast.Cast` is one."""
@@ -72,6 +78,9 @@ class Cast(Protocol):
 
     def swapper_for(self, record: FaceRecord) -> FaceSwapper | None:
         """The model that draws this face; None = it stays as it is."""
+
+    def occluder(self, name: str) -> Occluder:
+        """That of `OCCLUDERS`, opened once."""
 
     def enhancer(self, name: str) -> Enhancer:
         """The enhancer of this name; opened once."""
@@ -85,52 +94,19 @@ class Item:
         frame: as decoded.
         settings: of the merge, in this frame.
         records: those of its faces that are swapped.
-        shown: by each one's model, what that is shown of it.
+        shown: each one's model, its crop, the plate there, and what of it the model is shown.
         swapped: what it drew; later steadied, prepared, and with calm colours. Each holds the settings of its face.
     """
 
     frame: Frame
     settings: MergeSettings
     records: list[FaceRecord] = field(default_factory=list)
-    shown: list[tuple[FaceSwapper, Crop, Array]] = field(default_factory=list)
+    shown: list[tuple[FaceSwapper, Crop, Array, Array]] = field(default_factory=list)
     swapped: list[Swapped] = field(default_factory=list)
 
     def without_frame(self) -> Item:
         """What its neighbours need to know of it: the faces, not the picture, which is large."""
         return replace(self, frame=Frame(self.frame.index, self.frame.pts, _NO_PICTURE))
-
-
-class Clock:
-    """Adds up how long each step takes, on any thread."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._lock = threading.Lock()
-
-    @contextmanager
-    def __call__(self, step: str) -> Iterator[None]:
-        began = time.perf_counter()
-        try:
-            yield
-        finally:
-            with self._lock:
-                self.seconds[step] = self.seconds.get(step, 0.0) + time.perf_counter() - began
-
-    def take(self) -> dict[str, float]:
-        """What was added up since the last call."""
-        with self._lock:
-            taken, self.seconds = self.seconds, {}
-        return taken
-
-    def waiting(self, items: Iterable[Any], step: str) -> Iterator[Any]:
-        """The items, with the time that they take to come."""
-        iterator = iter(items)
-        while True:
-            with self(step):
-                item = next(iterator, None)
-            if item is None:
-                return
-            yield item
 
 
 def draw(
@@ -143,6 +119,7 @@ def draw(
     reach: int,
     clock: Clock,
     always: Sequence[Region] | None = None,
+    look: SdrLook | None = None,
 ) -> Iterator[Item]:
     """Frames with their faces drawn by their models, `batch` faces at a time, steadied and prepared, in order.
 
@@ -157,8 +134,9 @@ def draw(
         reach: frames on each side that drawn faces are steadied by; 0 = they stay as they are.
         clock: told how long the steps take.
         always: regions of every frame that are looked at besides its faces; None = all of it.
+        look: of an HDR plate, how its faces are shown to models; not with `dfl_exact`, which knows none.
     """
-    for item in steady_faces(_raw(frames, faces_at, cast, settings_at, batch, clock, always), reach, clock):
+    for item in steady_faces(_raw(frames, faces_at, cast, settings_at, batch, clock, always, look), reach, clock):
         ready = []
         with clock("prepare"):
             for record, face in zip(item.records, item.swapped, strict=True):
@@ -183,6 +161,7 @@ def _raw(
     batch: int,
     clock: Clock,
     always: Sequence[Region] | None,
+    look: SdrLook | None,
 ) -> Iterator[Item]:
     """Frames with their faces as the models drew them."""
     held: list[Item] = []
@@ -190,23 +169,23 @@ def _raw(
 
     def seen(item: Item, record: FaceRecord, raw: Swapped) -> Swapped:
         raw = replace(raw, settings=settings_at(item.frame.index, record))
-        return _seen(item, record, raw, faces_at, cast.segmenter)
+        return _seen(item, record, raw, faces_at, cast, look)
 
     for frame in frames:
         item = Item(frame=frame, settings=settings_at(frame.index, None))
         with clock("cut"):
             swappers = [(record, swapper) for record in faces_at(frame.index) if (swapper := cast.swapper_for(record))]
-            crops = [(_crop(frame, *one), settings_at(frame.index, one[0])) for one in swappers]
-            item.frame = narrowed(frame, crops, always)
+            whose = [(r.face, _crop(frame, r, swapper), settings_at(frame.index, r)) for r, swapper in swappers]
+            item.frame = narrowed(frame, whose, always)
             for record, swapper in swappers:
                 item.records.append(record)
-                item.shown.append((swapper, *_cut(item.frame, record, swapper, item.settings)))
+                item.shown.append((swapper, *_cut(item.frame, record, swapper, item.settings, look)))
         held.append(item)
         faces += len(item.shown)
         if faces >= batch or not faces or len(held) >= 2 * batch:
-            yield from _drawn(held, batch, clock, seen)
+            yield from _drawn(held, batch, clock, seen, look)
             held, faces = [], 0
-    yield from _drawn(held, batch, clock, seen)
+    yield from _drawn(held, batch, clock, seen, look)
 
 
 def _crop(frame: Frame, record: FaceRecord, swapper: FaceSwapper) -> Crop:
@@ -226,8 +205,14 @@ def _crop(frame: Frame, record: FaceRecord, swapper: FaceSwapper) -> Crop:
         ) from error
 
 
-def _cut(frame: Frame, record: FaceRecord, swapper: FaceSwapper, settings: MergeSettings) -> tuple[Crop, Array]:
-    return cut_face(frame.image, record.face, swapper.face_type, swapper.resolution, settings)
+def _cut(
+    frame: Frame, record: FaceRecord, swapper: FaceSwapper, settings: MergeSettings, look: SdrLook | None
+) -> tuple[Crop, Array, Array]:
+    """The crop of a face, its pixels, and these as the model is shown them."""
+    crop, aligned = cut_face(frame.image, record.face, swapper.face_type, swapper.resolution, settings)
+    if look is None or settings.dfl is not None:
+        return crop, aligned, aligned
+    return crop, aligned, to_uint8(look.show(crop.cut(frame.image)))
 
 
 def _seen(
@@ -235,33 +220,48 @@ def _seen(
     record: FaceRecord,
     raw: Swapped,
     faces_at: Callable[[int], list[FaceRecord]],
-    segmenter: Segmenter | None,
+    cast: Cast,
+    look: SdrLook | None,
 ) -> Swapped:
-    """`raw` with what its settings need besides: its motion, and the segmenter's masks."""
+    """`raw` with what its settings need besides: its motion, the segmenter's masks, what lies in front of it."""
     settings = raw.settings or item.settings
     if settings.needs_motion:
         index, track = item.frame.index, record.face.track
         before, own, after = ([r.face for r in faces_at(index + k) if r.face.track == track] for k in (-1, 0, 1))
         beside = (faces[0] if len(faces) == len(own) == 1 else None for faces in (before, after))
         raw = replace(raw, motion=motion_of(record.face, *beside))
-    if settings.needs_segmenter and segmenter is not None:
-        raw = segment(item.frame.image, raw, segmenter)
+    if settings.needs_segmenter and cast.segmenter is not None:
+        raw = segment(item.frame.image, raw, cast.segmenter)
+    if settings.occluders:
+        occluders = {name: cast.occluder(name) for name in settings.occluders}
+        rebuilt, swapper = None, cast.swapper_for(record)
+        if swapper is not None and any(occluder.needs_rebuilt for occluder in occluders.values()):
+            shown = raw.aligned if look is None else to_uint8(look.show(raw.crop.cut(item.frame.image)))
+            rebuilt = swapper.redraw(shown[None])[0]
+            rebuilt = rebuilt if look is None else look.back(rebuilt)
+        raw = uncover(item.frame.image, record.face, raw, occluders, rebuilt)
     return raw
 
 
 def _drawn(
-    held: list[Item], batch: int, clock: Clock, seen: Callable[[Item, FaceRecord, Swapped], Swapped]
+    held: list[Item],
+    batch: int,
+    clock: Clock,
+    seen: Callable[[Item, FaceRecord, Swapped], Swapped],
+    look: SdrLook | None,
 ) -> Iterator[Item]:
     with clock("model"):
-        results = _in_batches([(swapper, image) for item in held for swapper, _, image in item.shown], batch)
+        results = _in_batches([(swapper, image) for item in held for swapper, _, _, image in item.shown], batch)
     for item in held:
-        for record, (_, crop, aligned) in zip(item.records, item.shown, strict=True):
+        for record, (_, crop, aligned, shown) in zip(item.records, item.shown, strict=True):
             image, mask, plate_mask = next(results)
             if not (np.isfinite(image).all() and np.isfinite(mask).all() and np.isfinite(plate_mask).all()):
                 raise KonterfeiError(
                     f"Frame {item.frame.index} cannot be merged: the model gives values that are no numbers. Its "
                     "training has diverged or its file is damaged; go on with training, or use an earlier run."
                 )
+            if shown is not aligned and look is not None:
+                image = look.back(image)
             raw = Swapped(crop=crop, aligned=aligned, image=image, mask=mask, plate_mask=plate_mask)
             with clock("prepare"):
                 item.swapped.append(seen(item, record, raw))
@@ -299,18 +299,16 @@ def steady_faces(items: Iterable[Item], reach: int, clock: Clock) -> Iterator[It
 def _calm(item: Item, number: int, around: list[Item]) -> Swapped:
     """One face, by what was drawn of it in the frames around."""
     face, own = item.swapped[number], item.swapped[number].settings or item.settings
-    return steady_face(face, _same(item, number, around), own.steady if own.dfl is None else 0.0)
+    return steady_face(face, _beside(item, number, around), own.steady if own.dfl is None else 0.0)
 
 
-def _same(item: Item, number: int, around: list[Item]) -> dict[int, Swapped]:
+def _beside(item: Item, number: int, around: list[Item]) -> dict[int, Swapped]:
     """The only face of its track in each frame around: offset -> face. Where there are two, who is who is not known."""
-    track = item.records[number].face.track
-
-    def of_track(one: Item) -> list[Swapped]:
-        return [s for s, record in zip(one.swapped, one.records, strict=True) if record.face.track == track]
-
-    beside = {other.frame.index - item.frame.index: of_track(other) for other in around}
-    return {k: faces[0] for k, faces in beside.items() if len(faces) == len(of_track(item)) == 1}
+    found: dict[int, list[Swapped]] = {}
+    for one in (item, *around):
+        same = (r.face.track == item.records[number].face.track for r in one.records)
+        found[one.frame.index - item.frame.index] = [s for s, is_it in zip(one.swapped, same, strict=True) if is_it]
+    return {k: faces[0] for k, faces in found.items() if k != 0 and len(faces) == len(found[0]) == 1}
 
 
 def steady(items: Iterable[Item], reach: int, wanted: range) -> Iterator[Item]:
@@ -343,10 +341,14 @@ def _windows(items: Iterable[Item], reach: int) -> Iterator[tuple[Item, list[Ite
 
 def _steadied(item: Item, around: list[Item]) -> Item:
     swapped = []
-    for number, one in enumerate(item.swapped):
-        sigma_s, same = (one.settings or item.settings).color_smoothing, _same(item, number, around).values()
-        colors = [s.colors for s in same if s.colors is not None]
-        details = [s.detail for s in same if s.detail is not None]
+    for number, record in enumerate(item.records):
+        one, beside = item.swapped[number], _beside(item, number, around)
+        colors = [s.colors for s in beside.values() if s.colors is not None]
+        details = [s.detail for s in beside.values() if s.detail is not None]
+        one = close_gaps(one, beside.get(-1), beside.get(1))
+        if one.alpha is None and one.fronts:
+            one = replace(one, alpha=blend_mask(record.face, one, one.settings or item.settings))
+        sigma_s = (one.settings or item.settings).color_smoothing
         if one.colors is not None:
             one = replace(one, colors=smooth_colors(one.colors, colors, sigma_s))
         if one.detail is not None:
@@ -393,7 +395,6 @@ def _composited(item: Item, width: int) -> tuple[Merged, str, int, bool]:
     at_edge = any(is_cut and is_seen for is_cut, is_seen in zip(cut, seen, strict=True))
     merged = merge_layers(plate, faces, item.swapped, settings)
     if settings.dfl is not None and np.array_equal(merged.image, plate):  # it works on whole frames
-        is_in = any(((f.landmarks >= 0) & (f.landmarks < item.frame.size)).all(axis=1).any() for f in faces)
-        return bare, COVERED if is_in else OUTSIDE, 0, False
+        return bare, OUTSIDE if at_edge else COVERED, 0, False
     layers = tuple(one for one in merged.layers if not (one.swapped.settings or settings).is_original)
     return replace(merged, layers=layers), SWAPPED, sum(seen), at_edge

@@ -17,6 +17,7 @@ from konterfei.compositing import Keys, MergeSettings
 from konterfei.compositing.keys import changed
 from konterfei.compositing.layers import Value
 from konterfei.errors import ConfigError, UsageError
+from konterfei.imaging import sdr_look
 from konterfei.io.atomic import make_folder, output_error
 from konterfei.io.faceset import FaceRecord
 from konterfei.io.images import encode_image
@@ -29,8 +30,9 @@ from konterfei.provenance.label import draw_label
 from konterfei.reporting import Reporter
 from konterfei.stages import _merge_checks as checks
 from konterfei.stages._merge_cast import Role, cast_for
+from konterfei.stages._merge_clock import Clock
 from konterfei.stages._merge_render import Reach
-from konterfei.stages._merge_stream import SWAPPED, Clock, FaceSwapper, composite, draw, steady
+from konterfei.stages._merge_stream import SWAPPED, FaceSwapper, composite, draw, steady
 from konterfei.stages._preview_memory import FrameMemory, RememberingCast
 from konterfei.stages._preview_settings import PreviewConfig
 from konterfei.stages._preview_sheet import named, sheet
@@ -175,6 +177,7 @@ class Preview:
             batch=self._config.batch,
             reach=reach.faces,
             clock=Clock(),
+            look=sdr_look(self.info.color.transfer, self.info.color.primaries),
         )
         for item in steady(items, reach.colors, range(index, index + 1)):
             if item.frame.index == index:

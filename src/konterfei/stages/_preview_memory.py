@@ -16,6 +16,7 @@ from konterfei.compositing import Segmenter
 from konterfei.enhancers import Enhancer
 from konterfei.io.faceset import FaceRecord
 from konterfei.io.video import Frame, open_frames
+from konterfei.occluders import Occluder
 from konterfei.stages._merge_cast import Cast
 from konterfei.stages._merge_stream import FaceSwapper
 
@@ -115,6 +116,10 @@ class Remembering:
         drawn, masks, plate_masks = (np.stack(part) for part in zip(*known, strict=True))
         return drawn, masks, plate_masks
 
+    def redraw(self, images: Array) -> Array:
+        """See `_merge_stream.FaceSwapper`. Nothing of it is kept."""
+        return self._swapper.redraw(images)
+
 
 class RememberingSegmenter:
     """A segmenter that looks at each picture once."""
@@ -157,6 +162,10 @@ class RememberingCast:
         if swapper is None:
             return None
         return self._models.setdefault(id(swapper), Remembering(swapper))
+
+    def occluder(self, name: str) -> Occluder:
+        """See `_merge_stream.Cast`."""
+        return self.cast.occluder(name)
 
     def enhancer(self, name: str) -> Enhancer:
         """See `_merge_stream.Cast`."""

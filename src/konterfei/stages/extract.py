@@ -18,7 +18,7 @@ from typing import Annotated, Any
 from konterfei.detectors import DETECTORS
 from konterfei.errors import ConfigError, NoFacesError, OutputError
 from konterfei.geometry import Crop, FaceType, head_pose
-from konterfei.imaging.filters import sharpness
+from konterfei.imaging import SdrLook, sharpness, to_uint8
 from konterfei.io.atomic import ensure_writable, make_folder
 from konterfei.io.faceset import FaceRecord, Faceset, FacesetHeader
 from konterfei.io.faceset_files import REPLACEMENT_NAME, bytes_for
@@ -39,7 +39,7 @@ from konterfei.stages._extract_folder import (
     refuse_other,
     replace_crops,
 )
-from konterfei.stages._extract_plate import DEINTERLACE, ahead, images_of, plate_reader, refuse_interlaced
+from konterfei.stages._extract_plate import DEINTERLACE, ahead, images_of, look_of, plate_reader, refuse_interlaced
 from konterfei.stages._settings import allow
 from konterfei.tracking.cuts import find_cuts, gaps
 from konterfei.tracking.faces import TrackedFace, faces_by_frame
@@ -250,6 +250,7 @@ def _finding(config: ExtractConfig) -> dict[str, Any]:
         "every_nth": config.every_nth,
         **({"fps": str(frame_rate(config.fps))} if is_sequence(config.video) else {}),  # the times hang on it
         **({"deinterlace": config.deinterlace} if config.deinterlace else {}),
+        **({"hdr_crops": "as SDR"} if look_of(config.video) else {}),
     }
 
 
@@ -356,23 +357,27 @@ def _cut_crops(
         if due:
             first, last = min(due), max(due)
             reporter.start("cutting crops", last + 1)
-            reader = plate_reader(config.video, config.fps, config.deinterlace, first, last + 1)
+            look = look_of(config.video)
+            deep = look is not None
+            reader = plate_reader(config.video, config.fps, config.deinterlace, first, last + 1, deep=deep)
             with closing(ahead(reader)) as frames:
                 for frame in frames:
                     check(reporter)
                     for tracked in due.get(frame.index, ()):
-                        _add(faceset, config, frame, tracked)
+                        _add(faceset, config, frame, tracked, look)
                     reporter.advance(frame.index + 1)
             reporter.finish()
         return len(faceset)
 
 
-def _add(faceset: Faceset, config: ExtractConfig, frame: Frame, tracked: TrackedFace) -> None:
-    """Cuts one crop and stores it with its record."""
+def _add(faceset: Faceset, config: ExtractConfig, frame: Frame, tracked: TrackedFace, look: SdrLook | None) -> None:
+    """Cuts one crop and stores it with its record; of an HDR plate as an ordinary picture."""
     face, raw = tracked
     height, width = frame.image.shape[:2]
     crop = Crop.fit(face.landmarks, FaceType(config.face_type), config.size)
     image = crop.cut(frame.image)
+    if look is not None:
+        image = to_uint8(look.show(image))
     record = FaceRecord(
         source=faceset.header.source_name,
         frame_index=frame.index,

@@ -21,6 +21,7 @@ from konterfei.errors import ConfigError
 from konterfei.geometry import smooth_hull_mask
 from konterfei.maskers import MASKERS
 from konterfei.merge_modes import MERGE_MODES
+from konterfei.occluders import OCCLUDERS
 
 PLAIN = MergeSettings(color="none", mode="overlay")
 SIZE = 96
@@ -136,6 +137,9 @@ def test_black_white_and_grey_faces_give_numbers(frame, face_at, swap, mode, col
 def test_each_masker_masks_in_the_picture(frame, face_at, textured):
     """What is changed is where the mask is, in the frame."""
     face, item = face_at(), textured(frame)
+    fronts = {name: np.zeros((256, 256), np.float32) for name in OCCLUDERS}
+    fronts["hands"][140:170, 100:140] = fronts["unknown"][100:120, 120:140] = 1
+    item = replace(item, fronts=fronts)
     areas = {}
     for name in MASKERS:
         settings = replace(PLAIN, mask=name, feather=0.0)
@@ -144,6 +148,7 @@ def test_each_masker_masks_in_the_picture(frame, face_at, textured):
     assert areas["full"] > areas["learned_drawn"] > areas["learned_plate"] > areas["xseg"] > 0
     assert areas["learned_sum"] == pytest.approx(areas["learned_drawn"], rel=0.01)  # the one holds the other
     assert areas["learned"] == pytest.approx(areas["learned_plate"], rel=0.01)
+    assert areas["learned_hull"] > areas["visible"] > areas["visible_known"] > 0
     assert areas["learned_xseg"] < min(areas["xseg_drawn"], areas["xseg_plate"], areas["learned"])
 
 

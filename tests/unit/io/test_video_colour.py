@@ -5,11 +5,13 @@ from __future__ import annotations
 from fractions import Fraction
 
 import av
+import cv2
 import numpy as np
 import pytest
 from video_fixtures import make_clip, picture, set_matrix
 
 from konterfei.errors import UnreadableMediaError
+from konterfei.io import video_frames
 from konterfei.io.video import BT709, ColorTags, VideoReader, VideoWriter, probe
 
 RED = (200, 30, 30)
@@ -152,3 +154,19 @@ def test_interlaced_and_hdr_material_is_pointed_out(tmp_path):
     make_clip(tmp_path / "hdr.mp4", count=2, color=ColorTags(9, 16, 9, 1))
     assert any("HDR" in line for line in probe(tmp_path / "hdr.mp4").warnings)
     assert probe(make_clip(tmp_path / "plain.mp4", count=2)).warnings == ()
+
+
+@pytest.mark.parametrize("deep", [False, True])
+@pytest.mark.parametrize("name", ["yuv420p", "yuv422p", "yuv444p", "nv12", "yuv420p10le", "yuv422p10le", "yuv444p12le"])
+@pytest.mark.parametrize("tags", [ColorTags(1, 1, 1, 1), ColorTags(6, 6, 6, 2), ColorTags(9, 16, 9, 1)])
+def test_planes_are_what_swscale_makes_of_pixels(name, deep, tags):
+    """RGB comes by way of planes, since that is faster; the values are the same."""
+    chance = np.random.RandomState(3)
+    coarse = cv2.resize(chance.randint(0, 256, (9, 13, 3)).astype(np.uint8), (102, 70), interpolation=cv2.INTER_CUBIC)
+    frame = av.VideoFrame.from_ndarray(coarse, "rgb24").reformat(format=name)
+    matrix = {1: 1, 6: 5, 9: 9}[tags.matrix]
+    pixels = frame.reformat(
+        format="rgb48le" if deep else "rgb24", src_colorspace=matrix, dst_colorspace=matrix, src_color_range=tags.range,
+        dst_color_range=2, interpolation=video_frames._QUALITY, threads=1,
+    )  # fmt: skip
+    assert np.array_equal(video_frames.rgb_from_frame(frame, tags, deep), pixels.to_ndarray())
