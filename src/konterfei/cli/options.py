@@ -8,10 +8,12 @@ from enum import Enum
 from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_type_hints
 
-from cyclopts import Parameter
+from cyclopts import Group, Parameter
 
 from konterfei.fields import choices, field_docs
 from konterfei.stages import Stage
+
+_MAIN = Group("Options", sort_key=0)
 
 
 def parameters(stage: Stage, config: type) -> list[inspect.Parameter]:
@@ -21,10 +23,26 @@ def parameters(stage: Stage, config: type) -> list[inspect.Parameter]:
     own = {field.name: field for field in fields(config) if field.init}
     order = [*stage.positional, *(name for name in own if name not in stage.positional)]
     short = {"output": "-o", **stage.short}
-    return [_parameter(own[name], hints[name], docs.get(name, ""), short.get(name), stage) for name in order]
+    groups = _groups(config)
+    return [
+        _parameter(own[name], hints[name], docs.get(name, ""), short.get(name), stage, groups.get(name, _MAIN))
+        for name in order
+    ]
 
 
-def _parameter(field: Field[Any], hint: Any, doc: str, short: str | None, stage: Stage) -> inspect.Parameter:
+def _groups(config: type) -> dict[str, Group]:
+    """Field -> the heading of the class that it comes from, where that has one; in the order of these classes."""
+    found: dict[str, Group] = {}
+    for place, owner in enumerate(config.__mro__[1:], start=1):
+        if heading := vars(owner).get("heading"):
+            group = Group(heading, sort_key=place)
+            found |= {name: group for name in vars(owner).get("__annotations__", {}) if name not in found}
+    return found
+
+
+def _parameter(
+    field: Field[Any], hint: Any, doc: str, short: str | None, stage: Stage, group: Group
+) -> inspect.Parameter:
     names = choices(hint)
     is_optional = NoneType in get_args(hint) or any(NoneType in get_args(part) for part in get_args(hint))
     if names:
@@ -37,6 +55,7 @@ def _parameter(field: Field[Any], hint: Any, doc: str, short: str | None, stage:
         default = default.value
     is_positional = field.name in stage.positional
     parameter = Parameter(
+        group=group,
         help=doc,
         alias=short,
         metavar="TEXT" if hint in (str, str | None) else None,

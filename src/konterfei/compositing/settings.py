@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, Final, Literal, get_args
+from typing import Annotated, ClassVar, Final, Literal, get_args
 
 from konterfei.color_transfers import COLOR_TRANSFERS
 from konterfei.compositing.dfl_settings import DflSettings
@@ -36,6 +36,8 @@ _RANGES: Final = {
 @dataclass(frozen=True, kw_only=True)
 class MergeSettings:
     """Mode, mask, colour and filters of the swapped face. DeepFaceLab's name of each setting stands in brackets."""
+
+    heading: ClassVar[str] = "How the face is laid in (in brackets: what DeepFaceLab calls it)"
 
     mode: Annotated[str, MERGE_MODES] = "multiband"
     """How the face is laid into the frame. raw-predict makes the model's own square the picture [mode]."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from konterfei.errors import ConfigError
 from konterfei.io.video import VideoInfo
@@ -24,6 +24,8 @@ from konterfei.stages._settings import allow
 @dataclass(frozen=True, kw_only=True)
 class Encoding:
     """Settings of the encoder. Pictures have none of them but `alpha`."""
+
+    heading: ClassVar[str] = "The video file"
 
     codec: str | None = None
     """Codec of the video: h264, hevc, av1, vp9, prores-422, prores-4444, dnxhr or ffv1. Default: h264; hevc where the
