@@ -46,7 +46,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("--src a.mp4 --dst b.mp4 -o out.mp4", "konterfei consent new"),
         ("--src a.mp4 --dst b.mp4 -o out.mp4 --consent narrow.toml", "--use"),
         ("--src a.mp4 --dst b.mp4 -o out.mp4 --consent narrow.toml --use trailer", "does not cover"),
-        ("--src a.mp4 --dst b.mp4 -o out.mkv --consent anna.toml", "out.mp4"),
+        ("--src a.mp4 --dst b.mp4 -o out.avi --consent anna.toml", "out.mp4"),
         ("--src a.mp4 --dst b.mp4 -o mine.mp4 --consent anna.toml", "not made by this merge"),
         ("--src a.mp4 --dst b.mp4 -o text.mp4/out.mp4 --consent anna.toml", "not a folder"),
         ("--src a.mp4 --dst b.mp4 -o b.mp4 --consent anna.toml", "same file"),
