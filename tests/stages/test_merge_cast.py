@@ -175,6 +175,15 @@ def test_only_those_who_are_named(place, config, opened):
     assert told.swap["model"] == "bluer" and [one["person"] for one in told.consents] == ["Bea"]
 
 
+def test_each_use_is_told_in_the_credentials(place, config, opened):
+    for use in ("lakeside", "mountain"):
+        for others in ("", '[[faces]]\nperson = "others"\nswap = false'):
+            result = merge(keyed(config, f'{BEA}use = "{use}"\n{others}', use="sea"), Silent(), Painter())
+            assert not result.was_done
+            told = verify(config.output / "000005.png").swap
+            assert (told["use"], told.get("others", [{}])[0].get("use")) == ((use, None) if others else ("sea", use))
+
+
 def test_snapshot_and_morph_of_a_person(place, config, opened):
     merge(keyed(config, BEA + 'snapshot = "best"\nmorph = 0.5'), Silent(), Painter())
     assert opened == [("bea", 0.5, "best")]

@@ -103,6 +103,8 @@ class FaceClaim:
     model: str
     steps: int
     preset: str
+    use: str | None = None
+    """What it was made for, as matched against that record's scope."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -303,6 +305,7 @@ def _other(other: FaceClaim) -> dict[str, Any]:
         "steps": other.steps,
         "preset": other.preset,
         "person": other.consent.person,
+        **({"use": other.use} if other.use else {}),
     }
 
 

@@ -55,12 +55,15 @@ class Watched(io.RawIOBase):
             self._guarded(lambda: self._file.flush() or 0)
 
     def _guarded(self, work: Callable[[], int]) -> int:
-        self.reraise()
+        """What `work` gives. c2pa passes on an Exception; anything else (a second Ctrl-C) would end the process."""
         try:
+            self.reraise()
             return work()
         except BaseException as error:
             self._error = error
-            raise
+            if isinstance(error, Exception):
+                raise
+            raise InterruptedError(*error.args) from error
 
     def _said(self, moved: int) -> int:
         check(self._reporter)

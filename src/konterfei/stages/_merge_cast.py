@@ -179,7 +179,6 @@ class Cast:
         consents: Mapping[Role, Consent],
         *,
         label: str,
-        use: str | None,
         src_videos: Iterable[Path],
         settings: Mapping[str, Any],
     ) -> Claim:
@@ -188,7 +187,7 @@ class Cast:
         Args:
             plate: the dst video.
             consents: of each role.
-            label, use, src_videos: as on the command line.
+            label, src_videos: as on the command line.
             settings: worth telling.
         """
         return Claim(
@@ -201,7 +200,7 @@ class Cast:
             label=label,
             label_text=self.label_text(label),
             sources=self.sources(src_videos),
-            use=use,
+            use=self._opener.in_order[0].use,
             is_preview=self.is_preview,
             settings=settings,
             others=self.others(consents),
@@ -216,6 +215,7 @@ class Cast:
                 model=str(self._swapper(role).info.get("model", "")),
                 steps=int(self._swapper(role).info.get("steps", 0)),
                 preset=str(self._swapper(role).info.get("preset", "")),
+                use=role.use,
             )
             for role in self._opener.in_order[1:]
         )

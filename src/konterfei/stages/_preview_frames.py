@@ -117,7 +117,6 @@ class Preview:
             Material(name=self._config.video.name, sha256=self._plate["sha256"]),
             consents,
             label=self._config.label,
-            use=self._config.use,
             src_videos=self._config.src_videos,
             settings={},
         )

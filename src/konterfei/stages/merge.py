@@ -231,7 +231,6 @@ def _job(
         own,
         consents,
         label=config.label,
-        use=config.use,
         src_videos=config.src_videos,
         settings=_settings(config, info, keys),
     )
@@ -276,6 +275,8 @@ def _manifest(config: MergeConfig, job: Job, plate: dict[str, Any], faceset: Fac
 def _signed(config: MergeConfig, job: Job, manifest: Manifest, consents: Mapping[str, dict[str, Any]]) -> Manifest:
     """What the signed result depends on: the frames, and the consent of everybody who lent a face."""
     settings = {**manifest.settings, "use": config.use}
+    if any(other.use != config.use for other in job.claim.others) or job.claim.use != config.use:
+        settings["uses"] = [job.claim.use, *(other.use for other in job.claim.others)]
     if config.src_videos:
         settings["src_videos"] = [material.sha256 for material in job.claim.sources[: len(config.src_videos)]]
     if config.certificate is not None:

@@ -453,6 +453,18 @@ def test_a_person_can_stop_it(plate: Path, claim: Claim, identity: Identity, sig
         verify(signed, reporter=reporter)
 
 
+def test_a_second_ctrl_c_while_signing_does_not_end_the_process(
+    plate: Path, claim: Claim, identity: Identity, tmp_path: Path
+) -> None:
+    class Impatient(Recorder):
+        def advance(self, done: int, **figures: float) -> None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sign(plate, tmp_path / "out.mp4", claim, identity, Impatient())
+    nothing_left(tmp_path)
+
+
 def test_progress_is_told_in_bytes(plate: Path, claim: Claim, identity: Identity, tmp_path: Path) -> None:
     class Counter(Recorder):
         def __init__(self) -> None:
