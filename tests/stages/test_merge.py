@@ -4,6 +4,7 @@ import dataclasses
 import json
 import shutil
 
+import av
 import numpy as np
 import pytest
 from merge_material import (
@@ -239,6 +240,8 @@ def test_several_processes_stop_when_asked(place, config):
 def test_kept_parts_are_made_anew_only_where_something_changed(place, config):
     config = dataclasses.replace(config, keep_parts=True, color_smoothing=0.0, steady=0.0)
     merge(config, Silent(), Painter())
+    with av.open(str(config.parts_folder / "part_000000.mp4")) as part, av.open(str(config.output)) as result:
+        assert "not signed" in part.metadata["comment"] and "comment" not in result.metadata
     before = decode(config.output)[0]
     names = Faceset.open(config.faces).names()
     (config.faces / names[16]).unlink()  # of frame 16, in the third part

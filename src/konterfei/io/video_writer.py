@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from fractions import Fraction
 from pathlib import Path
@@ -57,6 +58,7 @@ class VideoWriter:
         has_alpha: frames come with a mask, which is written as transparency. Only prores-4444 holds it.
         audio_from: file whose sound is copied, untouched where the container can hold it, else as AAC (see `notes`).
         sample_aspect: width of a pixel by its height.
+        metadata: what the file says of itself.
         faststart: put the index first, for playing over the network; costs one more copy of the file.
 
     Attributes:
@@ -90,6 +92,7 @@ class VideoWriter:
         audio_from: Path | None = None,
         sample_aspect: Fraction = Fraction(1),
         faststart: bool = True,
+        metadata: Mapping[str, str] | None = None,
     ) -> None:
         self._codec = codec_named(codec)
         self._codec.check(codec, crf, preset)
@@ -107,6 +110,7 @@ class VideoWriter:
         self._chroma, self._like, self._has_alpha = chroma, like_format, has_alpha
         self._sample_aspect = sample_aspect
         self._audio_from, self._faststart = audio_from, faststart
+        self._metadata = metadata
         self._stack = ExitStack()
         self._temporary: Path | None = None
         self._container: OutputContainer | None = None
@@ -222,7 +226,7 @@ class VideoWriter:
         self.notes += said
         if self._codec.encoder == "libsvtav1":
             os.environ.setdefault("SVT_LOG", "1")  # its own way to be silent but for errors
-        self._container = open_output(self._temporary, self._time_base, self._faststart)
+        self._container = open_output(self._temporary, self._time_base, self._faststart, self._metadata)
         stream: Any = self._container.add_stream(self._codec.encoder, rate=self._fps, options=self._options(chosen))
         stream.width, stream.height, stream.pix_fmt = self.width, self.height, chosen
         stream.time_base = self._time_base

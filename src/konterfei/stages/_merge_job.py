@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Final, Protocol, Self
 
 from numpy.typing import NDArray
 
@@ -14,7 +14,11 @@ from konterfei.compositing import Layer
 from konterfei.io.video import Frame, VideoInfo
 from konterfei.provenance.certificate import Identity
 from konterfei.provenance.credentials import Claim
+from konterfei.provenance.label import wording
 from konterfei.stages._merge_encoding import Encoding
+
+PART: Final = {"comment": f"{wording('caption')}. A part of an unfinished result, not signed: not to be handed on"}
+"""What the video files of parts say of themselves, for whoever comes upon them in a folder that was kept."""
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from konterfei.provenance.label import label_region
 from konterfei.provenance.seal import metadata, seal, seal_of
 from konterfei.reporting import Reporter
 from konterfei.stages._merge_encoding import Encoding
-from konterfei.stages._merge_job import Drawn, Job, PartWriter
+from konterfei.stages._merge_job import PART, Drawn, Job, PartWriter
 from konterfei.stages._merge_pictures import PictureOutput
 
 __all__ = ["Drawn", "Job", "PartWriter", "PictureOutput", "PreviewOutput", "VideoOutput", "output_for"]
@@ -100,6 +100,7 @@ class VideoOutput:
             chroma=encoding.chroma,
             has_alpha=encoding.alpha,
             faststart=False,
+            metadata=PART,
         )
         sign = label_region(job.info.width, job.info.height, job.claim.label, job.claim.label_text)
         return _VideoPart(writer, encoding.alpha, sign)

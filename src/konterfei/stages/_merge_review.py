@@ -21,6 +21,7 @@ from konterfei.provenance.credentials import Claim, sign
 from konterfei.provenance.label import draw_label
 from konterfei.reporting import Reporter
 from konterfei.stages._merge_extras import beside, plate_of
+from konterfei.stages._merge_job import PART
 from konterfei.stages._merge_output import Drawn, Job, PartWriter
 
 Array = NDArray[Any]
@@ -74,6 +75,7 @@ class _ReviewVideo:
             preset=job.encoder_preset,
             like_format=None,
             faststart=False,
+            metadata=PART,
         )
         is_hdr = job.info.color.is_hdr
         return _ReviewPart(writer, lambda drawn: _playable(self.picture(drawn, job), is_hdr))
