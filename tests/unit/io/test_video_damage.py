@@ -42,7 +42,7 @@ def noise(tmp_path_factory):
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
-@pytest.mark.parametrize("part", [0.3, 0.5, 0.9])
+@pytest.mark.parametrize("part", [0.3, 0.5, 0.85])  # what Matroska lacks shows when it is half a second, 12 frames
 def test_cut_off_files_give_what_is_there_and_say_how_much_is_lost(noise, tmp_path, suffix, part):
     whole = [(f.pts, f.image) for f in VideoReader(noise / f"a.{suffix}")]
     assert len(whole) == 120
