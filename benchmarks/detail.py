@@ -31,6 +31,7 @@ from konterfei.imaging import to_float
 from konterfei.io.faceset import Faceset
 from konterfei.io.video import look, open_frames
 from konterfei.models.swapper import load_swapper
+from konterfei.occluders import OCCLUDERS
 from konterfei.stages._merge_stream import Clock, draw, steady
 
 
@@ -82,6 +83,9 @@ class Cast:
 
     def enhancer(self, name):
         return self.opened.setdefault(name, ENHANCERS.load(name)(1))
+
+    def occluder(self, name):
+        return self.opened.setdefault(name, OCCLUDERS.load(name)(1))
 
 
 def walk(args, settings, swapper):

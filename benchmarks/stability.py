@@ -19,6 +19,7 @@ import argparse
 import time
 from dataclasses import replace
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -34,6 +35,7 @@ from konterfei.metrics import METRICS, People, Series
 from konterfei.metrics.expression import _LEAST_MOTION, signals
 from konterfei.metrics.observation import crop_size, start_of
 from konterfei.models.swapper import load_swapper
+from konterfei.occluders import OCCLUDERS
 from konterfei.stages._merge_render import Reach
 from konterfei.stages._merge_stream import Clock, composite, draw, steady
 from konterfei.stages._settings import parse_range
@@ -46,7 +48,8 @@ def merged(frames, records, swapper, settings) -> list[np.ndarray]:
     """The frames with their face swapped, as a merge does it."""
     at = dict(zip((frame.index for frame in frames), records, strict=True))
     reach = Reach.of(Keys(), settings, Fraction(30))
-    cast = SimpleNamespace(swapper_for=lambda record: swapper, segmenter=None)
+    looked_for = cache(lambda name: OCCLUDERS.load(name)(1))
+    cast = SimpleNamespace(swapper_for=lambda record: swapper, segmenter=None, occluder=looked_for)
     items = draw(
         iter(frames),
         lambda index: [at[index]] if index in at else [],

@@ -8,7 +8,7 @@ blocks), which is pores, grain and the codec's noise. Then
 - a face that is too sharp is blurred, octave by octave;
 - one that is too soft gets steeper edges, between the darkest and the lightest that the face shows near by, so that no
   halo and no ringing can come of it;
-- what skin then lacks is the plate's own skin: its finest octaves, cut off wherever they stand out of the grain, so
+- what skin then lacks is the plate's own grain: its finest octaves, turned over, faded where they stand out, so
   that brows, glasses and wrinkles of the plate stay behind. It moves, flickers and blurs as the plate does, has its
   spectrum and the codec's marks, and needs no random numbers: merging again gives equal pixels. Drawn anew in each
   frame from random numbers with the same spectrum, grain makes the face flicker 1.3 to 2.9 times as much (measured on
@@ -47,6 +47,10 @@ _LEAST_GRAIN: Final = 0.8
 _STANDS_OUT: Final = 3.0
 """Energy, in that of the skin's grain, from which on the plate's fine structure is a feature, not to be carried over:
 of skin alone, one pixel in thirty has more."""
+_TALLEST: Final = 1.5
+"""Deviation of the plate's grain beyond which it is cut off (pores, freckles), in its standard deviations."""
+_LEFT: Final = 0.7785
+"""Energy of normal grain that is left by then."""
 _NEAR: Final = 7
 """Side of the window, px, in which structure stands out or not."""
 _BLOCK: Final = 8
@@ -266,16 +270,20 @@ def _steeper(luma: Array, lacking: Array, core: Array, there: float, aim: float,
 
 
 def _texture(plate: Array, wanted: Array, there: Array) -> Array:
-    """The plate's own grain, as much of it as the skin lacks; of luma. [h, w] float32"""
+    """The plate's own grain, as much of it as the skin lacks, turned over; of luma. [h, w] float32
+
+    Features fade out of it, and light is dark in it: grain is as good either way, but the fine lines of the plate's
+    eyes, brows and wrinkles, faint as they are, are half of what a recognizer knows a person by.
+    """
     texture = np.zeros_like(plate)
     for octave, aim, has in zip(_octaves(plate, len(there)), wanted, there, strict=False):
         lack = 1.0 - has / max(aim, _TINY)
         if lack <= 0 or aim <= _TINY:
             continue
         local = cv2.blur(np.square(octave), (_NEAR, _NEAR), borderType=cv2.BORDER_REFLECT_101)
-        most = np.float32(_STANDS_OUT * aim)
-        octave *= most / np.maximum(local, most)
-        cv2.scaleAdd(octave, math.sqrt(lack), texture, dst=texture)
+        most, tallest = np.float32(_STANDS_OUT * aim), _TALLEST * math.sqrt(aim)
+        octave *= np.square(np.square(most / np.maximum(local, most)))
+        cv2.scaleAdd(np.clip(octave, -tallest, tallest), -math.sqrt(lack / _LEFT), texture, dst=texture)
     return texture
 
 
