@@ -1,4 +1,6 @@
-"""Two small facesets, and trainings of them."""
+"""Two small facesets, and trainings of them; a place to merge in."""
+
+import shutil
 
 import pytest
 from train_material import SMALL, STEPS
@@ -25,3 +27,10 @@ def again(faces, tmp_path):
         return train(config, reporter), reporter
 
     return go
+
+
+@pytest.fixture
+def place(shelf, tmp_path):
+    """A copy of the module's `shelf`, for one test to work in."""
+    shutil.copytree(shelf, tmp_path, dirs_exist_ok=True)
+    return tmp_path

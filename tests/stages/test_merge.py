@@ -45,12 +45,6 @@ def shelf(tmp_path_factory):
 
 
 @pytest.fixture
-def place(shelf, tmp_path):
-    shutil.copytree(shelf, tmp_path, dirs_exist_ok=True)
-    return tmp_path
-
-
-@pytest.fixture
 def config(place):
     return config_for(place, place / "plate.mp4", place / "faces")
 

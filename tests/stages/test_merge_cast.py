@@ -1,7 +1,6 @@
 """merge with a merge.toml: settings over time, and several people, each drawn by a model of their own."""
 
 import dataclasses
-import shutil
 
 import numpy as np
 import pytest
@@ -50,12 +49,6 @@ def shelf(tmp_path_factory):
     make_consent(folder / "consent.toml")
     Consent(person="Bea", basis="synthetic", scope=("any",)).save(folder / "bea.toml")
     return folder
-
-
-@pytest.fixture
-def place(shelf, tmp_path):
-    shutil.copytree(shelf, tmp_path, dirs_exist_ok=True)
-    return tmp_path
 
 
 @pytest.fixture

@@ -42,12 +42,6 @@ def shelf(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def place(shelf, tmp_path):
-    shutil.copytree(shelf, tmp_path, dirs_exist_ok=True)
-    return tmp_path
-
-
 def config_of(place, **changes):
     given = {
         "video": place / "plate.mp4",
