@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+from merge_material import make_consent, make_faces, make_plate
 from train_material import SMALL, STEPS
 
 from drawn_faces import ANNA, BERT, faceset
@@ -29,8 +30,18 @@ def again(faces, tmp_path):
     return go
 
 
+@pytest.fixture(scope="session")
+def shelf(tmp_path_factory):
+    """A plate, its faceset, a consent record; copied for each test."""
+    folder = tmp_path_factory.mktemp("merge")
+    plate = make_plate(folder / "plate.mp4")
+    make_faces(folder / "faces", plate)
+    make_consent(folder / "consent.toml")
+    return folder
+
+
 @pytest.fixture
 def place(shelf, tmp_path):
-    """A copy of the module's `shelf`, for one test to work in."""
+    """A copy of the `shelf`, the module's own if it has one, for one test to work in."""
     shutil.copytree(shelf, tmp_path, dirs_exist_ok=True)
     return tmp_path

@@ -203,3 +203,8 @@ if __name__ == "__main__":
     settings = config_for(base, base / "plate.mp4", base / "faces", output=Path(told["output"]), **more)
     mark = base / "workers.txt" if settings.processes > 1 else None
     merge(settings, Killer(told["frames"], told["milliseconds"], mark), Painter(slow_s=0.004))
+
+
+def left_behind(place):
+    known = {"plate.mp4", "plate_sound.mp4", "faces", "consent.toml"}
+    return {path.name for path in place.iterdir()} - known

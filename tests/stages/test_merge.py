@@ -15,7 +15,7 @@ from merge_material import (
     config_for,
     decode,
     face,
-    make_consent,
+    left_behind,
     make_faces,
     make_plate,
     sound_packets,
@@ -34,24 +34,9 @@ from konterfei.reporting import Recorder, Silent
 from konterfei.stages.merge import merge
 
 
-@pytest.fixture(scope="session")
-def shelf(tmp_path_factory):
-    """A plate, its faceset, a consent record; copied for each test."""
-    folder = tmp_path_factory.mktemp("merge")
-    plate = make_plate(folder / "plate.mp4")
-    make_faces(folder / "faces", plate)
-    make_consent(folder / "consent.toml")
-    return folder
-
-
 @pytest.fixture
 def config(place):
     return config_for(place, place / "plate.mp4", place / "faces")
-
-
-def left_behind(place):
-    known = {"plate.mp4", "plate_sound.mp4", "faces", "consent.toml"}
-    return {path.name for path in place.iterdir()} - known
 
 
 def test_a_whole_merge(place, config):

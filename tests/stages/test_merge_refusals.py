@@ -4,8 +4,7 @@ import dataclasses
 import re
 
 import pytest
-from merge_material import Painter, config_for, make_faces, make_plate
-from test_merge import left_behind, place, shelf  # noqa: F401  (fixtures)
+from merge_material import Painter, config_for, left_behind, make_faces, make_plate
 
 from konterfei.errors import ConfigError, ConsentError, FacesetError, KonterfeiError, NoFacesError, OutputError
 from konterfei.io.faceset import Faceset
@@ -17,7 +16,7 @@ from konterfei.stages.merge import merge
 
 
 @pytest.fixture
-def config(place):  # noqa: F811
+def config(place):
     return config_for(place, place / "plate.mp4", place / "faces")
 
 
@@ -58,12 +57,12 @@ def test_consent_for_something_else(config):
         ({"range": "100:120"}, NoFacesError, "frames 100 to 119"),
     ],
 )
-def test_bad_places(place, config, changes, error, match):  # noqa: F811
+def test_bad_places(place, config, changes, error, match):
     paths = {key: place / value if key != "range" else value for key, value in changes.items()}
     refused(dataclasses.replace(config, **paths), error, match)
 
 
-def test_the_output_may_not_be_an_input(place, config):  # noqa: F811
+def test_the_output_may_not_be_an_input(place, config):
     with pytest.raises(ConfigError, match="plate"):
         dataclasses.replace(config, output=config.video)
     link = place / "link.mp4"
@@ -86,7 +85,7 @@ def test_bad_settings_are_refused_before_anything(config, changes, match):
     assert caught.value.exit_code == 2
 
 
-def test_no_run(place, config):  # noqa: F811
+def test_no_run(place, config):
     def without_swapper(match):
         with pytest.raises(ConfigError, match=match) as caught:
             merge(config, Silent())
@@ -101,7 +100,7 @@ def test_no_run(place, config):  # noqa: F811
     without_swapper("no snapshot yet")
 
 
-def test_a_file_that_is_not_ours_is_not_replaced(place, config):  # noqa: F811
+def test_a_file_that_is_not_ours_is_not_replaced(place, config):
     config.output.write_bytes(b"my holiday")
     refused(config, OutputError, "was not made by this merge")
     assert config.output.read_bytes() == b"my holiday"
@@ -109,14 +108,14 @@ def test_a_file_that_is_not_ours_is_not_replaced(place, config):  # noqa: F811
     assert config.output.stat().st_size > 1000
 
 
-def test_a_result_that_was_edited_is_not_replaced(place, config):  # noqa: F811
+def test_a_result_that_was_edited_is_not_replaced(place, config):
     merge(config, Silent(), Painter())
     with config.output.open("ab") as file:
         file.write(b"edited")
     refused(config, OutputError, "was changed since it was merged")
 
 
-def test_a_faceset_of_another_video(place, config):  # noqa: F811
+def test_a_faceset_of_another_video(place, config):
     other = make_plate(place / "other.mp4", frames=12)
     refused(dataclasses.replace(config, video=other), FacesetError, "made from .*plate.mp4.*frame 39.*about 12 frames")
     graded = make_plate(place / "graded.mp4", sound=False)
@@ -127,13 +126,13 @@ def test_a_faceset_of_another_video(place, config):  # noqa: F811
     assert any("--force" in line for line in reporter.warnings)
 
 
-def test_another_picture_size_is_refused_even_with_force(place, config):  # noqa: F811
+def test_another_picture_size_is_refused_even_with_force(place, config):
     small = make_plate(place / "small.mp4", size=(80, 64))
     config = dataclasses.replace(config, video=small, force=True)
     refused(config, FacesetError, "160 x 128, those of the plate 80 x 64")
 
 
-def test_a_faceset_without_faces_left(place, config):  # noqa: F811
+def test_a_faceset_without_faces_left(place, config):
     for name in Faceset.open(config.faces).names():
         (config.faces / name).unlink()
     with pytest.raises(FacesetError, match="holds no faces"):
@@ -141,7 +140,7 @@ def test_a_faceset_without_faces_left(place, config):  # noqa: F811
     assert left_behind(place) == set()
 
 
-def test_damaged_crops_are_told_and_left_out(place, config):  # noqa: F811
+def test_damaged_crops_are_told_and_left_out(place, config):
     name = Faceset.open(config.faces).names()[3]
     (config.faces / name).write_bytes(b"\xff\xd8 no picture")
     reporter = Recorder()
@@ -150,27 +149,27 @@ def test_damaged_crops_are_told_and_left_out(place, config):  # noqa: F811
     assert any(name in line for line in reporter.warnings)
 
 
-def test_a_faceset_of_every_second_frame_is_remarked(place, config):  # noqa: F811
+def test_a_faceset_of_every_second_frame_is_remarked(place, config):
     faces = make_faces(place / "sparse", config.video, range(0, 40, 2), settings={"every_nth": 2})
     reporter = Recorder()
     assert merge(dataclasses.replace(config, faces=faces), reporter, Painter()).swapped == 20
     assert any("one frame in 2" in line for line in reporter.warnings)
 
 
-def test_a_damaged_manifest_is_named(place, config):  # noqa: F811
+def test_a_damaged_manifest_is_named(place, config):
     merge(config, Silent(), Painter())
     Manifest.file_for(config.output).write_text("{")
     with pytest.raises(KonterfeiError, match=re.escape("out.mp4.manifest.json")):
         merge(config, Silent(), Painter())
 
 
-def test_two_merges_into_one_output(place, config):  # noqa: F811
+def test_two_merges_into_one_output(place, config):
     with Parts(config.parts_folder).locked(), pytest.raises(OutputError, match="Another merge"):
         merge(config, Silent(), Painter())
     assert merge(config, Silent(), Painter()).swapped == 40
 
 
-def test_removed_crops_are_noted(place, config):  # noqa: F811
+def test_removed_crops_are_noted(place, config):
     Manifest(stage="extract", results={"num_faces": 40}, complete=True).save(config.faces)
     for name in Faceset.open(config.faces).names()[:4]:
         (config.faces / name).unlink()
