@@ -168,6 +168,26 @@ STAGES: Mapping[str, Stage] = _Stages(
             examples=("konterfei evaluate out.mp4 --faces dst_faces --src src_faces -o report.jpg",),
             positional=("video",),
         ),
+        "import faces": Stage(
+            run="konterfei.stages.import_faces:import_faces",
+            config="konterfei.stages.import_faces:ImportFacesConfig",
+            about="Take over faces that another program found: DeepFaceLab's pictures or faceset.pak.",
+            examples=(
+                "konterfei import faces workspace/data_src/aligned -o src_faces",
+                "konterfei import faces workspace/data_dst/aligned -o dst_faces --frames workspace/data_dst.mp4",
+            ),
+            positional=("path",),
+        ),
+        "import dfl-workspace": Stage(
+            run="konterfei.stages.import_workspace:import_dfl_workspace",
+            config="konterfei.stages.import_workspace:ImportDflWorkspaceConfig",
+            about="Take over a whole workspace of DeepFaceLab: faces of both people, the plate, every model.",
+            examples=(
+                "konterfei import dfl-workspace workspace --list    # looks and does nothing",
+                "konterfei import dfl-workspace workspace -o my-film",
+            ),
+            positional=("workspace",),
+        ),
         "import dfl-model": Stage(
             run="konterfei.stages.import_model:import_dfl_model",
             config="konterfei.stages.import_model:ImportDflModelConfig",
@@ -177,6 +197,16 @@ STAGES: Mapping[str, Stage] = _Stages(
                 "konterfei import dfl-model workspace/model -o run --name anna_SAEHD",
             ),
             positional=("model_dir",),
+        ),
+        "faceset export": Stage(
+            run="konterfei.stages.faceset_export:faceset_export",
+            config="konterfei.stages.faceset_export:FacesetExportConfig",
+            about="Write a faceset for another program, masks and polygons with it.",
+            examples=(
+                "konterfei faceset export dst_faces -o workspace/data_dst/aligned",
+                "konterfei faceset export src_faces -o packed --format dfl-pak",
+            ),
+            positional=("faces",),
         ),
         "export": Stage(
             run="konterfei.stages.export:export",
