@@ -80,9 +80,7 @@ def _cut(grey: Array, to_small: Similarity) -> Array:
         side = _SIDE * finer
         cut = cv2.warpAffine(grey, large.matrix, (side, side), borderMode=cv2.BORDER_REPLICATE)
         return cv2.resize(cut, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
-    cut = cv2.warpAffine(
-        grey, to_small.matrix, (_SIDE, _SIDE), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
-    )
+    cut = cv2.warpAffine(grey, to_small.matrix, (_SIDE, _SIDE), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     return cut.astype(np.float32)
 
 
@@ -92,8 +90,12 @@ def _where(points: Array) -> tuple[Array, Array]:
     for part in _FEATURES:
         cv2.fillConvexPoly(features, cv2.convexHull(np.rint(points[part]).astype(np.int32)), 1)
     near = cv2.dilate(features, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9)))
-    face = cv2.erode(hull_mask(points, (_SIDE, _SIDE), 0.0).astype(np.uint8), np.ones((7, 7), np.uint8),
-                     borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    face = cv2.erode(
+        hull_mask(points, (_SIDE, _SIDE), 0.0).astype(np.uint8),
+        np.ones((7, 7), np.uint8),
+        borderType=cv2.BORDER_CONSTANT,
+        borderValue=0,
+    )
     far = cv2.dilate(features, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (17, 17)))
     return near > 0, (face > 0) & (far == 0)
 

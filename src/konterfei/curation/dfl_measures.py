@@ -150,5 +150,5 @@ def histogram_roots(channel: Array) -> Array:
     Returns:
         [256] uint16; one pixel of a crop of 1,024 px still is 64 steps
     """
-    counts = cv2.calcHist([channel], [0], None, [256], [0, 256])[:, 0]
+    counts = cv2.calcHist([channel], [0], None, [256], [0, 256]).reshape(256)
     return np.rint(np.sqrt(counts / channel.size) * 65535).astype(np.uint16)

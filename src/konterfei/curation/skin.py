@@ -1,8 +1,8 @@
 """How much of a face is covered: pixels of its skin that do not look like its skin.
 
-Skin's colour is nearly one over a face, and its brightness goes over smoothly. Both are fitted to the face itself, with
-little weight for what does not fit; what is far from the fit is a hand's shadow, hair, a microphone, text. A hand of the
-same skin is not seen, nor is what lies over the eyes or the mouth alone.
+Skin's colour is nearly one over a face, and its brightness goes over smoothly. Both are fitted to the face itself,
+with little weight for what does not fit; what is far from the fit is hair, a microphone, a hard shadow, text. A hand of
+the same skin is not seen, nor is what lies over the eyes or the mouth alone.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ _LIGHT: Final = 26.0
 """Lightness (8-bit Lab) that skin differs from its smooth course, by pores, wrinkles, stubble."""
 _COLOR: Final = 8.0
 """The same for a and b."""
+_FAR: Final = 2.2
+"""Of these together, from where on a pixel is not this skin."""
 _LEAST: Final = 60
 """Pixels of skin without which nothing is told."""
 
@@ -64,17 +66,17 @@ def occlusion(image: Array, points: Array) -> float:
     if np.count_nonzero(skin) < _LEAST:
         return float("nan")
     far = _distance(cv2.cvtColor(small, cv2.COLOR_RGB2LAB)[skin].astype(np.float64), *np.nonzero(skin))
-    return float((far > 1).mean())
+    return float((far > _FAR).mean())
 
 
 def _skin(points: Array) -> Array:
     """Cheeks, nose, chin, upper lip: the hull up to the brows without what is no skin. [S, S] bool"""
-    features = np.zeros((_SIDE, _SIDE), np.uint8)
+    features: Array = np.zeros((_SIDE, _SIDE), np.uint8)
     for part in _FEATURES:
         cv2.fillConvexPoly(features, cv2.convexHull(np.rint(points[part]).astype(np.int32)), 1)
     features = cv2.dilate(features, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5)))
     cv2.polylines(features, [np.rint(points[_NOSTRILS]).astype(np.int32)], isClosed=False, color=1, thickness=2)
-    face = hull_mask(points, (_SIDE, _SIDE), 0.0).astype(np.uint8)
+    face: Array = hull_mask(points, (_SIDE, _SIDE), 0.0).astype(np.uint8)
     face = cv2.erode(face, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0)
     return (face > 0) & (features == 0)
 
@@ -91,9 +93,7 @@ def _distance(colors: Array, y: Array, x: Array) -> Array:
         wide = 1.0 + 1.5 * (_STEPS - 1 - step) / _STEPS
         squared = ((away / (scale * wide)) ** 2).sum(axis=1)
         weight = 1 / (1 + squared) ** 2
-        away = np.column_stack(
-            [_residual(bent, colors[:, :1], weight), _residual(flat, colors[:, 1:], weight)]
-        )
+        away = np.column_stack([_residual(bent, colors[:, :1], weight), _residual(flat, colors[:, 1:], weight)])
     return np.sqrt(((away / scale) ** 2).sum(axis=1))
 
 
