@@ -121,7 +121,7 @@ def _of_cell(rows: Array, share: int, fingerprints: Array, reporter: Reporter) -
 
 
 def _bits_apart(one: Array, others: Array) -> Array:
-    return cv2.batchDistance(one[None], others, cv2.CV_32S, normType=cv2.NORM_HAMMING)[0][0]
+    return cv2.batchDistance(others, one[None], cv2.CV_32S, normType=cv2.NORM_HAMMING, K=1)[0][:, 0]
 
 
 def _table(yaw: Array, pitch: Array, is_in: Array) -> list[str]:

@@ -148,4 +148,4 @@ def _histograms_apart(channels: list[Array], row: int) -> Array:
 
 def _pixels_apart(pictures: list[Array], row: int) -> Array:
     (small,) = pictures
-    return cv2.batchDistance(small[row : row + 1], small[row + 1 :], cv2.CV_32S, normType=cv2.NORM_L1)[0][0]
+    return cv2.batchDistance(small[row + 1 :], small[row : row + 1], cv2.CV_32S, normType=cv2.NORM_L1, K=1)[0][:, 0]
