@@ -68,6 +68,17 @@ STAGES: Mapping[str, Stage] = _Stages(
             examples=("konterfei extract anna.mp4 -o src_faces",),
             positional=("video",),
         ),
+        "sort": Stage(
+            run="konterfei.stages.sort:sort",
+            config="konterfei.stages.sort:SortConfig",
+            about="Order a faceset's crops, look at the order, set its end aside.",
+            examples=(
+                "konterfei sort src_faces --by sharpness",
+                "konterfei sort src_faces --by best --keep 1500",
+                "konterfei sort src_faces --by identity --like anna.jpg --set-aside-below 0.3",
+            ),
+            positional=("faceset",),
+        ),
         "train": Stage(
             run="konterfei.stages.train:train",
             config="konterfei.stages.train:TrainConfig",
