@@ -18,6 +18,9 @@ MOUTH_TOLERANCE: Final = 0.03
 EYES_TOLERANCE: Final = 0.04
 """The same for the eyes' opening, height by width."""
 
+DOUBLE_LIMIT: Final = 4.0
+"""Mean difference of two fingerprints, grey levels, up to which two faces look the same."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
