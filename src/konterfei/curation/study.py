@@ -9,14 +9,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from konterfei.curation.duplicates import (
-    DOUBLE_LIMIT,
-    EYES_TOLERANCE,
-    MOUTH_TOLERANCE,
-    POSE_TOLERANCE,
-    Group,
-    duplicates,
-)
+from konterfei.curation.duplicates import DOUBLE_LIMIT, Group, duplicates
+from konterfei.curation.duplicates import TOLERANCES as DOUBLE_TOLERANCES
 from konterfei.curation.lacking import TOLERANCES, Gap, Nearest, gaps, nearest
 from konterfei.curation.light import LIGHTS
 from konterfei.curation.limits import Strictness
@@ -122,18 +116,14 @@ def study(traits: Traits, strictness: Strictness = Strictness.USUAL, *, with_sho
 
 
 def groups_of(traits: Traits) -> list[Group]:
-    """Faces that show the same: near in pose, mouth and eyes, of one person, and alike in their pictures."""
-    places = np.stack(
-        [
-            traits.yaw / POSE_TOLERANCE,
-            traits.pitch / POSE_TOLERANCE,
-            traits.axes["mouth_open"] / MOUTH_TOLERANCE,
-            traits.axes["eyes_open"] / EYES_TOLERANCE,
-            traits.persons * 10.0,
-        ],
-        axis=1,
-    )
-    return duplicates(places, traits.fingerprints, traits.sharpness, DOUBLE_LIMIT)
+    """Faces that show the same: near in pose, expression and gaze, of one person, and alike in their pictures."""
+    corners = traits.shapes[:, [48, 54]].reshape(-1, 4).T
+    named = dict(zip(("mouth_left_x", "mouth_left_y", "mouth_right_x", "mouth_right_y"), corners, strict=True))
+    named |= {**traits.axes, "yaw": traits.yaw, "pitch": traits.pitch}
+    named |= {"gaze_x": traits.gaze[:, 0], "gaze_y": traits.gaze[:, 1]}
+    places = [np.nan_to_num(named[axis]) / most for axis, most in DOUBLE_TOLERANCES.items()]
+    places.append(traits.persons * 10.0)
+    return duplicates(np.stack(places, axis=1), traits.fingerprints, traits.sharpness, DOUBLE_LIMIT)
 
 
 def compare(source: Study, shot: Traits) -> Comparison:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from konterfei.curation.light import LIGHTS
 from konterfei.curation.measuring import measure
 from konterfei.curation.shapes import expressions, frontal_shapes, jumps, misfits, own_usual
-from konterfei.geometry import Crop
+from konterfei.geometry import Crop, Face
 from konterfei.io.face_measures import FaceMeasures
 from konterfei.io.face_record import FaceRecord
 from konterfei.io.faceset import Faceset
@@ -36,6 +36,8 @@ class Traits:
         axes: expression and light by name, in their own units. [N] each
         usual: of the expressions, what they are on this person's face at rest.
         shapes: landmarks as seen from the front. [N, 68, 2]
+        gaze: where the irises are between the corners of the eyes: 0 in the middle, 0.5 at the image-right corner, and
+            downwards, by the eyes' width. [N, 2]
         misfits, jumps: see `curation.shapes`. [N]
         crop_offsets: how far the crop lies from where its landmarks put it, by its side. [N]
         outside: share of the landmarks outside of the frame. [N]
@@ -57,6 +59,7 @@ class Traits:
     axes: dict[str, Array]
     usual: dict[str, float]
     shapes: Array
+    gaze: Array
     misfits: Array
     jumps: Array
     crop_offsets: Array
@@ -106,7 +109,8 @@ def from_measures(records: Sequence[FaceRecord], measures: FaceMeasures) -> Trai
     shapes = frontal_shapes(landmarks)
     doing = expressions(shapes)
     tracks = [face.track for face in faces]
-    strands = {key: number for number, key in enumerate(dict.fromkeys(zip(measures.sources, tracks, strict=True)))}
+    numbers = {key: number for number, key in enumerate(dict.fromkeys(zip(measures.sources, tracks, strict=True)))}
+    strands = np.array([numbers[key] for key in zip(measures.sources, tracks, strict=True)], np.int64)
     raw = [
         face.landmarks if r.raw_landmarks is None else r.raw_landmarks for r, face in zip(records, faces, strict=True)
     ]
@@ -114,7 +118,7 @@ def from_measures(records: Sequence[FaceRecord], measures: FaceMeasures) -> Trai
     return Traits(
         records=records,
         seconds=np.array([float(record.pts) for record in records]),
-        strands=np.array([strands[key] for key in zip(measures.sources, tracks, strict=True)], np.int64),
+        strands=strands,
         persons=np.array([face.person or 0 for face in faces], np.int64),
         pitch=np.degrees(measures.pose[:, 0].astype(np.float64)),
         yaw=np.degrees(measures.pose[:, 1].astype(np.float64)),
@@ -122,8 +126,9 @@ def from_measures(records: Sequence[FaceRecord], measures: FaceMeasures) -> Trai
         axes={**doing, **{name: measures.light[:, place].astype(np.float64) for place, name in enumerate(LIGHTS)}},
         usual=own_usual(doing),
         shapes=shapes,
+        gaze=np.array([_gaze(face) for face in faces]),
         misfits=misfits(shapes),
-        jumps=jumps(np.array(raw), list(measures.sources), measures.frames, tracks),
+        jumps=jumps(np.array(raw), strands, measures.frames),
         crop_offsets=np.array([_offset(record) for record in records]),
         outside=_outside(records, landmarks),
         enlargements=np.array([record.crop.crop_from_frame.scale for record in records]),
@@ -135,6 +140,18 @@ def from_measures(records: Sequence[FaceRecord], measures: FaceMeasures) -> Trai
         embeddings=measures.embeddings if measures.embeddings.shape[1] else None,
         fingerprints=measures.thumb.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32),
     )
+
+
+def _gaze(face: Face) -> Array:
+    """Mean place of the irises between the corners of their eyes, along and across, by the eyes' width. [2], NaN"""
+    if face.iris is None:
+        return np.full(2, np.nan)
+    corners = face.landmarks[[36, 39, 42, 45]].reshape(2, 2, 2).astype(np.float64)
+    along = corners[:, 1] - corners[:, 0]
+    across = np.stack([-along[:, 1], along[:, 0]], axis=1)
+    away = face.iris - corners.mean(axis=1)
+    width = np.maximum((along**2).sum(axis=1), 1e-9)
+    return np.array([((away * way).sum(axis=1) / width).mean() for way in (along, across)])
 
 
 def _outside(records: Sequence[FaceRecord], landmarks: Array) -> Array:

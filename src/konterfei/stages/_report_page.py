@@ -285,8 +285,8 @@ def _doubles(faceset: Faceset, judged: Study, album: Album) -> str:
     names = judged.traits.names
     words = (
         f"{judged.num_doubles} faces show the same as a sharper one, in {len(judged.groups)} groups. The same means: "
-        f"within 2 degrees of pose, alike in mouth and eyes, and pictures that differ by at most {DOUBLE_LIMIT:g} grey "
-        "levels in the mean. They cost time in training and teach nothing; konterfei curate sets them aside."
+        "within 1.5 degrees of pose, alike in mouth, eyes and gaze, and pictures that differ by at most "
+        f"{DOUBLE_LIMIT:g} grey levels in the mean. They cost time in training and teach nothing; konterfei curate sets them aside."
     )
     blocks = [f'<section id="doubles"><h2>Doubles</h2>{html.paragraph(words, "soft" if judged.groups else "")}']
     for group in judged.groups[:_MOST_GROUPS]:
