@@ -179,6 +179,16 @@ STAGES: Mapping[str, Stage] = _Stages(
             examples=("konterfei evaluate out.mp4 --faces dst_faces --src src_faces -o report.jpg",),
             positional=("video",),
         ),
+        "report": Stage(
+            run="konterfei.stages.report:report",
+            config="konterfei.stages.report:ReportConfig",
+            about="Say what a faceset has, what is wrong in it, and what it lacks for a shot: one page with pictures.",
+            examples=(
+                "konterfei report src_faces -o report.html",
+                "konterfei report src_faces --for dst_faces -o report.html",
+            ),
+            positional=("faceset",),
+        ),
         "import faces": Stage(
             run="konterfei.stages.import_faces:import_faces",
             config="konterfei.stages.import_faces:ImportFacesConfig",
