@@ -128,6 +128,10 @@ class Faceset:
         """All records, sorted by source, frame and name."""
         return [entry.record for entry in self._contents.ordered()]
 
+    def digests(self) -> list[str]:
+        """What tells a crop from every other, whatever it is called: the SHA-256 of each record, in their order."""
+        return [entry.digest for entry in self._contents.ordered()]
+
     def frame_indices(self) -> list[int]:
         """Frames of the faceset's own video that have a face, ascending."""
         return sorted(self._contents.by_frame())
