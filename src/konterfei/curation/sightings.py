@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from konterfei.curation.clusters import NOBODY, Nodes, Vectors
+from konterfei.curation.looks import Looks
 from konterfei.errors import FacesetError
 from konterfei.io.face_record import FaceRecord
 from konterfei.io.faceset import Faceset
-from konterfei.recognizers import Recognizer
 from konterfei.reporting import Reporter, check
 
 DIGEST = 16
@@ -65,12 +65,17 @@ class Sightings:
         return self.folders[self.clips[index]] / self.names[index]
 
 
-def look(facesets: Sequence[Faceset], recognizer: Callable[[], Recognizer], reporter: Reporter) -> Sightings:
+def digest_of(checksum: bytes) -> str:
+    """What stands for a face: the beginning of the hash of its record, out of `Faceset.checksums`."""
+    return checksum[4:].hex()[:DIGEST]
+
+
+def look(facesets: Sequence[Faceset], looks: Looks, reporter: Reporter) -> Sightings:
     """All faces of `facesets`; one that lies in several counts in the first of them.
 
     Args:
         facesets: of any face types and sizes.
-        recognizer: makes the network for faces that carry no embedding; called at most once.
+        looks: measures faces that carry no embedding, and remembers them.
         reporter: is told how far it is.
 
     Raises:
@@ -80,25 +85,23 @@ def look(facesets: Sequence[Faceset], recognizer: Callable[[], Recognizer], repo
     seen: set[str] = set()
     rows: list[tuple[int, str, FaceRecord]] = []
     vectors: list[NDArray[np.float32]] = []
-    network: list[Recognizer] = []
     reporter.start("reading faces", sum(map(len, facesets)), unit="faces")
     for clip, faceset in enumerate(facesets):
-        for digest, record in zip(faceset.digests(), faceset.records(), strict=True):
-            if digest[:DIGEST] in seen:
+        for key, record in zip(faceset.checksums(), faceset.records(), strict=True):
+            digest = digest_of(key)
+            if digest in seen:
                 continue
-            seen.add(digest[:DIGEST])
+            seen.add(digest)
             vector = record.face.embedding
             if vector is None:
                 check(reporter)
-                network = network or [recognizer()]
-                points = record.crop.crop_from_frame @ record.face.landmarks.astype(np.float64)
-                vector = network[0].embed(faceset.image(record.name), [points.astype(np.float32)])[0]
+                vector = looks.of(digest, faceset, record)
             if vectors and len(vector) != len(vectors[0]):
                 raise FacesetError(
                     f"The faces in '{faceset.folder}' were measured by another recognizer than those in "
                     f"'{facesets[0].folder}', so that they cannot be compared. Extract one of them again."
                 )
-            rows.append((clip, digest[:DIGEST], record))
+            rows.append((clip, digest, record))
             vectors.append(vector)
             reporter.advance(len(rows))
     reporter.finish()

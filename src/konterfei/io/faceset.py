@@ -128,10 +128,6 @@ class Faceset:
         """All records, sorted by source, frame and name."""
         return [entry.record for entry in self._contents.ordered()]
 
-    def digests(self) -> list[str]:
-        """What tells a crop from every other, whatever it is called: the SHA-256 of each record, in their order."""
-        return [entry.digest for entry in self._contents.ordered()]
-
     def frame_indices(self) -> list[int]:
         """Frames of the faceset's own video that have a face, ascending."""
         return sorted(self._contents.by_frame())
@@ -202,6 +198,11 @@ class Faceset:
             line = f"{entry.size} {entry.digest} {entry.picture_crc:08x} {entry.labels + ' ' if entry.labels else ''}"
             digest.update(line.encode() + os.fsencode(entry.name) + b"\n")
         return digest.hexdigest()
+
+    def checksums(self) -> list[bytes]:
+        """What each crop is known by wherever it goes, in the order of `names`: of its picture and record. 16 bytes"""
+        entries = self._contents.ordered()
+        return [entry.picture_crc.to_bytes(4, "big") + bytes.fromhex(entry.digest[:24]) for entry in entries]
 
     def remarks(self) -> list[str]:
         """Lines that a person should read about pictures that are not used."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
+from konterfei.curation.looks import Looks
 from konterfei.curation.people import People
 from konterfei.curation.people_file import PEOPLE_NAME, load
 from konterfei.curation.sightings import Sightings, look
@@ -15,6 +15,9 @@ from konterfei.io.faceset import Faceset
 from konterfei.io.faceset_files import HEADER_NAME
 from konterfei.recognizers import RECOGNIZERS
 from konterfei.reporting import Reporter
+
+USUAL = "mobilefacenet"
+"""The recognizer, unless told otherwise."""
 
 
 @dataclass
@@ -64,8 +67,12 @@ def facesets_in(places: Iterable[Path]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def read(folders: Iterable[Path], needed: Iterable[Path], recognizer: str, reporter: Reporter) -> Read:
+def read(
+    folders: Iterable[Path], keeping: Path, reporter: Reporter, needed: Iterable[Path] = (), recognizer: str = USUAL
+) -> Read:
     """Looks at the faces of all `folders`; one that cannot be read is left out with a warning, unless it is `needed`.
+
+    Embeddings that had to be measured are kept in the folder `keeping`.
 
     Raises:
         FacesetError: a needed one cannot be read; embeddings of different recognizers.
@@ -83,8 +90,8 @@ def read(folders: Iterable[Path], needed: Iterable[Path], recognizer: str, repor
             for remark in faceset.remarks():
                 reporter.warn(remark)
             facesets.append(faceset)
-    return Read(facesets, look(facesets, partial(_network, recognizer), reporter), missing)
-
-
-def _network(name: str):  # noqa: ANN202
-    return RECOGNIZERS.load(name)(threads=0)
+    looks = Looks(keeping, lambda: RECOGNIZERS.load(recognizer)(threads=0))
+    try:
+        return Read(facesets, look(facesets, looks, reporter), missing)
+    finally:
+        looks.save()
