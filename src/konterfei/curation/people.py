@@ -10,12 +10,13 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from konterfei.curation.clusters import NOBODY, Nodes, cluster, parts
+from konterfei.curation.clusters import NOBODY, Nodes, cluster, directions, parts
 from konterfei.curation.sightings import SAME_CLIP_FACTOR, Sightings, mean_of, nodes_of, same_in_clip, tracks_of
 from konterfei.errors import ConfigError, UnknownNameError
 from konterfei.reporting import Reporter
@@ -59,6 +60,14 @@ class Decision:
         """Everybody whom it is about."""
         moved = {number for one, other, _ in self.moves for number in (one, other)}
         return moved | set(self.names) | set(self.apart or ()) | set(self.created)
+
+    @property
+    def strangers(self) -> list[tuple[int, int]]:
+        """Pairs of people who are not the same, by it."""
+        if self.kind == "split":
+            return list(combinations((self.moves[0][0], *self.created), 2))
+        moved = [(source, to) for source, to, _ in self.moves if to in self.created]
+        return [*moved, *([self.apart] if self.apart else [])]
 
 
 @dataclass
@@ -116,16 +125,16 @@ class People:
         return [digest for digest, owner in self.members.items() if owner == number]
 
     def suggestions(self, seen: Sightings, most: int = 20) -> list[tuple[float, int, int]]:
-        """Pairs of people who may be one: mean cosine and numbers, the likeliest first.
+        """Pairs of people who may be one: cosine of their mean directions and numbers, the likeliest first.
 
-        Those who were seen in one frame, or of whom somebody said that they are not the same, are left out.
+        Those who were seen in one frame, or whom somebody parted or said not to be the same, are left out.
         """
         numbers = [number for number in self.numbers if number in self.portraits]
         if len(numbers) < 2:
             return []
         frames = self._frames(seen)
-        apart = {frozenset(d.apart) for d in self.decisions if d.apart}
-        means = np.array([self.portraits[number][0] for number in numbers], np.float32)
+        apart = {frozenset(pair) for decision in self.decisions for pair in decision.strangers}
+        means = directions(np.array([self.portraits[number][0] for number in numbers], np.float32))
         found: list[tuple[float, int, int]] = []
         for place, number in enumerate(numbers):
             scores = means[place + 1 :] @ means[place]
@@ -362,6 +371,7 @@ class People:
             for digest in digests:
                 if self.members.get(digest) == to:
                     self.members[digest] = source
+        for source, to, _ in last.moves:
             if to in last.created:
                 self.members.update(dict.fromkeys(self.faces_of(to), source))
         self._rename({number: before for number, (before, _) in last.names.items()})

@@ -65,7 +65,7 @@ def draw(people: People, seen: Sightings, facesets: Sequence[Faceset], folder: P
     """
     rows = rows_by_person(people, seen)
     everybody = sorted(people.numbers, key=lambda number: -len(rows.get(number, ())))
-    pictures = _Pictures(seen, facesets)
+    pictures = Pictures(seen, facesets)
     reporter.start("drawing the page", len(everybody), unit="people")
     sections = []
     for done, number in enumerate(everybody[:_SHOWN], 1):
@@ -76,23 +76,29 @@ def draw(people: People, seen: Sightings, facesets: Sequence[Faceset], folder: P
     if len(everybody) > _SHOWN:
         sections.append(f"<p>And {len(everybody) - _SHOWN} more with fewer faces.</p>")
     pairs = [_pair(people, seen, rows, found, folder, pictures) for found in people.suggestions(seen)]
-    page = "\n".join(
+    intro = (
+        f"{len(people.members)} faces of {len(people.clips)} facesets. In red: the faces least like the rest of their "
+        "person; look there for strangers. A face of the wrong person: "
+        f"<code>konterfei people edit {escape(quote(str(folder)))} --move FACE=4</code>, its whole track with "
+        "<code>--track</code>, somebody who is not here yet: <code>=new</code>. Several people in one: "
+        "<code>--split 3</code>. A name: <code>--name 3=anna</code>. Back: <code>--undo</code>."
+    )
+    parts = [*(["<h2>Perhaps the same</h2>", *pairs] if pairs else []), *sections]
+    write_text(folder / PAGE_NAME, page(f"{len(everybody)} people", intro, parts, _stamp(people, folder)))
+    return folder / PAGE_NAME
+
+
+def page(title: str, intro: str, parts: Sequence[str], stamp: str = "") -> str:
+    """A page of its own: no file beside it is needed. `intro` and `parts` are HTML."""
+    return "\n".join(
         [
-            f"<!doctype html><!-- {_stamp(people, folder)} -->",
-            f'<html lang="en"><meta charset="utf-8"><title>People</title><style>{_STYLE}</style>',
-            f"<h1>{len(everybody)} people</h1>",
-            f"<p>{len(people.members)} faces of {len(people.clips)} facesets. In red: the faces least like the rest of "
-            "their person; look there for strangers. A face of the wrong person: "
-            f"<code>konterfei people edit {escape(quote(str(folder)))} --move FACE=4</code>, its whole track with "
-            "<code>--track</code>, somebody who is not here yet: <code>=new</code>. Several people in one: "
-            "<code>--split 3</code>. A name: <code>--name 3=anna</code>. Back: <code>--undo</code>.</p>",
-            *(["<h2>Perhaps the same</h2>", *pairs] if pairs else []),
-            *sections,
-            "</html>",
+            f"<!doctype html><!-- {stamp} -->",
+            f'<html lang="en"><meta charset="utf-8"><title>{escape(title)}</title><style>{_STYLE}</style>',
+            f"<h1>{escape(title)}</h1><p>{intro}</p>",
+            *parts,
+            "</html>\n",
         ]
     )
-    write_text(folder / PAGE_NAME, page + "\n")
-    return folder / PAGE_NAME
 
 
 def rows_by_person(people: People, seen: Sightings) -> dict[int, NDArray[np.int64]]:
@@ -145,13 +151,14 @@ def _clock(seconds: float) -> str:
     return f"{int(seconds // 60)}:{seconds % 60:04.1f}"
 
 
-class _Pictures:
+class Pictures:
     """Small pictures of faces, as HTML."""
 
     def __init__(self, seen: Sightings, facesets: Sequence[Faceset]) -> None:
         self._seen, self._facesets = seen, facesets
 
     def strip(self, rows: Sequence[int], told: Mapping[int, str], kind: str) -> str:
+        """The faces `rows` side by side, each with what is `told` of it and its file."""
         return f'<div class="row {kind}">' + "".join(self._figure(row, told.get(row, "")) for row in rows) + "</div>"
 
     def _figure(self, row: int, told: str) -> str:
@@ -183,7 +190,7 @@ def best_of(seen: Sightings, rows: NDArray[np.int64], most: int) -> list[int]:
     return chosen[:most]
 
 
-def _section(people: People, seen: Sightings, number: int, rows: NDArray[np.int64], pictures: _Pictures) -> str:
+def _section(people: People, seen: Sightings, number: int, rows: NDArray[np.int64], pictures: Pictures) -> str:
     title = escape(people.called(number))
     if not len(rows):
         return f"<h2>{title}</h2><p>No face in the facesets that can be read now.</p>"
@@ -209,7 +216,7 @@ def _pair(
     rows: Mapping[int, NDArray[np.int64]],
     found: tuple[float, int, int],
     folder: Path,
-    pictures: _Pictures,
+    pictures: Pictures,
 ) -> str:
     score, one, other = found
     edit = f"konterfei people edit {quote(str(folder))}"

@@ -61,7 +61,8 @@ def facesets_in(places: Iterable[Path]) -> list[Path]:
         own = [place] if (place / HEADER_NAME).exists() else sorted(p.parent for p in place.glob(f"*/{HEADER_NAME}"))
         if not own:
             raise FacesetError(
-                f"'{place}' is no faceset and holds none. Make one with 'konterfei extract VIDEO -o FOLDER --person all'."
+                f"'{place}' is no faceset and holds none. "
+                "Make one with 'konterfei extract VIDEO -o FOLDER --person all'."
             )
         found += [folder.absolute() for folder in own]
     return list(dict.fromkeys(found))
