@@ -68,6 +68,56 @@ STAGES: Mapping[str, Stage] = _Stages(
             examples=("konterfei extract anna.mp4 -o src_faces",),
             positional=("video",),
         ),
+        "people find": Stage(
+            run="konterfei.stages.people:people_find",
+            config="konterfei.stages.people:PeopleFindConfig",
+            about="Find out who is who over several facesets; name people, write a faceset for each.",
+            examples=(
+                "konterfei people find clip1_faces clip2_faces -o people",
+                "konterfei people find all_facesets -o people    # a folder that holds facesets",
+            ),
+            positional=("facesets",),
+        ),
+        "people edit": Stage(
+            run="konterfei.stages.people:people_edit",
+            config="konterfei.stages.people:PeopleEditConfig",
+            about="Name people, join and part them, move faces; undo.",
+            examples=(
+                "konterfei people edit people    # who there is",
+                "konterfei people edit people --name 3=anna --merge 3,7",
+                "konterfei people edit people --split 3 --into 2",
+                "konterfei people edit people --move clip1_faces/000120_0.jpg=4 --track",
+                "konterfei people edit people --undo",
+            ),
+            positional=("folder",),
+        ),
+        "people export": Stage(
+            run="konterfei.stages.people_export:people_export",
+            config="konterfei.stages.people_export:PeopleExportConfig",
+            about="Write a faceset for each person, pooled from all clips.",
+            examples=(
+                "konterfei people export people -o faces_by_person",
+                "konterfei people export people -o faces_by_person --person anna",
+            ),
+            positional=("folder",),
+        ),
+        "people outliers": Stage(
+            run="konterfei.stages.people_outliers:people_outliers",
+            config="konterfei.stages.people_outliers:PeopleOutliersConfig",
+            about="Find strangers in a faceset that should hold one person.",
+            examples=(
+                "konterfei people outliers src_faces",
+                "konterfei people outliers src_faces --set-aside",
+            ),
+            positional=("faceset",),
+        ),
+        "people forget": Stage(
+            run="konterfei.stages.people:people_forget",
+            config="konterfei.stages.people:PeopleForgetConfig",
+            about="Remove names, embeddings and decisions about people for good.",
+            examples=("konterfei people forget people --person anna", "konterfei people forget people"),
+            positional=("folder",),
+        ),
         "sort": Stage(
             run="konterfei.stages.sort:sort",
             config="konterfei.stages.sort:SortConfig",
