@@ -73,7 +73,7 @@ def test_a_time_means_the_first_frame_that_is_shown_at_it_or_later():
     assert parse_range("1s:2s", Fraction(30000, 1001)) == (30, 60)  # frame 29 is shown at 0.968 s, 30 at 1.001 s
 
 
-@pytest.mark.parametrize("text", ["", ":", "-", "a:b", "5:5", "9:3", "1:2:3", "10-20", "1-2-3", "12:s", "3s:2s", "-5:9"])
+@pytest.mark.parametrize("text", ["", ":", "-", "a:b", "5:5", "9:3", "1:2:3", "10-20", "1-2-3", "12:s", "3s:2s", "-5"])
 def test_ranges_that_are_none_are_refused(text):
     with pytest.raises(ConfigError, match="--range is"):
         parse_range(text)
