@@ -87,8 +87,9 @@ class Mesh478:
     def _look(self, image: NDArray[np.uint8], windows: list[Window]) -> list[Landmarked]:
         if not windows:
             return []
-        batch = np.stack([cut(image, window) for window in windows]).astype(np.float32) / 255
-        mesh, lips, left, right, left_iris, right_iris, presence = self._session.run(_OUTPUTS, {"x": batch})
+        # One face at a time: the network gains nothing from a batch, and so no answer hangs on its neighbours.
+        looks = [self._session.run(_OUTPUTS, {"x": cut(image, window)[None] / np.float32(255)}) for window in windows]
+        mesh, lips, left, right, left_iris, right_iris, presence = map(np.concatenate, zip(*looks, strict=True))
         num = len(windows)
         points = np.empty((num, 478, 3), np.float32)
         points[:, :468] = mesh.reshape(num, 468, 3)

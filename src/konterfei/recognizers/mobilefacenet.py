@@ -37,8 +37,8 @@ class MobileFaceNet:
     def embed(self, image: NDArray[np.uint8], landmarks: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:  # noqa: D102
         if not landmarks:
             return np.zeros((0, 192), np.float32)
-        batch = np.stack([_aligned(image, points) for points in landmarks]).astype(np.float32)
-        (vectors,) = self._session.run(None, {"x": (batch - 127.5) / 128})
+        faces = [(_aligned(image, points)[None].astype(np.float32) - 127.5) / 128 for points in landmarks]
+        vectors = np.concatenate([self._session.run(None, {"x": face})[0] for face in faces])  # it takes no batch
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
         return (vectors / np.maximum(norms, 1e-12)).astype(np.float32)
 
