@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,6 +19,29 @@ from konterfei.reporting import Reporter, check
 
 DEINTERLACE = ("bwdif", "off")
 """Whole pictures made of fields by FFmpeg's bwdif; or the fields as they are, woven."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plate:
+    """One input of an extraction that is read as a film, and which of its frames are looked at.
+
+    Attributes:
+        path: a video, or a folder or pattern of numbered pictures.
+        fps: frames per second of pictures.
+        deinterlace: one of DEINTERLACE; None = it is not interlaced.
+        wanted: indices of the frames that are looked at. Its stop may lie beyond the end: nobody counts for it.
+    """
+
+    path: Path
+    fps: str
+    deinterlace: str | None = None
+    wanted: range = range(sys.maxsize)
+
+    def open(self, start: int = 0, stop: int | None = None, *, deep: bool = False) -> VideoReader | ImageSequenceReader:
+        """Its frames from `start` (or the first that is wanted) to `stop`, those left out on purpose among them."""
+        start, end = max(start, self.wanted.start), self.wanted.stop if stop is None else stop
+        stop = None if end >= sys.maxsize else end
+        return plate_reader(self.path, self.fps, self.deinterlace, start, stop, deep=deep)
 
 
 def plate_reader(
