@@ -1,4 +1,4 @@
-"""Rewrites an ONNX network so that ONNX Runtime's processor kernels run it several times as fast, with the same answers.
+"""Rewrites an ONNX network so that ONNX Runtime runs it several times as fast on a processor, with the same answers.
 
 Two things are changed, no weight is:
 - The batch axis is fixed to 1, by which the sums over shapes that a converter left (how much to pad, where to cut) fold

@@ -125,6 +125,7 @@ class VideoReader:
         stop: frame before which to stop; None = to the end.
         deep: give uint16 in 0..65535 (for 10-bit and 16-bit material), not uint8.
         native: frames keep their samples as they came, and make RGB when it is asked for.
+        swift: make RGB at a tenth of the cost, good enough to look at (see `rgb_from_frame`).
         deinterlace: make whole pictures of fields (FFmpeg's bwdif), one for each frame.
 
     Attributes:
@@ -147,6 +148,7 @@ class VideoReader:
         *,
         deep: bool = False,
         native: bool = False,
+        swift: bool = False,
         deinterlace: bool = False,
     ) -> None:
         self.path = Path(path)
@@ -155,7 +157,7 @@ class VideoReader:
         self.lost_is_estimate = False
         self.damaged = 0
         self._start, self._stop, self._deep = max(start, 0), stop, deep
-        self._native, self._deinterlace = native, deinterlace
+        self._native, self._swift, self._deinterlace = native, swift, deinterlace
         self._errors = 0
         self._frames: Iterator[Frame] | None = None
         self._last_pts: Fraction | None = None
@@ -282,7 +284,7 @@ class VideoReader:
         duration = decoded.duration * time_base if decoded.duration else None
         if is_untold(self.info.codec):
             decoded = at_the_left(decoded)
-        native = Native(decoded, self.info.color, orientation, self._deep)
+        native = Native(decoded, self.info.color, orientation, self._deep, self._swift)
         if self._native:
             return Frame(number, pts, None, duration, bool(decoded.is_corrupt), native)
         return Frame(number, pts, native.rgb(), duration, bool(decoded.is_corrupt))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import ClassVar
 
 import cv2
@@ -11,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from konterfei.landmarkers import Landmarked, Seen, Window
-from konterfei.weights.session import open_session
+from konterfei.weights.session import allowed_cores, open_session
 
 SIZE = 192
 """Side of the network's input in pixels."""
@@ -59,7 +61,7 @@ class Mesh478:
     """Adapter of the mesh weights.
 
     Args:
-        threads: threads of the runtime, 0 = its choice.
+        threads: faces of a frame that are looked at at once, 0 = one per core.
         passes: looks at a detection; the second one, in the window that the first one found, lowers jitter by a
             quarter. A window from an earlier frame gets one look less.
     """
@@ -69,7 +71,8 @@ class Mesh478:
 
     def __init__(self, threads: int = 0, passes: int = 2) -> None:
         self.passes = passes
-        self._session = open_session("mesh478", threads)
+        self._session = open_session("mesh478", threads=1)  # it is too small to be shared out: two take longer
+        self._pool = ThreadPoolExecutor(threads or allowed_cores(), "mesh478")
 
     def landmarks(self, image: NDArray[np.uint8], starts: Sequence[Seen | Window]) -> list[Landmarked]:  # noqa: D102
         answers: dict[int, Landmarked] = {}
@@ -84,11 +87,18 @@ class Mesh478:
                 windows[n] = answer.window
         return [answers[n] for n in range(len(starts))]
 
+    def _ask(self, image: NDArray[np.uint8], window: Window) -> list[NDArray[np.float32]]:
+        answer: list[NDArray[np.float32]] = self._session.run(
+            _OUTPUTS, {"x": cut(image, window)[None] / np.float32(255)}
+        )
+        return answer
+
     def _look(self, image: NDArray[np.uint8], windows: list[Window]) -> list[Landmarked]:
         if not windows:
             return []
         # One face at a time: the network gains nothing from a batch, and so no answer hangs on its neighbours.
-        looks = [self._session.run(_OUTPUTS, {"x": cut(image, window)[None] / np.float32(255)}) for window in windows]
+        ask = partial(self._ask, image)
+        looks = [ask(windows[0])] if len(windows) == 1 else list(self._pool.map(ask, windows))
         mesh, lips, left, right, left_iris, right_iris, presence = map(np.concatenate, zip(*looks, strict=True))
         num = len(windows)
         points = np.empty((num, 478, 3), np.float32)

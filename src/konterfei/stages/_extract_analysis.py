@@ -35,7 +35,7 @@ def analyse(plate: Plate, config: ExtractConfig, journal: Journal, reporter: Rep
         RECOGNIZERS.load(config.recognizer)(threads=config.threads),
         settings,
     )
-    reader = plate.open(analysis.next_index)
+    reader = plate.open(analysis.next_index, swift=True)
     reporter.start("finding faces", reader.info.num_frames)
     with closing(ahead(reader)) as frames:
         wanted = (frame for frame in frames if frame.index in plate.wanted)

@@ -92,8 +92,8 @@ _RECORDS = (
         licence="Apache-2.0",
         licence_file="apache-2.0.txt",
         trained_on="Google's own images and renderings (model card: MediaPipe Face Mesh)",
-        changed="converted from TFLite to ONNX and rewritten for speed (one face at a time); outputs differ by 2e-4 pixel "
-        "or less",
+        changed="converted from TFLite to ONNX and rewritten for speed (one face at a time); outputs differ by 2e-4 "
+        "pixel or less",
         note="Presence falls below 0.3 on full profiles, where the far half of the contour collapses inward.",
     ),
     WeightsRecord(
@@ -108,7 +108,8 @@ _RECORDS = (
         licence="MIT AND Apache-2.0",
         licence_file="mobilefacenet.txt",
         trained_on="MS-Celeb-1M, refined (data that Microsoft withdrew in 2019)",
-        changed="converted from TFLite to ONNX and rewritten for speed (one face at a time); outputs differ by 2e-5 or less",
+        changed="converted from TFLite to ONNX and rewritten for speed (one face at a time); outputs differ by 2e-5 or "
+        "less",
         note="Tells people in a clip apart, never names them. `--recognizer` swaps it (`--identity-power` does not).",
     ),
     WeightsRecord(
