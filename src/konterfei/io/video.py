@@ -44,7 +44,7 @@ def open_frames(
         deep: give uint16, not uint8.
         fps: frames per second of images.
         native: frames of a video keep their samples as they came, and make RGB when it is asked for.
-        swift: make RGB of a video at a tenth of the cost, good enough to look at.
+        swift: make RGB of a video from 720p on at a tenth of the cost, good enough to look at.
         deinterlace: make whole pictures of a video's fields.
 
     Raises:

@@ -33,6 +33,8 @@ _FULL_CHROMA = Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
 _QUALITY = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.BITEXACT | _FULL_CHROMA
 _SWIFT = Interpolation.BILINEAR | Interpolation.BITEXACT
 """Ten times as fast: chroma samples are repeated, and values not rounded but cut."""
+SWIFT_FROM = 1280 * 720
+"""Pixels of a frame from which on that is worth while: in a smaller one, half a pixel of colour is more of a face."""
 
 
 @dataclass(frozen=True)
