@@ -21,6 +21,9 @@ SIZE = 192
 MARGIN = 1.5
 """Window side over the longer side of the face's bounds; measured best, and the upstream's value."""
 
+_MOST_FOLD = 2
+"""Crops are cut at most this many times as large as the network looks at them."""
+
 # fmt: off
 MESH_TO_68 = np.array([
     162, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 389,  # jaw
@@ -140,6 +143,9 @@ def matrix(window: Window) -> NDArray[np.float64]:
 def cut(image: NDArray[np.uint8], window: Window) -> NDArray[np.uint8]:
     """The upright crop of a window; beyond the frame its edge goes on. [192, 192, 3] uint8"""
     # Large faces are first cut at a multiple of the size, then averaged: sampling alone would alias, and so flicker.
+    # Very large ones are halved before, which is faster than sampling four or nine times as many pixels.
+    while window.side > (_MOST_FOLD + 0.25) * SIZE and (halved := _halved(image, window)) is not None:
+        image, window = halved
     fold = min(max(math.ceil(window.side / SIZE - 0.25), 1), 8)
     frame_from_crop = matrix(window)
     frame_from_crop[:, 2] += frame_from_crop[:, :2] @ np.array([0.5 / fold, 0.5 / fold])  # centre of the first pixel
@@ -154,6 +160,20 @@ def cut(image: NDArray[np.uint8], window: Window) -> NDArray[np.uint8]:
     if fold > 1:
         crop = cv2.resize(crop, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
     return np.asarray(crop, np.uint8)
+
+
+def _halved(image: NDArray[np.uint8], window: Window) -> tuple[NDArray[np.uint8], Window] | None:
+    """What lies around a window at half the size, and the window there; None where it lies outside the frame."""
+    reach = 0.71 * window.side + 2
+    left, right = (int(np.clip(window.x + side, 0, image.shape[1])) // 2 * 2 for side in (-reach, reach))
+    top, bottom = (int(np.clip(window.y + side, 0, image.shape[0])) // 2 * 2 for side in (-reach, reach))
+    if right <= left or bottom <= top:
+        return None
+    small = cv2.resize(
+        image[top:bottom, left:right], ((right - left) // 2, (bottom - top) // 2), interpolation=cv2.INTER_AREA
+    )
+    x, y = (window.x - left + 0.5) / 2 - 0.5, (window.y - top + 0.5) / 2 - 0.5
+    return np.asarray(small, np.uint8), Window(x, y, window.side / 2, window.roll)
 
 
 def window_of_box(detection: Seen) -> Window:

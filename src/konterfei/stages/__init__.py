@@ -65,8 +65,13 @@ STAGES: Mapping[str, Stage] = _Stages(
             run="konterfei.stages.extract:extract",
             config="konterfei.stages.extract:ExtractConfig",
             about="Find one person's face in every frame of a video and keep it as a faceset.",
-            examples=("konterfei extract anna.mp4 -o src_faces",),
-            positional=("video",),
+            examples=(
+                "konterfei extract anna.mp4 -o src_faces",
+                "konterfei extract anna.mp4 interview.mov photos/ -o src_faces --every 0.5",
+                "konterfei extract plate.mp4 -o dst_faces --debug dst_faces.debug.mp4",
+                "konterfei extract plate.mp4 -o dst_faces --redo 120,130:140 --detector centerface",
+            ),
+            positional=("video", "more"),
         ),
         "train": Stage(
             run="konterfei.stages.train:train",

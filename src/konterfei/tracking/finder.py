@@ -131,6 +131,8 @@ class FinderSettings:
     """Frames from one look of the detector to the next; 1 = every frame."""
     smallest: float = 24.0
     """Faces whose detection is less high than this many pixels are left alone."""
+    turned: bool = True
+    """Whether thorough looks, and looks where nobody was found, are in four turns."""
 
 
 class Finder:
@@ -243,10 +245,11 @@ class _Block:
     def _look(self, image: NDArray[np.uint8], frame: FrameFaces, thorough: bool) -> None:
         """The detector's look: confirms the faces that are followed, takes up new ones."""
         detector = self._finder.detector
-        seen = look_turned(detector, image) if thorough else detector.detect(image)
+        turned = self._settings.turned
+        seen = look_turned(detector, image) if thorough and turned else detector.detect(image)
         scores = [detection.score for detection in seen]
         new = self._new(seen, frame)
-        if not new and not frame.faces:
+        if not new and not frame.faces and (thorough or turned):
             # Where nobody was found there may be one who lies or hangs; after a thorough look, one who is far away.
             seen = look_closer(detector, image) if thorough else look_turned(detector, image)
             scores += [detection.score for detection in seen]
