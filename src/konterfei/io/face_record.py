@@ -98,7 +98,7 @@ class FaceRecord:
         face_type: how much of the head the crop covers.
         size: side of the crop, pixels.
         crop_from_frame: the map that cut it. [2, 3] float64
-        frame_size: width, height of the frame, pixels.
+        frame_size: width, height of the frame, pixels; (0, 0) = not known, of a crop that another program made.
         name: file name in its faceset; empty until it was added to one. Not part of what is embedded.
         version: of the format.
     """

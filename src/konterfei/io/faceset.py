@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -19,12 +20,15 @@ import simplejpeg
 from numpy.typing import NDArray
 
 from konterfei.errors import DamagedFileError, FacesetError
-from konterfei.io import faceset_index
+from konterfei.io import faceset_index, faceset_trash
 from konterfei.io.atomic import make_folder, output_error, sync, write_json
-from konterfei.io.embedded import EmbeddedError, embed, extract
+from konterfei.io.embedded import Embedded, EmbeddedError, embed, extract, strip
+from konterfei.io.face_labels import FaceLabels
 from konterfei.io.face_record import FACESET_VERSION, FaceRecord, FacesetHeader
-from konterfei.io.faceset_files import HEADER_NAME, put, read_header, scan, writer_lock
+from konterfei.io.faceset_contents import Contents
+from konterfei.io.faceset_files import HEADER_NAME, put, read_header, writer_lock
 from konterfei.io.faceset_index import Entry
+from konterfei.io.faceset_trash import Batch
 from konterfei.reporting import Reporter
 
 _JPEG_QUALITY = 95  # 4:4:4 at 95: 40.7 dB on a 512 px face, 127 kB
@@ -39,20 +43,12 @@ class Faceset:
     Attributes:
         folder: where it lies.
         header: what all crops have in common.
-        damaged: file name -> reason, for each picture that lies here and is not used.
-        duplicates: file name -> name of the crop with the same record that is used in its place.
     """
 
     def __init__(self, folder: Path, header: FacesetHeader) -> None:
         self.folder = folder
         self.header = header
-        self.damaged: dict[str, str] = {}
-        self.duplicates: dict[str, str] = {}
-        self._entries: list[Entry] = []
-        self._by_digest: dict[str, Entry] = {}
-        self._by_name: dict[str, Entry] = {}
-        self._by_frame: dict[int, list[Entry]] = {}
-        self._is_sorted = True
+        self._contents = Contents(folder, header)
         self._pending: list[Entry] = []
         self._lock: IO[bytes] | None = None
 
@@ -98,7 +94,7 @@ class Faceset:
         if reporter is not None:
             for remark in faceset.remarks():
                 reporter.warn(remark)
-        if not faceset._entries and not allow_empty:
+        if not len(faceset) and not allow_empty:
             why = (
                 f" {len(faceset.damaged)} pictures cannot be used: {_few(faceset.damaged)}." if faceset.damaged else ""
             )
@@ -107,89 +103,38 @@ class Faceset:
 
     def refresh(self) -> None:
         """Look at the folder anew: what a person deleted, added, renamed since is taken over."""
-        files = scan(self.folder)
-        known = faceset_index.load(self.folder)
-        found: list[Entry] = []
-        fresh: list[Entry] = []
-        self.damaged = {}
-        for name, stat in files.items():
-            entry = known.get(name)
-            if entry is None or not entry.matches(stat):
-                try:
-                    entry = self._read_entry(name, stat)
-                except (EmbeddedError, ValueError, OSError) as error:
-                    self.damaged[name] = str(error)
-                    continue
-                fresh.append(entry)
-            found.append(entry)
-        faceset_index.store(self.folder, fresh, faceset_index.gone(known, files))
-        self._adopt(found)
+        self._contents.refresh()
 
-    def _read_entry(self, name: str, stat: os.stat_result) -> Entry:
-        embedded = extract((self.folder / name).read_bytes())
-        record = FaceRecord.decode(embedded.text)
-        if (embedded.width, embedded.height) != (record.size, record.size):
-            raise ValueError(
-                f"its picture is {embedded.width}x{embedded.height}, its record says {record.size}x{record.size}"
-            )
-        return Entry.of(record.named(name), stat, hashlib.sha256(embedded.text).hexdigest(), embedded.picture_crc)
+    @property
+    def damaged(self) -> dict[str, str]:
+        """File name -> reason, for each picture that lies here and is not used."""
+        return self._contents.damaged
 
-    def _adopt(self, found: list[Entry]) -> None:
-        self._entries, self._by_digest, self._by_name, self.duplicates = [], {}, {}, {}
-        for entry in sorted(found, key=lambda e: (len(e.name), e.name)):  # a copy's name is the longer one
-            misfit = self._misfit(entry.crop_size, entry.face_type)
-            if misfit:
-                self.damaged[entry.name] = misfit
-            elif entry.digest in self._by_digest:
-                self.duplicates[entry.name] = self._by_digest[entry.digest].name
-            else:
-                self._insert(entry)
-
-    def _insert(self, entry: Entry) -> None:
-        self._entries.append(entry)
-        self._by_digest[entry.digest] = self._by_name[entry.name] = entry
-        self._is_sorted = False
-
-    def _misfit(self, size: int, face_type: str) -> str:
-        if (size, face_type) == (self.header.size, self.header.face_type):
-            return ""
-        return (
-            f"it is a crop of {size} px '{face_type}', "
-            f"this faceset holds {self.header.size} px '{self.header.face_type}'"
-        )
-
-    def _sorted(self) -> list[Entry]:
-        if not self._is_sorted:
-            self._entries.sort(key=lambda e: (e.source, e.frame_index, e.name))
-            self._by_frame = {}
-            for entry in self._entries:
-                if self.header.source_name in ("", entry.source):
-                    self._by_frame.setdefault(entry.frame_index, []).append(entry)
-            self._is_sorted = True
-        return self._entries
+    @property
+    def duplicates(self) -> dict[str, str]:
+        """File name -> name of the crop with the same record that is used in its place."""
+        return self._contents.duplicates
 
     # --- reading
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._contents.by_name)
 
     def names(self) -> list[str]:
         """File names, in the order of `records`."""
-        return [entry.name for entry in self._sorted()]
+        return [entry.name for entry in self._contents.ordered()]
 
     def records(self) -> list[FaceRecord]:
         """All records, sorted by source, frame and name."""
-        return [entry.record for entry in self._sorted()]
+        return [entry.record for entry in self._contents.ordered()]
 
     def frame_indices(self) -> list[int]:
         """Frames of the faceset's own video that have a face, ascending."""
-        self._sorted()
-        return sorted(self._by_frame)
+        return sorted(self._contents.by_frame())
 
     def faces_at(self, frame_index: int) -> list[FaceRecord]:
         """Faces in one frame of the faceset's own video; crops moved here from other videos do not count."""
-        self._sorted()
-        return [entry.record for entry in self._by_frame.get(frame_index, [])]
+        return [entry.record for entry in self._contents.by_frame().get(frame_index, [])]
 
     def image(self, name: str) -> NDArray[np.uint8]:
         """The crop. [S, S, 3] uint8 RGB.
@@ -198,16 +143,38 @@ class Faceset:
             FacesetError: the file is gone.
             DamagedFileError: its picture cannot be decoded or is not what was written.
         """
+        _, data = self._read(name)
+        try:
+            return simplejpeg.decode_jpeg(data, colorspace="RGB")
+        except ValueError as error:
+            raise _damaged(self.folder / name, error) from error
+
+    def jpeg(self, name: str) -> bytes:
+        """The crop's picture as it lies in its file, without record and labels. Raises as `image`."""
+        return strip(self._read(name)[1])
+
+    def labels(self, name: str) -> FaceLabels:
+        """What was drawn onto a crop; empty labels where nothing was. Raises as `image`."""
+        if name in self._contents.by_name and not self._contents.by_name[name].labels:
+            return FaceLabels()
+        try:
+            return FaceLabels.decode(self._read(name)[0].labels)
+        except ValueError as error:
+            raise _damaged(self.folder / name, error) from error
+
+    def labelled(self) -> set[str]:
+        """Names of the crops that carry labels."""
+        return {entry.name for entry in self._contents.by_name.values() if entry.labels}
+
+    def _read(self, name: str) -> tuple[Embedded, bytes]:
         path = self.folder / name
         try:
             data = path.read_bytes()
-            extract(data)
-            image = simplejpeg.decode_jpeg(data, colorspace="RGB")
+            return extract(data), data
         except FileNotFoundError:
             raise FacesetError(f"'{path}' is gone: it was removed while the faceset was in use. Start again.") from None
-        except (EmbeddedError, ValueError) as error:
-            raise DamagedFileError(f"'{path}' is damaged: {error}. Delete it and start again.") from error
-        return image
+        except EmbeddedError as error:
+            raise _damaged(path, error) from error
 
     def identity(self) -> NDArray[np.float32]:
         """The mean of the faces' embeddings: who this is. [D] float32, unit length.
@@ -227,8 +194,8 @@ class Faceset:
     def content_hash(self) -> str:
         """A hash of what the faceset holds: changes when a crop is added, removed, renamed or changed."""
         digest = hashlib.sha256()
-        for entry in self._sorted():
-            line = f"{entry.size} {entry.digest} {entry.picture_crc:08x} "
+        for entry in self._contents.ordered():
+            line = f"{entry.size} {entry.digest} {entry.picture_crc:08x} {entry.labels + ' ' if entry.labels else ''}"
             digest.update(line.encode() + os.fsencode(entry.name) + b"\n")
         return digest.hexdigest()
 
@@ -244,7 +211,7 @@ class Faceset:
 
     # --- writing
 
-    def add(self, image: NDArray[np.uint8], record: FaceRecord) -> str:
+    def add(self, image: NDArray[np.uint8], record: FaceRecord, labels: FaceLabels | None = None) -> str:
         """Store one crop with its record; gives its file name.
 
         The crop appears under its name whole or not at all. A record that is already here is not written again (its
@@ -253,6 +220,7 @@ class Faceset:
         Args:
             image: the crop. [S, S, 3] uint8 RGB
             record: its record; size, face type and source as in the header.
+            labels: what was drawn onto it.
 
         Raises:
             FacesetError: another process is writing into this faceset.
@@ -262,33 +230,106 @@ class Faceset:
             raise ValueError(
                 f"expected uint8 [{self.header.size}, {self.header.size}, 3], got {image.dtype} {image.shape}"
             )
-        if misfit := self._misfit(record.size, record.face_type):
+        return self._add(lambda: _encoded(image), record, labels)
+
+    def add_jpeg(self, jpeg: bytes, record: FaceRecord, labels: FaceLabels | None = None) -> str:
+        """As `add`, of a picture that is a JPEG already: its bytes are kept as they are.
+
+        Raises:
+            ValueError: it is no whole JPEG, or not of the record's size.
+            FacesetError, OutputError: as `add`.
+        """
+        there = extract(embed(jpeg, b"{}"))
+        if (there.width, there.height) != (record.size, record.size):
+            raise ValueError(
+                f"its picture is {there.width}x{there.height}, its record says {record.size}x{record.size}"
+            )
+        return self._add(lambda: jpeg, record, labels)
+
+    def _add(self, jpeg: Callable[[], bytes], record: FaceRecord, labels: FaceLabels | None) -> str:
+        if misfit := self._contents.misfit(record.size, record.face_type):
             raise ValueError(misfit)
         if self.header.source_name not in ("", record.source):
             raise ValueError(f"record of '{record.source}' in the faceset of '{self.header.source_name}'")
         text = record.encode()
         digest = hashlib.sha256(text).hexdigest()
-        if digest in self._by_digest:
-            return self._by_digest[digest].name
-        if self._lock is None:
-            self._lock = writer_lock(self.folder)
-        jpeg = simplejpeg.encode_jpeg(
-            np.ascontiguousarray(image), quality=_JPEG_QUALITY, colorspace="RGB", colorsubsampling="444"
-        )
-        data = embed(jpeg, text)
-        path = self.folder / self._free_name(record.frame_index)
-        entry = Entry.of(record.named(path.name), put(path, data), digest, extract(data).picture_crc)
-        self._insert(entry)
+        if digest in self._contents.by_digest:
+            return self._contents.by_digest[digest].name
+        data = embed(jpeg(), text, labels.encode() if labels else b"")
+        name = self._free_name(record.frame_index)
+        self._put(name, record, data)
+        return name
+
+    def _put(self, name: str, record: FaceRecord, data: bytes) -> None:
+        """The file `name`, written; its row waits for `sync`."""
+        self.hold()
+        entry = Entry.of(record.named(name), put(self.folder / name, data), extract(data))
+        self._contents.insert(entry)
         self._pending.append(entry)
         if len(self._pending) >= _SYNC_EVERY:
             self.sync()
-        return path.name
+
+    def relabel(self, name: str, labels: FaceLabels) -> None:
+        """Give a crop other labels; its picture and record stay as they are.
+
+        Raises:
+            FacesetError, DamagedFileError: as `image`; another process is writing.
+            ValueError: the labels do not fit into a file.
+            OutputError: no space, no permission.
+        """
+        embedded, data = self._read(name)
+        if labels.encode() == embedded.labels:
+            return
+        self._put(name, FaceRecord.decode(embedded.text), embed(data, embedded.text, labels.encode()))
+
+    def hold(self) -> None:
+        """Be the one who writes into this faceset, until `close`. Raises FacesetError when another process is."""
+        if self._lock is None:
+            self._lock = writer_lock(self.folder)
+
+    # --- the trash
+
+    def set_aside(self, names: Iterable[str], why: str) -> int:
+        """Move crops to the faceset's trash, from where `take_back` gets them; gives the batch's number (0: no names).
+
+        Args:
+            names: crops of this faceset; one that is there no more is passed over.
+            why: the reason, for people.
+
+        Raises:
+            FacesetError: another process is writing into this faceset.
+            OutputError: no permission.
+        """
+        self.sync()
+        self.hold()
+        number = faceset_trash.set_aside(self.folder, names, why)
+        self.refresh()
+        return number
+
+    def take_back(self, batches: Iterable[int] | None = None, names: Iterable[str] | None = None) -> dict[str, str]:
+        """Move crops out of the trash again; gives the name in the trash -> the name that each has now.
+
+        Args:
+            batches: of `set_asides`; None = whatever `names` says, or all of them.
+            names: crops of the trash.
+
+        Raises:
+            FacesetError, OutputError: as `set_aside`.
+        """
+        self.hold()
+        came = faceset_trash.take_back(self.folder, batches, names)
+        self.refresh()
+        return came
+
+    def set_asides(self) -> list[Batch]:
+        """What lies in the trash: when, why and which crops, oldest first; nothing of what was taken back."""
+        return faceset_trash.batches(self.folder)
 
     def _free_name(self, frame_index: int) -> str:
         number = 0
         while True:
             name = f"{frame_index:06d}_{number}.jpg"
-            if name not in self._by_name and not (self.folder / name).exists():
+            if name not in self._contents.by_name and not (self.folder / name).exists():
                 return name
             number += 1
 
@@ -325,6 +366,16 @@ class Faceset:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _encoded(image: NDArray[np.uint8]) -> bytes:
+    return simplejpeg.encode_jpeg(
+        np.ascontiguousarray(image), quality=_JPEG_QUALITY, colorspace="RGB", colorsubsampling="444"
+    )
+
+
+def _damaged(path: Path, error: Exception) -> DamagedFileError:
+    return DamagedFileError(f"'{path}' is damaged: {error}. Delete it and start again.")
 
 
 def _few(reasons: dict[str, str], limit: int = 3) -> str:

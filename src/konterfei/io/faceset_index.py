@@ -6,6 +6,7 @@ disk without locks) the faceset works without. A row counts only for a file of t
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sqlite3
 import zlib
@@ -14,10 +15,11 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from konterfei.io.embedded import Embedded
 from konterfei.io.face_record import FaceRecord
 
 INDEX_NAME = ".index.sqlite"
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
 _SCHEMA = """
 CREATE TABLE crops (
   name BLOB PRIMARY KEY,         -- file name as the file system's bytes
@@ -26,11 +28,12 @@ CREATE TABLE crops (
   picture_crc INTEGER NOT NULL,
   source TEXT NOT NULL, frame_index INTEGER NOT NULL,
   crop_size INTEGER NOT NULL, face_type TEXT NOT NULL,
+  labels TEXT NOT NULL,          -- SHA-256 of the embedded labels; empty where there are none
   record TEXT NOT NULL, arrays BLOB NOT NULL,   -- FaceRecord.pack()
   check_crc INTEGER NOT NULL     -- CRC-32 of the two: SQLite's pages have no checksums
 ) WITHOUT ROWID
 """
-_COLUMNS = "name, size, mtime_ns, digest, picture_crc, source, frame_index, crop_size, face_type"
+_COLUMNS = "name, size, mtime_ns, digest, picture_crc, source, frame_index, crop_size, face_type, labels"
 _PACKED = "record, arrays, check_crc"
 
 
@@ -47,22 +50,24 @@ class Entry:
     frame_index: int
     crop_size: int
     face_type: str
+    labels: str
     packed: tuple[str, bytes]
     _record: FaceRecord | None = None
 
     @classmethod
-    def of(cls, record: FaceRecord, stat: os.stat_result, digest: str, picture_crc: int) -> Entry:
-        """The entry of a record that has its name."""
+    def of(cls, record: FaceRecord, stat: os.stat_result, embedded: Embedded) -> Entry:
+        """The entry of a record that has its name, and of what its file carries."""
         return cls(
             record.name,
             stat.st_size,
             stat.st_mtime_ns,
-            digest,
-            picture_crc,
+            hashlib.sha256(embedded.text).hexdigest(),
+            embedded.picture_crc,
             record.source,
             record.frame_index,
             record.size,
             str(record.face_type),
+            hashlib.sha256(embedded.labels).hexdigest() if embedded.labels else "",
             record.pack(),
             record,
         )
@@ -82,7 +87,16 @@ class Entry:
     def row(self) -> tuple[object, ...]:
         """Values in the order of the table's columns."""
         head = (os.fsencode(self.name), self.size, self.mtime_ns, self.digest, self.picture_crc)
-        return (*head, self.source, self.frame_index, self.crop_size, self.face_type, *self.packed, _crc(*self.packed))
+        return (
+            *head,
+            self.source,
+            self.frame_index,
+            self.crop_size,
+            self.face_type,
+            self.labels,
+            *self.packed,
+            _crc(*self.packed),
+        )
 
 
 def _crc(text: str, block: bytes) -> int:
@@ -120,20 +134,9 @@ def load(folder: Path) -> dict[str, Entry]:
         with closing(_connect(folder)) as connection:
             rows = connection.execute(f"SELECT {_PACKED}, {_COLUMNS} FROM crops").fetchall()
         entries = {}
-        for text, block, crc, name, size, mtime_ns, digest, picture_crc, source, frame_index, crop_size, kind in rows:
+        for text, block, crc, name, *values in rows:
             if _crc(text, block) == crc:
-                known = Entry(
-                    os.fsdecode(name),
-                    size,
-                    mtime_ns,
-                    digest,
-                    picture_crc,
-                    source,
-                    frame_index,
-                    crop_size,
-                    kind,
-                    (text, block),
-                )
+                known = Entry(*(os.fsdecode(name), *values, (text, block)))
                 entries[known.name] = known
         return entries
     except sqlite3.OperationalError:  # locked, read-only, no shared memory on this disk: it may serve another time

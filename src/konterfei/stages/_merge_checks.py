@@ -165,7 +165,7 @@ def matching_faceset(
     """
     faceset = Faceset.open(folder, reporter=reporter)
     header, video = faceset.header, Path(str(plate["path"])).name
-    sizes = {record.frame_size for record in faceset.records()}
+    sizes = {record.frame_size for record in faceset.records()} - {(0, 0)}
     if header.source_sha256 != plate["sha256"]:
         what = f"'{header.source}'" if header.source else "several videos"
         last = max(faceset.frame_indices(), default=-1)
@@ -176,7 +176,7 @@ def matching_faceset(
         if last >= info.num_frames:
             details.append(f"it has a face in frame {last}, the plate has about {info.num_frames} frames")
         told = f" ({'; '.join(details)})" if details else ""
-        if not force or sizes != {(info.width, info.height)}:
+        if not force or sizes - {(info.width, info.height)}:
             remedy = "or --force if it is the same shot in another encoding or grade" if not details else ""
             raise FacesetError(
                 f"The faceset '{folder}' was made from {what}, not from this '{video}'{told}. Give the plate that it "

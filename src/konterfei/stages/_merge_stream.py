@@ -191,7 +191,7 @@ def _raw(
 def _crop(frame: Frame, record: FaceRecord, swapper: FaceSwapper) -> Crop:
     """What the swapper will be shown of a face."""
     width, height = frame.size
-    if record.frame_size != (width, height):
+    if record.frame_size not in ((width, height), (0, 0)):
         raise FacesetError(
             f"Frame {frame.index} is {width} x {height}, its face '{record.name}' was found in one of "
             f"{record.frame_size[0]} x {record.frame_size[1]}: this faceset belongs to another video."
