@@ -20,7 +20,10 @@ BEGIN, END = "<!-- made by tools/stage_docs.py: begin -->", "<!-- end -->"
 
 
 def page_of(name: str) -> Path:
-    return FOLDER / f"{name.split()[0]}.md"
+    """A page for each command; the only one of its group has the group's name."""
+    group = name.split()[0]
+    is_alone = sum(other.split()[0] == group for other in STAGES) == 1
+    return FOLDER / f"{group if is_alone else name.replace(' ', '-')}.md"
 
 
 def block(name: str) -> str:

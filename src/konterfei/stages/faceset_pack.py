@@ -8,8 +8,9 @@ from pathlib import Path
 from konterfei.errors import ConfigError, OutputError
 from konterfei.io.atomic import size_text
 from konterfei.io.faceset import Faceset
-from konterfei.io.faceset_pack import SUFFIX, Told, is_packed_as, pack
-from konterfei.reporting import Reporter, check
+from konterfei.io.faceset_pack import SUFFIX, is_packed_as, pack
+from konterfei.reporting import Reporter
+from konterfei.stages._faceset_tools import megabytes_to
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,24 +60,10 @@ def faceset_pack(config: FacesetPackConfig, reporter: Reporter) -> FacesetPackRe
     faceset = Faceset.open(config.faceset, reporter=reporter, allow_empty=True)
     target = config.output if config.output.suffix else config.output.with_name(config.output.name + SUFFIX)
     if target.exists() and not config.force:
-        if not is_packed_as(faceset.folder, target, told_to(reporter, "comparing")):
+        if not is_packed_as(faceset.folder, target, megabytes_to(reporter, "comparing")):
             raise OutputError(f"'{target}' is there already. Choose another name, or --force to write over it.")
         return FacesetPackResult(file=target, num_files=0, num_bytes=target.stat().st_size, was_done=True)
-    num_files = pack(faceset.folder, target, told_to(reporter, "packing"))
+    num_files = pack(faceset.folder, target, megabytes_to(reporter, "packing"))
     reporter.finish()
     return FacesetPackResult(file=target, num_files=num_files, num_bytes=target.stat().st_size, was_done=False)
 
-
-def told_to(reporter: Reporter, task: str) -> Told:
-    """Tells the reporter, in megabytes, how far `task` is; stops where a person asks for it."""
-    is_begun = False
-
-    def told(done: int, total: int) -> None:
-        nonlocal is_begun
-        check(reporter)
-        if not is_begun:
-            reporter.start(task, total // 1_000_000, "MB")
-            is_begun = True
-        reporter.advance(done // 1_000_000)
-
-    return told

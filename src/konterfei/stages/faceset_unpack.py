@@ -9,7 +9,8 @@ from pathlib import Path
 from konterfei.errors import FacesetError
 from konterfei.io.faceset import Faceset
 from konterfei.io.faceset_pack import unpack
-from konterfei.reporting import Reporter, check
+from konterfei.reporting import Reporter
+from konterfei.stages._faceset_tools import few, megabytes_to
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,9 +40,8 @@ class FacesetUnpackResult:
         """What there is, and what was left out."""
         if not self.num_new and not self.skipped:
             return [f"Nothing to do: {self.faceset} holds all {self.num_faces} faces of it."]
-        shown = [f"  left out: {name}: {why}" for name, why in list(self.skipped.items())[:20]]
-        more = [f"  ... and {len(self.skipped) - 20} more"] if len(self.skipped) > 20 else []
-        return [f"{self.num_faces} faces in {self.faceset}; {self.num_new} files were written.", *shown, *more]
+        left_out = [f"{len(self.skipped)} entries are left out:", *few(self.skipped)] if self.skipped else []
+        return [f"{self.num_faces} faces in {self.faceset}; {self.num_new} files were written.", *left_out]
 
 
 def faceset_unpack(config: FacesetUnpackConfig, reporter: Reporter) -> FacesetUnpackResult:
@@ -55,17 +55,7 @@ def faceset_unpack(config: FacesetUnpackConfig, reporter: Reporter) -> FacesetUn
     """
     if not config.file.is_file():
         raise FacesetError(f"There is no file '{config.file}'. Check the path.")
-    is_begun = False
-
-    def told(done: int, total: int) -> None:
-        nonlocal is_begun
-        check(reporter)
-        if not is_begun:
-            reporter.start("unpacking", total // 1_000_000, "MB")
-            is_begun = True
-        reporter.advance(done // 1_000_000)
-
-    unpacked = unpack(config.file, config.output, told)
+    unpacked = unpack(config.file, config.output, megabytes_to(reporter, "unpacking"))
     reporter.finish()
     if unpacked.skipped:
         reporter.warn(f"{len(unpacked.skipped)} entries of {config.file} are left out, see below.")
