@@ -168,13 +168,13 @@ STAGES: Mapping[str, Stage] = _Stages(
             examples=("konterfei evaluate out.mp4 --faces dst_faces --src src_faces -o report.jpg",),
             positional=("video",),
         ),
-        "import-dfl": Stage(
-            run="konterfei.stages.import_dfl:import_dfl",
-            config="konterfei.stages.import_dfl:ImportDflConfig",
+        "import dfl-model": Stage(
+            run="konterfei.stages.import_model:import_dfl_model",
+            config="konterfei.stages.import_model:ImportDflModelConfig",
             about="Take over a model that DeepFaceLab trained, for merging or training on.",
             examples=(
-                "konterfei import-dfl workspace/model -o run",
-                "konterfei import-dfl workspace/model -o run --name anna_SAEHD",
+                "konterfei import dfl-model workspace/model -o run",
+                "konterfei import dfl-model workspace/model -o run --name anna_SAEHD",
             ),
             positional=("model_dir",),
         ),
@@ -200,6 +200,13 @@ STAGES: Mapping[str, Stage] = _Stages(
         ),
     }
 )
+
+
+GROUPS: Mapping[str, str] = {
+    "faceset": "Change facesets, or write them for other programs.",
+    "import": "Take over what other programs made: faces, models, whole workspaces.",
+}
+"""First word of several commands -> what they are for. A group of one command needs none."""
 
 
 def _load(target: str) -> Any:
