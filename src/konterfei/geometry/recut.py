@@ -46,7 +46,7 @@ def known(old: Crop, new: Crop) -> Array:
     """
     rows, columns = np.mgrid[: new.size, : new.size]
     places = new_from_old(new, old).inverse() @ np.stack([columns, rows], axis=-1).astype(np.float64)
-    return ((places >= -1.0) & (places <= old.size)).all(axis=-1)
+    return np.asarray(((places >= -1.0) & (places <= old.size)).all(axis=-1))
 
 
 def known_share(old: Crop, new: Crop) -> float:

@@ -50,4 +50,5 @@ def _moved_mask(file: bytes, between: Similarity, old: Crop, new: Crop) -> bytes
     wider = new.size / old.size / between.scale  # side of the new square over that of the old one
     side = int(np.clip(round(before * wider), *_SIDES))
     total = mask_from_crop(side, new.size) @ between @ mask_from_crop(before, old.size).inverse()
-    return encode_mask(cv2.warpAffine(mask, total.matrix, (side, side), flags=cv2.INTER_LINEAR))
+    warped = cv2.warpAffine(mask, total.matrix, (side, side), flags=cv2.INTER_LINEAR)
+    return encode_mask(np.asarray(warped, np.uint8))

@@ -78,7 +78,8 @@ class FacesetConvertResult:
         if self.was_done:
             return [f"Nothing to do: {self.faceset} holds these {self.num_faces} faces already."]
         ways = f"{self.num_from_video} cut from the video, {self.num_from_crops} made of the old crops"
-        return [f"{self.num_faces} faces in {self.faceset}: {ways}."]
+        before = self.num_faces - self.num_from_video - self.num_from_crops
+        return [f"{self.num_faces} faces in {self.faceset}: {ways}{f', {before} there before' if before else ''}."]
 
 
 def faceset_convert(config: FacesetConvertConfig, reporter: Reporter) -> FacesetConvertResult:
@@ -147,7 +148,7 @@ class _Conversion:
 
     Attributes:
         names: file name in the old faceset -> in the new one.
-        num_cut, num_recut: faces that came from a video, from a crop; those of an earlier try count as what is due.
+        num_cut, num_recut: faces that came from a video, from a crop, in this call.
     """
 
     def __init__(self, old: Faceset, new: Faceset, reporter: Reporter) -> None:

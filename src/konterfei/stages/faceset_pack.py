@@ -66,4 +66,3 @@ def faceset_pack(config: FacesetPackConfig, reporter: Reporter) -> FacesetPackRe
     num_files = pack(faceset.folder, target, megabytes_to(reporter, "packing"))
     reporter.finish()
     return FacesetPackResult(file=target, num_files=num_files, num_bytes=target.stat().st_size, was_done=False)
-
