@@ -32,7 +32,7 @@ def block(name: str) -> str:
     docs, hints = field_docs(config), get_type_hints(config, include_extras=True)
     rows = []
     for field in fields(config):
-        flag = field.name.upper() if field.name in stage.positional else "--" + field.name.replace("_", "-")
+        flag = field.name.upper() if field.name in stage.positional else "--" + field.name.replace("_", "-").strip("-")
         short = {"output": "-o", **stage.short}.get(field.name)
         default = field.default_factory() if field.default_factory is not MISSING else field.default
         told = docs[field.name].replace("|", "\\|")
