@@ -74,7 +74,7 @@ def plain_blur(grey):
                                 break
                             steps += 1
                         total += steps
-                    histogram[int(round(100 * (1 - np.exp(-((total / noticeable) ** 3.6)))))] += 1
+                    histogram[round(100 * (1 - np.exp(-((total / noticeable) ** 3.6))))] += 1
     return histogram[:64].sum() / histogram.sum() if histogram.sum() else 0.0
 
 
