@@ -12,6 +12,7 @@ Prints a table; the last lines say the longest of each kind.
 from __future__ import annotations
 
 import argparse
+import os
 import resource
 import time
 from fractions import Fraction
@@ -114,6 +115,12 @@ def plain(name: str, images: list[np.ndarray]) -> float:
     return (time.perf_counter() - begin) / pairs
 
 
+def busy() -> float:
+    """Seconds of processor time that this process and those it started have taken so far."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
 def peak() -> float:
     """MB that this process and the largest of those it started have taken so far."""
     own, theirs = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
@@ -131,11 +138,14 @@ def main() -> None:
     for file in arguments.folder.glob(f"{MEASURES_NAME}*"):
         file.unlink()
 
-    begin = time.perf_counter()
+    begin, used = time.perf_counter(), busy()
     faceset = Faceset.open(arguments.folder)
     faces = measure(faceset, Recorder(), arguments.processes or None)
-    cold = time.perf_counter() - begin
-    print(f"{len(faces)} crops of {SIZE} px measured in {cold:.1f} s ({cold / len(faces) * 1000:.2f} ms each)")
+    cold, used = time.perf_counter() - begin, busy() - used
+    print(
+        f"{len(faces)} crops of {SIZE} px measured in {cold:.1f} s; {used:.1f} s of processor time, "
+        f"{used / (os.cpu_count() or 1):.1f} s where nothing else runs"
+    )
     begin = time.perf_counter()
     faces = measure(Faceset.open(arguments.folder), Recorder())
     kept = time.perf_counter() - begin
