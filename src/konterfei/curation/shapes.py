@@ -130,7 +130,7 @@ def misfits(shapes: Array) -> Array:
 
 
 def jumps(landmarks: Array, strands: Array, frames: Array, reach: int = 2) -> Array:
-    """How far each face's points are from where its neighbours in time say: RMS by the eyes' distance; NaN without them.
+    """How far each face's points are from where its neighbours in time say: RMS by the eyes' distance; NaN without.
 
     What they say is the median of two before and two after, so one bad neighbour says nothing.
 
