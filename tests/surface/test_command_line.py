@@ -27,7 +27,7 @@ CONTRACT = [
     "train --src src_faces --dst dst_faces -o run --preset quick --minutes 10",
     "merge b.mp4 --faces dst_faces --model run --consent anna.toml -o out.mp4",
     "verify out.mp4",
-    "import-dfl workspace/model -o run --name anna_SAEHD",
+    "import dfl-model workspace/model -o run --name anna_SAEHD",
     "export run -o anna.dfm",
     "consent new -o anna.toml",
     "demo",
