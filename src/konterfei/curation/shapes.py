@@ -41,7 +41,7 @@ def frontal_shapes(landmarks: Array) -> Array:
 
     The mean head is laid under the points that expression leaves in place (scaled orthographic least squares); every
     point gets the depth that the mean head has there, and the head is turned back. Exact for a face with the mean
-    head's depths. An open mouth is as open from the side; from above or below less, by the square of the pitch's cosine.
+    head's depths. An open mouth is as open from the side; less from above or below, by the square of a cosine.
 
     Args:
         landmarks: [N, 68, 2], any pixels

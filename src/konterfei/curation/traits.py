@@ -23,7 +23,7 @@ Array = NDArray[Any]
 _CORNERS = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float64)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Traits:
     """The faces of a set, one row each, in the order of its records. NaN = not known.
 
