@@ -184,7 +184,10 @@ class People:
         for label, rows in zip(labels.tolist(), groups, strict=False):
             if label not in owner_of:
                 fresh.setdefault(label, []).extend(rows.tolist())
-        ranked = sorted(fresh.items(), key=lambda item: (-len(item[1]), min(seen.digests[row] for row in item[1])))
+        ranked = sorted(
+            fresh.items(),
+            key=lambda item: (-len(item[1]), -seen.qualities[item[1]].sum(), min(seen.digests[row] for row in item[1])),
+        )
         for label, _ in ranked:
             owner_of[label] = self.next_number
             self.next_number += 1

@@ -258,7 +258,7 @@ def test_refusals_say_what_to_do():
     people.name("0", "anna")
     with pytest.raises(ConfigError, match=r"anna \(0\) has that name.*--merge 0,1"):
         people.name("1", "Anna")
-    with pytest.raises(UnknownNameError, match="no person named 'ana'. Did you mean anna"):
+    with pytest.raises(UnknownNameError, match=r"no person named 'ana'\. Did you mean anna"):
         people.name("ana", "x")
     with pytest.raises(ConfigError, match="two or more"):
         people.merge(["anna", "0"])
