@@ -97,27 +97,21 @@ def _slope(image: Array, y: Array, x: Array, axis: int) -> Array:
 
 def _widths(grey: Array, y: Array, x: Array, is_rising: Array) -> Array:
     """How many pixels the brightness goes on in the edge's direction, left and right of it, both ends counted."""
-    change = np.diff(grey.astype(np.int16), axis=1)
+    sign = np.where(is_rising, 1, -1).astype(np.int16)
+    rim = grey.shape[1] - 1
     width = np.zeros(len(y))
-    for rising in (True, False):
-        goes_on = change > 0 if rising else change < 0
-        here = is_rising == rising
-        ending, beginning = _runs(goes_on)
-        row, column = y[here], x[here]
-        left = np.where(column >= 2, ending[row, np.maximum(column - 2, 0)], 0)
-        last = goes_on.shape[1] - 1
-        right = np.where(column + 1 <= last, beginning[row, np.minimum(column + 1, last)], 0)
-        width[here] = np.minimum(left + 1, _FARTHEST) + np.minimum(right + 1, _FARTHEST)
+    for side in (-1, 1):
+        going = np.arange(len(y))
+        for step in range(1, _FARTHEST + 1):
+            width[going] += 1
+            inner = x[going] + side * step
+            inside = (inner >= 1) & (inner <= rim - 1)
+            going, inner = going[inside], inner[inside]
+            change = grey[y[going], inner + side].astype(np.int16) - grey[y[going], inner]
+            going = going[change * sign[going] * side > 0]
+            if not len(going):
+                break
     return width
-
-
-def _runs(holds: Array) -> tuple[Array, Array]:
-    """Lengths of the unbroken run that ends at, and that begins at, each place of each row. [H, W] int16 each"""
-    count = holds.shape[1]
-    place = np.arange(count, dtype=np.int16)
-    before = np.maximum.accumulate(np.where(holds, np.int16(-1), place), axis=1)
-    after = np.minimum.accumulate(np.where(holds, np.int16(count), place)[:, ::-1], axis=1)[:, ::-1]
-    return place - before, after - place
 
 
 def motion_blur(face: Array) -> float:

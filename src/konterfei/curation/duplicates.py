@@ -11,12 +11,25 @@ from scipy.spatial import cKDTree
 
 Array = NDArray[Any]
 
-POSE_TOLERANCE: Final = 2.0
-"""Degrees of yaw and of pitch within which two faces can be doubles."""
-MOUTH_TOLERANCE: Final = 0.03
-"""The same for the mouth's opening, by the eyes' distance."""
-EYES_TOLERANCE: Final = 0.04
-"""The same for the eyes' opening, height by width."""
+TOLERANCES: Final = {
+    "yaw": 1.5,
+    "pitch": 1.5,
+    "mouth_open": 0.02,
+    "mouth_left_x": 0.03,
+    "mouth_left_y": 0.03,
+    "mouth_right_x": 0.03,
+    "mouth_right_y": 0.03,
+    "brows_up": 0.03,
+    "eyes_open": 0.03,
+    "wink": 0.05,
+    "gaze_x": 0.06,
+    "gaze_y": 0.06,
+}
+"""How far two faces that show the same are apart at most: degrees; the mouth and its corners and the brows by the eyes'
+distance; the eyes' opening by their width, as the iris's place between their corners. About three times what the
+landmarks of a still face tremble by."""
+DOUBLE_LIMIT: Final = 2.5
+"""Mean difference of two fingerprints, grey levels, up to which two faces look the same."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +58,7 @@ def duplicates(places: Array, fingerprints: Array, quality: Array, limit: float)
     Sorted in a tree, then compared with the near ones only; memory grows with the largest neighbourhood.
 
     Args:
-        places: yaw, pitch, mouth, eyes ... of each, each divided by its tolerance: within 1 in all is near. [N, D]
+        places: coordinates of each, each divided by its tolerance: within 1 in all is near. [N, D]
         fingerprints: small pictures, comparable by the mean of their absolute differences. [N, F]
         quality: the more, the better. [N]
         limit: mean absolute difference up to which two look the same, in the fingerprints' units

@@ -1,4 +1,4 @@
-"""What a shot asks for and its source lacks: poses, expressions and light of the shot's frames that no src face is near.
+"""What a shot asks for and its source lacks: poses, expressions and light of its frames that no src face is near.
 
 The space: every face is a point whose coordinates are divided by their *tolerance*, the difference that a model is
 trusted to bridge. Distance is the largest difference of any coordinate, so "within 1" reads: within the tolerance in

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -154,7 +155,11 @@ def measure_crop(image: Array, points: Array) -> Array:
     row["histograms"] = [dfl_measures.histogram_roots(channel) for channel in cv2.split(image)]
     row["grey_histogram"] = dfl_measures.histogram_roots(grey)
     row["masked_histogram"] = dfl_measures.histogram_roots(grey_face)
-    row["sharpness"], row["occlusion"] = sharpness(grey, points), occlusion(image, points)
+    row["sharpness"] = row["occlusion"] = np.nan
+    with suppress(ValueError):  # landmarks that fall together: such a face has no scale
+        unit_from_crop = Similarity.fit(points[ALIGNED], TEMPLATE)
+        row["sharpness"] = sharpness(grey, points, unit_from_crop)
+        row["occlusion"] = occlusion(image, points, unit_from_crop)
     row["exposure"], row["contrast"], row["dark"], row["bright"] = _exposure(image, grey, hull.astype(np.uint8))
     row["light"] = light(image, points)
     row["fingerprint"] = _fingerprint(grey)

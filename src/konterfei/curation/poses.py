@@ -77,9 +77,7 @@ def pose_map(pitch: Array, yaw: Array, quality: Array) -> PoseMap:
     best = np.full(shape[0] * shape[1], -1, np.int64)
     order = np.argsort(np.nan_to_num(np.asarray(quality, np.float64), nan=-np.inf), kind="stable")
     best[cell[order]] = order  # the last one written is the best
-    return PoseMap(
-        yaw_edges=YAW_EDGES, pitch_edges=PITCH_EDGES, counts=counts.reshape(shape), best=best.reshape(shape)
-    )
+    return PoseMap(yaw_edges=YAW_EDGES, pitch_edges=PITCH_EDGES, counts=counts.reshape(shape), best=best.reshape(shape))
 
 
 def way_of(pitch: float, yaw: float) -> str:

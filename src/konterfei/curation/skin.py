@@ -14,13 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from konterfei.geometry import (
-    ALIGNED,
     LEFT_BROW,
     LEFT_EYE,
     OUTER_LIP,
     RIGHT_BROW,
     RIGHT_EYE,
-    TEMPLATE,
     Similarity,
     hull_mask,
 )
@@ -33,7 +31,7 @@ _FACE: Final = 44
 """Of it, side of the mean face's square."""
 _FEATURES: Final = (RIGHT_EYE, LEFT_EYE, RIGHT_BROW, LEFT_BROW, OUTER_LIP)
 _NOSTRILS: Final = slice(31, 36)
-_STEPS: Final = 6
+_STEPS: Final = 4
 _LIGHT: Final = 26.0
 """Lightness (8-bit Lab) that skin differs from its smooth course, by pores, wrinkles, stubble."""
 _COLOR: Final = 8.0
@@ -44,17 +42,14 @@ _LEAST: Final = 60
 """Pixels of skin without which nothing is told."""
 
 
-def occlusion(image: Array, points: Array) -> float:
+def occlusion(image: Array, points: Array, unit_from_crop: Similarity) -> float:
     """Share of the skin within the face that is covered, 0 to 1; NaN where too little of it is in the picture.
 
     Args:
         image: RGB. [S, S, 3] uint8
         points: landmarks in the crop. [68, 2]
+        unit_from_crop: the map to the mean face's square.
     """
-    try:
-        unit_from_crop = Similarity.fit(points[ALIGNED], TEMPLATE)
-    except ValueError:
-        return float("nan")
     margin = (_SIDE - _FACE) / 2
     to_small = Similarity.of(_FACE, 0.0, (margin, margin - 0.06 * _SIDE)) @ unit_from_crop
     finer = int(np.clip(round(1 / max(to_small.scale, 1e-3)), 1, 8))
@@ -84,20 +79,23 @@ def _skin(points: Array) -> Array:
 def _distance(colors: Array, y: Array, x: Array) -> Array:
     """How far each pixel is from smooth skin, in what skin differs by. colors: Lab [N, 3]; gives [N]"""
     u, v = (2 * axis / (_SIDE - 1) - 1 for axis in (x, y))
-    one = np.ones_like(u)
-    bent, flat = np.stack([one, u, v, u * u, u * v, v * v], 1), np.stack([one, u, v], 1)
-    away = colors - np.median(colors, axis=0)
+    bent = np.stack([np.ones_like(u), u, v, u * u, u * v, v * v], 1)
+    flat = bent[:, :3]
     scale = np.array([_LIGHT, _COLOR, _COLOR])
+    some = slice(None, None, 3)  # pixels to fit to
+    few_bent, few_flat, few = bent[some], flat[some], colors[some] / scale
+    away = few - np.partition(few, len(few) // 2, axis=0)[len(few) // 2]
+    light = color = np.zeros(0)
     # wide first: a face lit from one side is far from its median everywhere
     for step in range(_STEPS):
         wide = 1.0 + 1.5 * (_STEPS - 1 - step) / _STEPS
-        squared = ((away / (scale * wide)) ** 2).sum(axis=1)
-        weight = 1 / (1 + squared) ** 2
-        away = np.column_stack([_residual(bent, colors[:, :1], weight), _residual(flat, colors[:, 1:], weight)])
-    return np.sqrt(((away / scale) ** 2).sum(axis=1))
+        weight = 1 / (1 + np.einsum("ij,ij->i", away, away) / wide**2) ** 2
+        light, color = _fit(few_bent, few[:, :1], weight), _fit(few_flat, few[:, 1:], weight)
+        away = few - np.hstack([few_bent @ light, few_flat @ color])
+    far = colors / scale - np.hstack([bent @ light, flat @ color])
+    return np.sqrt(np.einsum("ij,ij->i", far, far))
 
 
-def _residual(basis: Array, values: Array, weight: Array) -> Array:
+def _fit(basis: Array, values: Array, weight: Array) -> Array:
     weighted = basis * weight[:, None]
-    normal = weighted.T @ basis + 1e-3 * np.eye(basis.shape[1])
-    return values - basis @ np.linalg.solve(normal, weighted.T @ values)
+    return np.linalg.solve(weighted.T @ basis + 1e-3 * np.eye(basis.shape[1]), weighted.T @ values)

@@ -166,6 +166,10 @@ class Faceset:
         """Names of the crops that carry labels."""
         return {entry.name for entry in self._contents.by_name.values() if entry.labels}
 
+    def digests(self) -> dict[str, str]:
+        """File name -> SHA-256 of the crop's record, by which a copy is known whatever it is called."""
+        return {entry.name: entry.digest for entry in self._contents.ordered()}
+
     def _read(self, name: str) -> tuple[Embedded, bytes]:
         path = self.folder / name
         try:

@@ -65,8 +65,13 @@ STAGES: Mapping[str, Stage] = _Stages(
             run="konterfei.stages.extract:extract",
             config="konterfei.stages.extract:ExtractConfig",
             about="Find one person's face in every frame of a video and keep it as a faceset.",
-            examples=("konterfei extract anna.mp4 -o src_faces",),
-            positional=("video",),
+            examples=(
+                "konterfei extract anna.mp4 -o src_faces",
+                "konterfei extract anna.mp4 interview.mov photos/ -o src_faces --every 0.5",
+                "konterfei extract plate.mp4 -o dst_faces --debug dst_faces.debug.mp4",
+                "konterfei extract plate.mp4 -o dst_faces --redo 120,130:140 --detector centerface",
+            ),
+            positional=("video", "more"),
         ),
         "people find": Stage(
             run="konterfei.stages.people:people_find",
@@ -117,6 +122,17 @@ STAGES: Mapping[str, Stage] = _Stages(
             about="Remove names, embeddings and decisions about people for good.",
             examples=("konterfei people forget people --person anna", "konterfei people forget people"),
             positional=("folder",),
+        ),
+        "sort": Stage(
+            run="konterfei.stages.sort:sort",
+            config="konterfei.stages.sort:SortConfig",
+            about="Order a faceset's crops, look at the order, set its end aside.",
+            examples=(
+                "konterfei sort src_faces --by sharpness",
+                "konterfei sort src_faces --by best --keep 1500",
+                "konterfei sort src_faces --by identity --like anna.jpg --set-aside-below 0.3",
+            ),
+            positional=("faceset",),
         ),
         "train": Stage(
             run="konterfei.stages.train:train",
@@ -218,15 +234,55 @@ STAGES: Mapping[str, Stage] = _Stages(
             examples=("konterfei evaluate out.mp4 --faces dst_faces --src src_faces -o report.jpg",),
             positional=("video",),
         ),
-        "import-dfl": Stage(
-            run="konterfei.stages.import_dfl:import_dfl",
-            config="konterfei.stages.import_dfl:ImportDflConfig",
+        "report": Stage(
+            run="konterfei.stages.report:report",
+            config="konterfei.stages.report:ReportConfig",
+            about="Say what a faceset has, what is wrong in it, and what it lacks for a shot: one page with pictures.",
+            examples=(
+                "konterfei report src_faces -o report.html",
+                "konterfei report src_faces --for dst_faces -o report.html",
+            ),
+            positional=("faceset",),
+        ),
+        "import faces": Stage(
+            run="konterfei.stages.import_faces:import_faces",
+            config="konterfei.stages.import_faces:ImportFacesConfig",
+            about="Take over faces that another program found: DeepFaceLab's pictures or faceset.pak.",
+            examples=(
+                "konterfei import faces workspace/data_src/aligned -o src_faces",
+                "konterfei import faces workspace/data_dst/aligned -o dst_faces --frames workspace/data_dst.mp4",
+            ),
+            positional=("path",),
+        ),
+        "import dfl-workspace": Stage(
+            run="konterfei.stages.import_workspace:import_dfl_workspace",
+            config="konterfei.stages.import_workspace:ImportDflWorkspaceConfig",
+            about="Take over a whole workspace of DeepFaceLab: faces of both people, the plate, every model.",
+            examples=(
+                "konterfei import dfl-workspace workspace --list    # looks and does nothing",
+                "konterfei import dfl-workspace workspace -o my-film",
+            ),
+            positional=("workspace",),
+        ),
+        "import dfl-model": Stage(
+            run="konterfei.stages.import_model:import_dfl_model",
+            config="konterfei.stages.import_model:ImportDflModelConfig",
             about="Take over a model that DeepFaceLab trained, for merging or training on.",
             examples=(
-                "konterfei import-dfl workspace/model -o run",
-                "konterfei import-dfl workspace/model -o run --name anna_SAEHD",
+                "konterfei import dfl-model workspace/model -o run",
+                "konterfei import dfl-model workspace/model -o run --name anna_SAEHD",
             ),
             positional=("model_dir",),
+        ),
+        "faceset export": Stage(
+            run="konterfei.stages.faceset_export:faceset_export",
+            config="konterfei.stages.faceset_export:FacesetExportConfig",
+            about="Write a faceset for another program, masks and polygons with it.",
+            examples=(
+                "konterfei faceset export dst_faces -o workspace/data_dst/aligned",
+                "konterfei faceset export src_faces -o packed --format dfl-pak",
+            ),
+            positional=("faces",),
         ),
         "export": Stage(
             run="konterfei.stages.export:export",
@@ -234,6 +290,79 @@ STAGES: Mapping[str, Stage] = _Stages(
             about="Write a trained model as one file (.dfm, .onnx) for live programs and other software.",
             examples=("konterfei export run -o anna.dfm", "konterfei export run -o anna.onnx"),
             positional=("run",),
+        ),
+        "trash": Stage(
+            run="konterfei.stages.trash:trash",
+            config="konterfei.stages.trash:TrashConfig",
+            about="Set crops of a faceset aside, look at what lies there, take it back.",
+            examples=(
+                "konterfei trash src_faces 000123_0.jpg 000124_0.jpg --why blurred",
+                "konterfei trash src_faces --list",
+                "konterfei trash src_faces --restore all",
+            ),
+            positional=("faceset", "names"),
+        ),
+        "faceset convert": Stage(
+            run="konterfei.stages.faceset_convert:faceset_convert",
+            config="konterfei.stages.faceset_convert:FacesetConvertConfig",
+            about="Make a faceset of another size or face type.",
+            examples=(
+                "konterfei faceset convert src_faces -o head_faces --face-type head --source anna.mp4",
+                "konterfei faceset convert src_faces -o small_faces --size 128",
+            ),
+            positional=("faceset",),
+        ),
+        "faceset enhance": Stage(
+            run="konterfei.stages.faceset_enhance:faceset_enhance",
+            config="konterfei.stages.faceset_enhance:FacesetEnhanceConfig",
+            about="Redraw the crops of a faceset sharper.",
+            examples=(
+                "konterfei faceset enhance src_faces -o sharp_faces",
+                "konterfei faceset enhance src_faces -o sharp_faces --strength 0.5",
+            ),
+            positional=("faceset",),
+        ),
+        "faceset pack": Stage(
+            run="konterfei.stages.faceset_pack:faceset_pack",
+            config="konterfei.stages.faceset_pack:FacesetPackConfig",
+            about="Put a whole faceset into one file.",
+            examples=("konterfei faceset pack src_faces -o anna.faceset",),
+            positional=("faceset",),
+        ),
+        "faceset unpack": Stage(
+            run="konterfei.stages.faceset_unpack:faceset_unpack",
+            config="konterfei.stages.faceset_unpack:FacesetUnpackConfig",
+            about="Make a folder of a packed faceset again.",
+            examples=("konterfei faceset unpack anna.faceset -o src_faces",),
+            positional=("file",),
+        ),
+        "faceset save-metadata": Stage(
+            run="konterfei.stages.faceset_metadata:save_metadata",
+            config="konterfei.stages.faceset_metadata:SaveMetadataConfig",
+            about="Keep the records of a faceset in a file, before other programs change its pictures.",
+            examples=("konterfei faceset save-metadata src_faces -o anna.records",),
+            positional=("faceset",),
+        ),
+        "faceset restore-metadata": Stage(
+            run="konterfei.stages.faceset_metadata:restore_metadata",
+            config="konterfei.stages.faceset_metadata:RestoreMetadataConfig",
+            about="Put records back into pictures that other programs have changed.",
+            examples=("konterfei faceset restore-metadata src_faces anna.records",),
+            positional=("faceset", "records"),
+        ),
+        "faceset rename": Stage(
+            run="konterfei.stages.faceset_rename:faceset_rename",
+            config="konterfei.stages.faceset_rename:FacesetRenameConfig",
+            about="Name crops after their frames again.",
+            examples=("konterfei faceset rename src_faces",),
+            positional=("faceset",),
+        ),
+        "faceset debug": Stage(
+            run="konterfei.stages.faceset_debug:faceset_debug",
+            config="konterfei.stages.faceset_debug:FacesetDebugConfig",
+            about="Draw what is known of each face over its crop.",
+            examples=("konterfei faceset debug src_faces -o looked_at",),
+            positional=("faceset",),
         ),
         "performers render": Stage(
             run="konterfei.performers:render_performer",
@@ -250,6 +379,13 @@ STAGES: Mapping[str, Stage] = _Stages(
         ),
     }
 )
+
+
+GROUPS: Mapping[str, str] = {
+    "faceset": "Change facesets, or write them for other programs.",
+    "import": "Take over what other programs made: faces, models, whole workspaces.",
+}
+"""First word of several commands -> what they are for. A group of one command needs none."""
 
 
 def _load(target: str) -> Any:
