@@ -226,6 +226,17 @@ def test_who_is_named_stays_though_all_faces_are_gone():
     assert len(people.faces_of(2)) == 7 and len(people.numbers) == 3
 
 
+def test_a_face_that_comes_back_is_whose_it_was_decided_to_be():
+    whole = story(*CAST)
+    people = found(whole)
+    face = min(people.faces_of(0))
+    people.move([face], "2")
+    people.find(seen([(0, 2, n, 1) for n in range(7)], folders=("/clips/a",)), Silent())
+    assert face not in people.members
+    people.find(whole, Silent())
+    assert people.members[face] == 2 and len(people.members) == len(whole)
+
+
 def test_dissolving_leaves_those_alone_about_whom_something_was_decided():
     sightings = story(*CAST)
     people = found(sightings)
