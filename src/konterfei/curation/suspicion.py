@@ -206,7 +206,9 @@ REASONS: Final[Mapping[str, Reason]] = {
         title="something in front of the face",
         told="{value:.0%} of the face look covered; at most {limit:.0%} is allowed",
         values=lambda traits: traits.occlusion,
-        limit=_drawn(_by(0.2, 0.1, 0.07), "bare faces of the clips that this was tried on have at most 0.06", is_most=True),
+        limit=_drawn(
+            _by(0.2, 0.1, 0.07), "bare faces of the clips that this was tried on have at most 0.06", is_most=True
+        ),
     ),
 }
 """Every reason, the gravest first."""
