@@ -98,7 +98,7 @@ def test_facesets_may_move_together_with_the_file_or_stay_behind(tmp_path):
     home = tmp_path / "film" / "people"
     home.mkdir()
     people = People(0.55, 0.42)
-    people.find(look([Faceset.open(tmp_path / "film" / "a")], None, Silent()), Silent())
+    people.find(look([Faceset.open(tmp_path / "film" / "a")], Looks(tmp_path, Network), Silent()), Silent())
     save(people, home)
     shutil.move(tmp_path / "film", tmp_path / "archive")
     assert load(tmp_path / "archive" / "people").clips == [tmp_path / "archive" / "a"]
@@ -158,7 +158,7 @@ def test_a_face_in_two_facesets_counts_once_whatever_it_is_called(tmp_path):
     shutil.copytree(one, tmp_path / "b")
     for path in sorted((tmp_path / "b").glob("*.jpg")):
         path.rename(path.with_name(f"renamed_{path.name}"))
-    found = look([Faceset.open(one), Faceset.open(tmp_path / "b")], None, Silent())
+    found = look([Faceset.open(one), Faceset.open(tmp_path / "b")], Looks(tmp_path, Network), Silent())
     assert len(found) == 4 and set(found.clips) == {0}
-    assert set(look([Faceset.open(tmp_path / "b")], None, Silent()).digests) == set(found.digests)
+    assert set(look([Faceset.open(tmp_path / "b")], Looks(tmp_path, Network), Silent()).digests) == set(found.digests)
     assert found.path(0) == Path(one) / found.names[0]
