@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from drawn_faces import landmarks
 from konterfei.curation.people import NEW, People
 from konterfei.curation.people_file import to_text
-from konterfei.curation.sightings import quality
+from konterfei.curation.sightings import SAME_CLIP_FACTOR, quality
 from konterfei.errors import ConfigError, UnknownNameError
 from konterfei.geometry import Crop, Face, FaceType
 from konterfei.io.face_record import FaceRecord
 from konterfei.reporting import Silent
+from konterfei.tracking.people import NEAR_FACTOR
 from people_material import halfway, looks, seen, whose
 
 
@@ -100,6 +101,10 @@ def test_what_extract_took_for_one_person_needs_less_likeness_than_what_it_did_n
     assert len(partition(found(sightings))) == 1
     sightings.vectors[6:] = looks(9, 0)
     assert len(partition(found(sightings))) == 2  # but some it needs
+
+
+def test_extract_and_people_agree_on_what_one_clip_allows():
+    assert SAME_CLIP_FACTOR == NEAR_FACTOR
 
 
 def test_new_faces_of_a_track_go_where_the_track_was_put():
