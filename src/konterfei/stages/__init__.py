@@ -356,5 +356,6 @@ STAGES: Mapping[str, Stage] = Stages(
 GROUPS: Mapping[str, str] = {
     "faceset": "Change facesets, or write them for other programs.",
     "import": "Take over what other programs made: faces, models, whole workspaces.",
+    "people": "Who is who over all clips: find people, name them, write a faceset for each.",
 }
 """First word of several commands -> what they are for. A group of one command needs none."""
