@@ -19,7 +19,7 @@ from konterfei.io.manifest import Manifest
 from konterfei.io.sequence import frame_rate
 from konterfei.io.video import is_sequence
 from konterfei.reporting import Reporter
-from konterfei.stages._extract_debug import draw
+from konterfei.stages._extract_debug import check_place, draw
 from konterfei.stages._extract_folder import (
     begin_replacement,
     drop_replacement,
@@ -80,6 +80,7 @@ def extract(config: ExtractConfig, reporter: Reporter) -> ExtractResult:
         if one.plate is not None:
             refuse_interlaced(one.path, config.deinterlace)
     refuse_without(given, inputs, before)
+    check_place(given, inputs)
     manifest = _manifest(config, inputs, before)
     is_same = before is not None and not manifest.differs_from(before)
     more = None
