@@ -7,8 +7,7 @@ import pytest
 from extract_material import StopAt, crops, records, run
 
 import drawn_vision
-from drawn_faces import BERT
-from drawn_vision import DrawnDetector, DrawnLandmarker, empty, scene, two_people, where, write_clip
+from drawn_vision import DrawnDetector, DrawnLandmarker, scene, two_people, where, write_clip
 from konterfei.detectors import DETECTORS
 from konterfei.errors import Cancelled, ConfigError
 from konterfei.io.faceset import Faceset
@@ -20,15 +19,19 @@ MISSED = {12, 20, 21, 22}
 """Frames whose faces the usual detector and landmarker do not see: a shade lies over the picture."""
 
 
+def is_shaded(image):
+    return bool(((image[..., 2] > 180) & (image[..., 0] < 80)).any())
+
+
 class Shaded(DrawnDetector):
     def detect(self, image):
-        return [] if image[0, 0, 2] > 90 else super().detect(image)
+        return [] if is_shaded(image) else super().detect(image)
 
 
 class ShadedPoints(DrawnLandmarker):
     def landmarks(self, image, starts):
         answers = super().landmarks(image, starts)
-        if image[0, 0, 2] > 90 and not any(hasattr(start, "score") for start in starts):
+        if is_shaded(image) and not any(hasattr(start, "score") for start in starts):
             return [type(a)(a.points, None, 0.0, a.window) for a in answers]
         return answers
 
@@ -80,7 +83,8 @@ def test_missed_frames_are_told_and_filled_and_all_else_stays_as_it_is(clip, fac
     for index in MISSED:
         record = found[index]
         assert np.abs(record.face.landmarks - where(index, 40)).max() < 2.5
-        assert record.face.person == 0 and record.face.track == found[index - 1].face.track
+        around = [max({*range(index)} - MISSED), min({*range(index + 1, 40)} - MISSED)]
+        assert record.face.person == 0 and record.face.track in {found[n].face.track for n in around}
         assert record.face.embedding is not None and not record.corrected
     assert not Manifest.load(faces).output["missed"]
     assert run(clip, faces, detector="shaded").was_done
@@ -152,7 +156,7 @@ def test_stopped_while_crops_are_replaced_the_plain_command_goes_on(clip, faces,
     run(clip, tmp_path / "whole", detector="shaded")
     run(clip, tmp_path / "whole", fill_missed=True, detector="shaded")
     with pytest.raises(Cancelled):
-        run(clip, faces, StopAt(20), fill_missed=True, detector="shaded")
+        run(clip, faces, StopAt(10), fill_missed=True, detector="shaded")
     assert Manifest.load(faces).output["amending"] and len(crops(faces)) < 40
     assert not run(clip, faces, detector="shaded").was_done
     assert crops(faces) == crops(tmp_path / "whole")
@@ -249,7 +253,7 @@ def test_people_are_told_apart_in_corrections(tmp_path):
 
 
 def test_a_face_that_nobody_found_at_all(tmp_path):
-    clip = write_clip(tmp_path / "nobody.mp4", empty(6))
+    clip = write_clip(tmp_path / "nobody.mp4", scene(6, (70, 190, 90)))
     points = where(0, 2).tolist()
     path = write(tmp_path / "c.json", [{"frame": 3, "faces": [{"landmarks": points}]}])
     assert run(clip, tmp_path / "faces", corrections=path).num_faces == 1
@@ -301,7 +305,7 @@ def test_a_template_names_the_missed_frames_and_can_be_given_as_it_is(clip, face
     begun["frames"][0]["faces"] = [{"landmarks": where(12, 40).tolist()}]
     path.write_text(json.dumps(begun))
     assert run(clip, faces, corrections=path, detector="shaded").num_faces == 37
-    with pytest.raises(ConfigError, match="--corrections-template is .* which is there"):
+    with pytest.raises(ConfigError, match=r"--corrections-template is .* which is there"):
         run(clip, faces, corrections_template=path, detector="shaded")
 
 
@@ -337,4 +341,3 @@ def test_facesets_of_before_are_repaired_too(clip, faces, tmp_path):
     (faces / "000003_0.jpg").unlink()
     run(clip, faces, fill_missed=True, detector="shaded")
     assert {*by_frame(faces)} == {*range(40)} - {3}, "what a person takes away stays away"
-    assert BERT
