@@ -23,6 +23,7 @@ class SecondOpinion:
     def __init__(self, first: Detector, second: Detector, threshold: float) -> None:
         self.first, self.second, self.threshold = first, second, threshold
         self.usual_threshold = first.usual_threshold
+        self.size = max(first.size, second.size)
 
     def detect(self, image: NDArray[np.uint8]) -> list[Detection]:  # noqa: D102
         seen = self.first.detect(image)

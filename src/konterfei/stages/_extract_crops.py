@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,6 +15,7 @@ from konterfei.geometry import Crop, FaceType, head_pose
 from konterfei.imaging import SdrLook, sharpness, to_uint8
 from konterfei.io.faceset import FaceRecord, Faceset
 from konterfei.io.images import encode_image
+from konterfei.io.video import Frame, read_ahead
 from konterfei.reporting import Reporter, check
 from konterfei.stages._extract_amend import Amendments, Kept
 from konterfei.stages._extract_choice import Part
@@ -25,6 +26,10 @@ from konterfei.tracking.finder import Finder
 
 SEEK = 1000
 """Frames between two that are wanted from which on the video is opened anew: to decode them would take longer."""
+_REACH = 8
+"""Pixels around a crop that cutting it may look at."""
+_WORTHWHILE = 0.4
+"""Share of a frame up to which regions of it are made into RGB by themselves."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +68,11 @@ class Cutting:
             for index, here in faces.items()
             if (missing := [kept for kept in here if (index, *_own(kept)) not in done])
         }
-        for shot in self._shots(part, sorted(due), "cutting crops"):
-            for kept in due[shot.index]:
-                self._store(*self._crop(part, shot, kept))
+        shots = self._shots(part, sorted(due), "cutting crops", lambda index: due[index])
+        crops = ([self._crop(part, shot, kept) for kept in due[shot.index]] for shot in shots)
+        for made in read_ahead(crops):  # cut on another thread, while these go to the disk
+            for record, crop in made:
+                self._store(record, crop)
 
     def amend(self, amendments: Amendments, frames: Sequence[int], finder: Finder) -> None:
         """Makes the crops of `frames` what is known of them now; those that are right already are not touched."""
@@ -84,8 +91,17 @@ class Cutting:
             for record, crop in wanted:
                 self._store(record, crop)
 
-    def _shots(self, part: Part, indices: Sequence[int], told: str) -> Iterator[Shot]:
-        """The frames or pictures with these indices (ascending)."""
+    def _shots(
+        self, part: Part, indices: Sequence[int], told: str, faces: Callable[[int], Iterable[Kept]] | None = None
+    ) -> Iterator[Shot]:
+        """The frames or pictures with these indices (ascending).
+
+        Args:
+            part: what they are of.
+            indices: which.
+            told: what is done, in words.
+            faces: of a frame, whose crops will be cut: a film's frames need hold no other pixels. None = all of them.
+        """
         if not indices:
             return
         if part.given.plate is None:
@@ -99,18 +115,31 @@ class Cutting:
         plate, look, wanted = part.given.plate, look_of(part.given.path), set(indices)
         self.reporter.start(told, indices[-1] + 1)
         for first, last in _runs(indices):
-            with closing(ahead(plate.open(first, last + 1, deep=look is not None))) as frames:
+            reader = plate.open(first, last + 1, deep=look is not None, native=True)
+            with closing(ahead(reader)) as frames:
                 for frame in frames:
                     check(self.reporter)
                     if frame.index in wanted:
-                        yield Shot(frame.index, frame.pts, frame.image, look)
+                        needed = frame if faces is None else self._within(frame, faces(frame.index))
+                        yield Shot(frame.index, frame.pts, needed.image, look)
                     self.reporter.advance(frame.index + 1)
         self.reporter.finish()
+
+    def _within(self, frame: Frame, faces: Iterable[Kept]) -> Frame:
+        """The frame with the pixels under the crops of these faces, where making these costs less than making all."""
+        width, height = frame.size
+        crops = [self._fit(kept) for kept in faces]
+        regions = [crop.bounds((height, width), _REACH) for crop in crops]
+        pixels = sum((rows.stop - rows.start) * (columns.stop - columns.start) for rows, columns in regions)
+        return frame.within(regions) if 0 < pixels < _WORTHWHILE * width * height else frame
+
+    def _fit(self, kept: Kept) -> Crop:
+        return Crop.fit(kept.face.landmarks, FaceType(self.config.face_type), self.size)
 
     def _crop(self, part: Part, shot: Shot, kept: Kept) -> tuple[FaceRecord, NDArray[np.uint8]]:
         """One crop with its record; of an HDR plate as an ordinary picture."""
         height, width = shot.image.shape[:2]
-        crop = Crop.fit(kept.face.landmarks, FaceType(self.config.face_type), self.size)
+        crop = self._fit(kept)
         cut = crop.cut(shot.image)
         if shot.look is not None:
             cut = to_uint8(shot.look.show(cut))
