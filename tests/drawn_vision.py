@@ -43,7 +43,7 @@ FIVE = np.stack([_IN_BOX[36:42].mean(0), _IN_BOX[42:48].mean(0), _IN_BOX[30], _I
 
 
 class DrawnDetector:
-    usual_threshold = 0.7
+    usual_threshold, size = 0.7, 640
 
     def __init__(self, threads=0, threshold=usual_threshold):
         self.threshold = threshold

@@ -24,6 +24,7 @@ import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
 from safetensors.torch import save_file
+from streamline_onnx import streamlined
 
 TARGET = Path(__file__).resolve().parent.parent / "src" / "konterfei" / "weights" / "files"
 
@@ -41,7 +42,10 @@ SOURCES = {
 """Upstream file name -> name in the package."""
 
 FREE_SIZE = {"yunet_2023mar.onnx", "centerface.onnx"}
-"""Files whose height and width are freed; the others are only copied."""
+"""Files whose height and width are freed."""
+
+STREAMLINED = {"mesh478_attention.onnx", "mobilefacenet192.onnx"}
+"""Files that are rewritten for speed (tools/streamline_onnx.py); the others are only copied."""
 
 
 def free_size(model: onnx.ModelProto) -> None:
@@ -170,6 +174,8 @@ def main(source_dir: Path) -> None:
             model = onnx.load_from_string(data)
             free_size(model)
             data = model.SerializeToString(deterministic=True)
+        if name in STREAMLINED:
+            data = streamlined(data)
         if name.endswith(".pth"):
             save_file(folded(source_dir / name), TARGET / target)
             data = (TARGET / target).read_bytes()

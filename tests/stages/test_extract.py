@@ -487,7 +487,7 @@ def test_force_again_with_yet_other_settings_begins_anew(clip, tmp_path):
 
 def test_lost_frames_part_a_track(tmp_path, monkeypatch):
     clip = write_clip(tmp_path / "holes.mp4", scene(30))
-    import konterfei.stages.extract as stage
+    import konterfei.stages._extract_plate as stage
 
     whole = stage.plate_reader
 

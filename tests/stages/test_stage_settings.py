@@ -1,12 +1,13 @@
 """Settings that make no sense are refused in one form of words."""
 
 import math
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from konterfei.errors import ConfigError
-from konterfei.stages._settings import allow, report_beside
+from konterfei.stages._settings import allow, is_in_time, parse_frames, parse_range, report_beside, shown_frames
 from konterfei.stages.demo import DemoConfig
 from konterfei.stages.evaluate import EvaluateConfig
 from konterfei.stages.swap import SwapConfig
@@ -46,3 +47,42 @@ def test_pictures_of_the_folder_that_one_is_in_have_their_report_beside_it(tmp_p
     monkeypatch.chdir(tmp_path / "shot")
     for result in (".", "%06d.png"):
         assert report_beside(Path(result)) == tmp_path / "shot.report.jpg"
+
+
+@pytest.mark.parametrize(
+    ("text", "frames"),
+    [
+        (None, (0, None)),
+        ("250:500", (250, 500)),
+        ("250:", (250, None)),
+        (" :500", (0, 500)),
+        ("12s:30.5s", (300, 763)),
+        ("2s:", (50, None)),
+        ("00:01:05-00:01:20", (1625, 2000)),
+        ("1:05-1:20.5", (1625, 2013)),
+        ("1:00:00-", (90000, None)),
+        ("0:01-3s", (25, 75)),
+    ],
+)
+def test_ranges_in_frames_in_seconds_and_by_the_clock(text, frames):
+    assert parse_range(text, Fraction(25)) == frames
+    assert is_in_time(text) == (text is not None and text.strip("0123456789: ") != "")
+
+
+def test_a_time_means_the_first_frame_that_is_shown_at_it_or_later():
+    assert parse_range("1s:2s", Fraction(30000, 1001)) == (30, 60)  # frame 29 is shown at 0.968 s, 30 at 1.001 s
+
+
+@pytest.mark.parametrize("text", ["", ":", "-", "a:b", "5:5", "9:3", "1:2:3", "10-20", "1-2-3", "12:s", "3s:2s", "-5"])
+def test_ranges_that_are_none_are_refused(text):
+    with pytest.raises(ConfigError, match="--range is"):
+        parse_range(text)
+
+
+def test_lists_of_frames_there_and_back():
+    assert parse_frames("--redo", "9, 3:6") == (3, 4, 5, 9)
+    assert shown_frames([9, 5, 4, 3]) == "3:6,9" and shown_frames([]) == ""
+    assert shown_frames([0, 3, 6, 12], step=3) == "0:7,12"
+    for text in ("", "a", "5:5", "1,,2", "-3"):
+        with pytest.raises(ConfigError, match="--redo is"):
+            parse_frames("--redo", text)

@@ -32,6 +32,8 @@ class Detector(Protocol):
 
     usual_threshold: ClassVar[float]
     """Score from which on its authors, or our measurements, take a detection for a face."""
+    size: int
+    """Long side in pixels at which it looks: a larger frame is as good when it is reduced to that before."""
 
     def detect(self, image: NDArray[np.uint8]) -> list[Detection]:
         """Faces in `image`, best score first. Any size from 16 px up; works at a bounded resolution of its own.

@@ -33,11 +33,30 @@ def look_turned(detector: Detector, image: NDArray[np.uint8]) -> list[Detection]
     A detector trained on upright faces also finds faces upside down but labels their points as if upright. The turn
     in which a face stands upright scores highest: measured right in 100 % at 90 and 180 degrees.
     """
+    small = reduced(image, detector.size)
     found: list[Detection] = []
     for turns in range(4):
-        seen = detector.detect(np.ascontiguousarray(np.rot90(image, turns)))
-        found += [_turned_back(detection, turns, image.shape[1], image.shape[0]) for detection in seen]
-    return suppress(found)
+        seen = detector.detect(np.ascontiguousarray(np.rot90(small, turns)))
+        found += [_turned_back(detection, turns, small.shape[1], small.shape[0]) for detection in seen]
+    return [_enlarged(detection, small, image) for detection in suppress(found)]
+
+
+def reduced(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """The image with its long side brought down to `size`; itself where it is no larger."""
+    scale = size / max(image.shape[:2])
+    if scale >= 1:
+        return image
+    sides = (max(round(image.shape[1] * scale), 1), max(round(image.shape[0] * scale), 1))
+    return np.asarray(cv2.resize(image, sides, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _enlarged(detection: Detection, small: NDArray[np.uint8], image: NDArray[np.uint8]) -> Detection:
+    """A detection in `small`, told in `image`."""
+    if small is image:
+        return detection
+    factor = np.array(image.shape[1::-1], np.float32) / np.array(small.shape[1::-1], np.float32)
+    box = ((detection.box.reshape(2, 2) + 0.5) * factor - 0.5).reshape(4)
+    return Detection(box.astype(np.float32), detection.score, ((detection.points + 0.5) * factor - 0.5).astype("f4"))
 
 
 def _turned_back(detection: Detection, turns: int, width: int, height: int) -> Detection:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from konterfei.exchange.film import Film
 from konterfei.geometry import FaceType
+from konterfei.io.face_labels import FaceLabels
 from konterfei.io.face_record import FaceRecord
 from konterfei.io.faceset import Faceset
 from konterfei.reporting import Reporter
-
-if TYPE_CHECKING:
-    from konterfei.io.face_labels import FaceLabels
 
 
 class NotTakenError(ValueError):
@@ -31,14 +29,18 @@ class FoundFace:
     Attributes:
         place: where it was found, as `FaceReader.places` names it.
         picture: its crop: a JPEG, to be kept byte for byte, or what was cut just now. [S, S, 3] uint8 RGB
-        record: what is known of it. The import measures what is missing: an embedding of None, a sharpness of 0.
+        record: what is known of it. The import adds an embedding where there is none.
         labels: its polygons, its mask, and what our records have no place for.
+        lost: what of it could not be taken over, in words.
+        is_measured: whether the record's sharpness is that of the picture already; otherwise the import measures it.
     """
 
     place: str
     picture: bytes | NDArray[np.uint8]
     record: FaceRecord
     labels: FaceLabels
+    lost: tuple[str, ...] = ()
+    is_measured: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,13 +48,11 @@ class Material:
     """What a person tells of the faces beside the files.
 
     Attributes:
-        frames: video, or folder of pictures, that the faces were found in; None = not at hand.
-        fps: frames per second of pictures.
+        film: the video or the pictures that the faces were found in; None = not at hand.
         face_type, size: of the crops to cut, for formats that hold points and no crops.
     """
 
-    frames: Path | None = None
-    fps: Fraction = Fraction(25)
+    film: Film | None = None
     face_type: FaceType = FaceType.WHOLE
     size: int = 256
 
@@ -68,8 +68,12 @@ class FaceReader(Protocol):
         """Whether `path` looks like this format. Never raises."""
 
     @property
+    def source(self) -> str:
+        """Name of the film that faces without a film are filed under."""
+
+    @property
     def remarks(self) -> Sequence[str]:
-        """What a person should know of the whole: pictures that were left out of a list, say."""
+        """What a person should know of the whole: folders that were not looked into, say."""
 
     def places(self) -> Sequence[str]:
         """Where there may be a face, in order, each once: file names as a rule. To resume is to skip some."""

@@ -99,6 +99,7 @@ class FaceRecord:
         size: side of the crop, pixels.
         crop_from_frame: the map that cut it. [2, 3] float64
         frame_size: width, height of the frame, pixels; (0, 0) = not known, of a crop that another program made.
+        corrected: whether a person gave its points; then they are as given.
         name: file name in its faceset; empty until it was added to one. Not part of what is embedded.
         version: of the format.
     """
@@ -114,6 +115,7 @@ class FaceRecord:
     size: int
     crop_from_frame: Array
     frame_size: tuple[int, int]
+    corrected: bool = False
     name: str = ""
     version: int = FACESET_VERSION
 
@@ -211,6 +213,7 @@ def _plain(record: FaceRecord) -> dict[str, Any]:
         "crop_from_frame": np.asarray(record.crop_from_frame, np.float64).tolist(),
         "pose": {"pitch": pitch, "yaw": yaw, "roll": roll},
         "sharpness": float(record.sharpness),
+        **({"corrected": True} if record.corrected else {}),
     }
 
 
@@ -265,4 +268,5 @@ def _build(data: Mapping[str, Any], arrays: dict[str, Array]) -> FaceRecord:
         size=int(data["size"]),
         crop_from_frame=matrix,
         frame_size=(int(width), int(height)),
+        corrected=data.get("corrected") is True,
     )

@@ -37,12 +37,14 @@ class Native:
         color: tags of its stream.
         orientation: how it is turned upright.
         deep: RGB is wanted as uint16.
+        swift: `rgb` need only be good enough to look at.
     """
 
     frame: av.VideoFrame
     color: ColorTags
     orientation: Orientation
     deep: bool
+    swift: bool = False
 
     @property
     def is_upright(self) -> bool:
@@ -51,7 +53,8 @@ class Native:
 
     def rgb(self) -> NDArray[Any]:
         """The whole picture, upright. [H, W, 3] uint8 or uint16"""
-        return np.ascontiguousarray(self.orientation.upright(rgb_from_frame(self.frame, self.color, self.deep)))
+        image = rgb_from_frame(self.frame, self.color, self.deep, self.swift)
+        return np.ascontiguousarray(self.orientation.upright(image))
 
     def rgb_within(self, regions: Sequence[Region]) -> NDArray[Any]:
         """The picture with pixels in `regions` only, equal to those of `rgb`; elsewhere 0. Only of upright frames."""

@@ -6,51 +6,13 @@ one file and one entry here. The entries are strings, so that listing the stages
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from importlib import import_module
-from typing import Any
+from collections.abc import Mapping
 
-from konterfei.errors import UnknownNameError
+from konterfei.stages._stage import Stage, Stages
 
+__all__ = ["STAGES", "Stage"]
 
-@dataclass(frozen=True, kw_only=True)
-class Stage:
-    """One verb of the product.
-
-    Attributes:
-        run: "package.module:function", called as `function(config, reporter)`.
-        config: "package.module:Class", the frozen dataclass that `run` reads.
-        about: one line for `konterfei --help`; begins with a verb.
-        examples: complete command lines that work as they stand.
-        positional: fields of the config that are given without their flag's name, in this order.
-        short: field -> one-letter flag; `output` is always `-o`.
-        dialogue: module with `next_question` and `answered`, for a stage whose missing settings can be asked for.
-    """
-
-    run: str
-    config: str
-    about: str
-    examples: tuple[str, ...]
-    positional: tuple[str, ...] = ()
-    short: Mapping[str, str] = field(default_factory=dict)
-    dialogue: str | None = None
-
-    def load_run(self) -> Callable[..., Any]:
-        """The function itself (its module is imported here)."""
-        return _load(self.run)
-
-    def load_config(self) -> type:
-        """The config class itself (its module is imported here)."""
-        return _load(self.config)
-
-
-class _Stages(dict[str, Stage]):
-    def __missing__(self, name: str) -> Stage:
-        raise UnknownNameError("command", name, self)
-
-
-STAGES: Mapping[str, Stage] = _Stages(
+STAGES: Mapping[str, Stage] = Stages(
     {
         "swap": Stage(
             run="konterfei.stages.swap:swap",
@@ -65,8 +27,74 @@ STAGES: Mapping[str, Stage] = _Stages(
             run="konterfei.stages.extract:extract",
             config="konterfei.stages.extract:ExtractConfig",
             about="Find one person's face in every frame of a video and keep it as a faceset.",
-            examples=("konterfei extract anna.mp4 -o src_faces",),
-            positional=("video",),
+            examples=(
+                "konterfei extract anna.mp4 -o src_faces",
+                "konterfei extract anna.mp4 interview.mov photos/ -o src_faces --every 0.5",
+                "konterfei extract plate.mp4 -o dst_faces --debug dst_faces.debug.mp4",
+                "konterfei extract plate.mp4 -o dst_faces --redo 120,130:140 --detector centerface",
+            ),
+            positional=("video", "more"),
+        ),
+        "people find": Stage(
+            run="konterfei.stages.people:people_find",
+            config="konterfei.stages.people:PeopleFindConfig",
+            about="Find out who is who over several facesets; name people, write a faceset for each.",
+            examples=(
+                "konterfei people find clip1_faces clip2_faces -o people",
+                "konterfei people find all_facesets -o people    # a folder that holds facesets",
+            ),
+            positional=("facesets",),
+        ),
+        "people edit": Stage(
+            run="konterfei.stages.people:people_edit",
+            config="konterfei.stages.people:PeopleEditConfig",
+            about="Name people, join and part them, move faces; undo.",
+            examples=(
+                "konterfei people edit people    # who there is",
+                "konterfei people edit people --name 3=anna --merge 3,7",
+                "konterfei people edit people --split 3 --into 2",
+                "konterfei people edit people --move clip1_faces/000120_0.jpg=4 --track",
+                "konterfei people edit people --undo",
+            ),
+            positional=("folder",),
+        ),
+        "people export": Stage(
+            run="konterfei.stages.people_export:people_export",
+            config="konterfei.stages.people_export:PeopleExportConfig",
+            about="Write a faceset for each person, pooled from all clips.",
+            examples=(
+                "konterfei people export people -o faces_by_person",
+                "konterfei people export people -o faces_by_person --person anna",
+            ),
+            positional=("folder",),
+        ),
+        "people outliers": Stage(
+            run="konterfei.stages.people_outliers:people_outliers",
+            config="konterfei.stages.people_outliers:PeopleOutliersConfig",
+            about="Find strangers in a faceset that should hold one person.",
+            examples=(
+                "konterfei people outliers src_faces",
+                "konterfei people outliers src_faces --set-aside",
+            ),
+            positional=("faceset",),
+        ),
+        "people forget": Stage(
+            run="konterfei.stages.people:people_forget",
+            config="konterfei.stages.people:PeopleForgetConfig",
+            about="Remove names, embeddings and decisions about people for good.",
+            examples=("konterfei people forget people --person anna", "konterfei people forget people"),
+            positional=("folder",),
+        ),
+        "sort": Stage(
+            run="konterfei.stages.sort:sort",
+            config="konterfei.stages.sort:SortConfig",
+            about="Order a faceset's crops, look at the order, set its end aside.",
+            examples=(
+                "konterfei sort src_faces --by sharpness",
+                "konterfei sort src_faces --by best --keep 1500",
+                "konterfei sort src_faces --by identity --like anna.jpg --set-aside-below 0.3",
+            ),
+            positional=("faceset",),
         ),
         "train": Stage(
             run="konterfei.stages.train:train",
@@ -168,6 +196,36 @@ STAGES: Mapping[str, Stage] = _Stages(
             examples=("konterfei evaluate out.mp4 --faces dst_faces --src src_faces -o report.jpg",),
             positional=("video",),
         ),
+        "report": Stage(
+            run="konterfei.stages.report:report",
+            config="konterfei.stages.report:ReportConfig",
+            about="Say what a faceset has, what is wrong in it, and what it lacks for a shot: one page with pictures.",
+            examples=(
+                "konterfei report src_faces -o report.html",
+                "konterfei report src_faces --for dst_faces -o report.html",
+            ),
+            positional=("faceset",),
+        ),
+        "import faces": Stage(
+            run="konterfei.stages.import_faces:import_faces",
+            config="konterfei.stages.import_faces:ImportFacesConfig",
+            about="Take over faces that another program found: DeepFaceLab's pictures or faceset.pak.",
+            examples=(
+                "konterfei import faces workspace/data_src/aligned -o src_faces",
+                "konterfei import faces workspace/data_dst/aligned -o dst_faces --frames workspace/data_dst.mp4",
+            ),
+            positional=("path",),
+        ),
+        "import dfl-workspace": Stage(
+            run="konterfei.stages.import_workspace:import_dfl_workspace",
+            config="konterfei.stages.import_workspace:ImportDflWorkspaceConfig",
+            about="Take over a whole workspace of DeepFaceLab: faces of both people, the plate, every model.",
+            examples=(
+                "konterfei import dfl-workspace workspace --list    # looks and does nothing",
+                "konterfei import dfl-workspace workspace -o my-film",
+            ),
+            positional=("workspace",),
+        ),
         "import dfl-model": Stage(
             run="konterfei.stages.import_model:import_dfl_model",
             config="konterfei.stages.import_model:ImportDflModelConfig",
@@ -177,6 +235,16 @@ STAGES: Mapping[str, Stage] = _Stages(
                 "konterfei import dfl-model workspace/model -o run --name anna_SAEHD",
             ),
             positional=("model_dir",),
+        ),
+        "faceset export": Stage(
+            run="konterfei.stages.faceset_export:faceset_export",
+            config="konterfei.stages.faceset_export:FacesetExportConfig",
+            about="Write a faceset for another program, masks and polygons with it.",
+            examples=(
+                "konterfei faceset export dst_faces -o workspace/data_dst/aligned",
+                "konterfei faceset export src_faces -o packed --format dfl-pak",
+            ),
+            positional=("faces",),
         ),
         "export": Stage(
             run="konterfei.stages.export:export",
@@ -280,8 +348,3 @@ GROUPS: Mapping[str, str] = {
     "import": "Take over what other programs made: faces, models, whole workspaces.",
 }
 """First word of several commands -> what they are for. A group of one command needs none."""
-
-
-def _load(target: str) -> Any:
-    module, _, attribute = target.partition(":")
-    return getattr(import_module(module), attribute)

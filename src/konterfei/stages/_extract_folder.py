@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -23,31 +23,78 @@ from konterfei.io.faceset import Faceset
 from konterfei.io.faceset_files import HEADER_NAME, REPLACEMENT_NAME, writer_lock
 from konterfei.io.manifest import Manifest, input_record
 from konterfei.io.video import open_frames
+from konterfei.stages._extract_corrections import STORED_NAME
+from konterfei.stages._extract_inputs import KEY, Input, is_alone, known_inputs
 
-JOURNAL_NAME = "analysis.jsonl"
+JOURNALS = "analysis*.jsonl"
+"""Names of the journals: one of one film, one for each of several inputs."""
+PEOPLE = ("person", "like")
+"""Inputs that are pictures of a person."""
+_OF_ONE_FILM = ("fps", "hdr_crops")
+"""Settings that are noted where an extraction has but one film."""
 _LEAVING = "leaving.json"
 """Names of the old crops that no new one takes the place of. Where it lies in the replacement, all of that is whole."""
 
 
-def new_manifest(video: Path, picture: Path | None, settings: Mapping[str, Any], before: Manifest | None) -> Manifest:
+def new_manifest(
+    inputs: Sequence[Input], pictures: Mapping[str, Path], settings: Mapping[str, Any], before: Manifest | None
+) -> Manifest:
     """What an extraction is made from, and how.
 
     Args:
-        video: a video, or a folder or pattern of images.
-        picture: reference picture of the person, if one was given.
+        inputs: films and loose pictures.
+        pictures: reference pictures of people: "person", "like".
         settings: name to plain value.
-        before: the manifest in the folder; hashes of unchanged files are taken over from it.
+        before: the manifest in the folder; hashes of unchanged files are taken over from it, and what it knows of the
+            output is kept.
 
     Raises:
-        UnreadableMediaError: the video is missing or none.
+        UnreadableMediaError: an input is missing or none.
     """
-    known = before.inputs if before is not None else {}
-    open_frames(video).close()  # refuses what it cannot read, in words
-    inputs = {"video": input_record(video, known.get("video"))}
-    if picture is not None:
-        inputs["person"] = input_record(picture, known.get("person"))
+    known = known_inputs(before)
+    noted = {}
+    for one in inputs:
+        if one.plate is not None:
+            open_frames(one.path).close()  # refuses what it cannot read, in words
+        key = "video" if is_alone(inputs) else KEY + one.name
+        noted[key] = one.record(known.get(KEY + one.name))
+    for name, picture in pictures.items():
+        noted[name] = input_record(picture, before.inputs.get(name) if before else None)
     versions = {"konterfei": version("konterfei")}
-    return Manifest(stage="extract", inputs=inputs, settings=dict(settings), versions=versions)
+    output = dict(before.output) if before is not None else {}
+    return Manifest(stage="extract", inputs=noted, settings=dict(settings), versions=versions, output=output)
+
+
+def growth(before: Manifest, manifest: Manifest, journals: Mapping[str, set[str]]) -> list[str] | None:
+    """Names of the inputs that `manifest` has more than `before`, or more pictures of; None where more is different.
+
+    Args:
+        before: of what lies in the folder.
+        manifest: of what is wanted.
+        journals: of each input of loose pictures: those looked at before that are not there now, as they were.
+    """
+    old, new = known_inputs(before), known_inputs(manifest)
+    mine, theirs = (
+        Manifest(
+            stage="extract",
+            settings={name: value for name, value in one.settings.items() if name not in _OF_ONE_FILM},
+            inputs={key: record for key, record in one.inputs.items() if key in PEOPLE},
+        )
+        for one in (manifest, before)
+    )
+    rates = [one.settings["fps"] for one in (manifest, before) if "fps" in one.settings]
+    if mine.differs_from(theirs) or len(set(rates)) > 1 or set(old) - set(new):
+        return None
+    more = []
+    for key, record in new.items():
+        name = key.removeprefix(KEY)
+        if key not in old:
+            more.append(name)
+        elif record["sha256"] != old[key]["sha256"]:
+            if "pictures" not in record or "pictures" not in old[key] or journals.get(name):
+                return None
+            more.append(name)
+    return more
 
 
 def has_crops(folder: Path) -> bool:
@@ -88,12 +135,12 @@ def begin_replacement(folder: Path, manifest: Manifest) -> None:
     if has_crops(place) and (before is None or manifest.differs_from(before)):
         with writer_lock(place):
             _remove(place, [*_crops(place), HEADER_NAME])
-    old, new = folder / JOURNAL_NAME, place / JOURNAL_NAME
-    if old.exists() and not new.exists():
-        try:
-            shutil.copyfile(old, new)  # one that is cut off by a kill is a shorter journal
-        except OSError as error:
-            raise output_error(new, error) from error
+    for old in folder.glob(JOURNALS):
+        if not (new := place / old.name).exists():
+            try:
+                shutil.copyfile(old, new)  # one that is cut off by a kill is a shorter journal
+            except OSError as error:
+                raise output_error(new, error) from error
 
 
 def replace_crops(folder: Path) -> None:
@@ -104,8 +151,9 @@ def replace_crops(folder: Path) -> None:
         OutputError: no permission, no space.
     """
     place = folder / REPLACEMENT_NAME
-    coming = {path.name for path in place.glob("*.jpg")}
-    write_json(place / _LEAVING, sorted(set(_crops(folder)) - coming))
+    coming = {path.name for path in (*place.glob("*.jpg"), *place.glob(JOURNALS))}
+    there = {*_crops(folder), *(path.name for path in folder.glob(JOURNALS))}
+    write_json(place / _LEAVING, sorted(there - coming))
     finish_replacing(folder)
 
 
@@ -124,7 +172,8 @@ def finish_replacing(folder: Path) -> None:
                 (folder / HEADER_NAME).unlink(missing_ok=True)
             _remove(folder, json.loads((place / _LEAVING).read_text("utf-8")))
             crops = sorted(path.name for path in place.glob("*.jpg"))
-            for name in (*crops, JOURNAL_NAME, Manifest.file_for(folder).name, HEADER_NAME):  # the header comes last
+            journals = sorted(path.name for path in place.glob(JOURNALS))
+            for name in (*crops, *journals, Manifest.file_for(folder).name, HEADER_NAME):  # the header comes last
                 if name == HEADER_NAME:
                     with suppress(OSError):  # some network disks cannot sync folders
                         sync(folder)
@@ -151,7 +200,8 @@ def _crops(folder: Path) -> list[str]:
 
 def forget(folder: Path) -> None:
     """Leaves nothing of an extraction that found nothing; the folder goes too, when nothing else is in it."""
-    _remove(folder, [JOURNAL_NAME, Manifest.file_for(folder).name])
+    journals = [path.name for path in folder.glob(JOURNALS)]
+    _remove(folder, [*journals, Manifest.file_for(folder).name, STORED_NAME])
     if not any(folder.iterdir()):
         folder.rmdir()
 

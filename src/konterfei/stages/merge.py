@@ -35,7 +35,7 @@ from konterfei.stages._merge_parts import PartRecord, Parts
 from konterfei.stages._merge_render import Rendering, render
 from konterfei.stages._merge_result import MergeResult
 from konterfei.stages._merge_roles import FaceSwapper
-from konterfei.stages._settings import allow, parse_range
+from konterfei.stages._settings import allow, is_in_time, parse_range, shown_range
 
 _PER_FRAME: Final = {item.name for item in fields(MergeSettings)} | {"range", "part_frames", "keys"}
 """Settings that a part's fingerprint holds; `part_frames` says which frames those are."""
@@ -85,7 +85,8 @@ class MergeConfig(MergeSettings, Encoding):
     """File of settings for single frames, shots and faces, as `konterfei keys FILE --new` begins one. What it says
     counts for more than the command line."""
     range: str | None = None
-    """Only these frames, START:END without END, as a trial: no sound, but labelled and signed like every result."""
+    """Only these frames, START:END without END (250:500, 12s:30s or 00:01:05-00:01:20), as a trial: no sound, but
+    labelled and signed like every result."""
     batch: int = 8
     """Faces that the model draws at once. More is faster on a GPU and takes more of its memory."""
     threads: int = 0
@@ -172,6 +173,8 @@ def merge(config: MergeConfig, reporter: Reporter, swapper: FaceSwapper | None =
     plate = input_record(config.video, before.inputs.get("video") if before else None)
     faceset = checks.matching_faceset(config.faces, plate, info, force=config.force, reporter=reporter)
     info = checks.plate_info(config.video, config.fps, faceset.header.settings, reporter)
+    if is_in_time(config.range):
+        config = replace(config, range=shown_range(*parse_range(config.range, info.fps)))
     start, stop = parse_range(config.range)
     checks.refuse_without_faces(faceset, start, stop)
     keys = Keys() if config.keys is None else Keys.load(config.keys, info.fps)

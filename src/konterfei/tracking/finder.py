@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,13 @@ CANDIDATE_SCORE = 0.5
 
 MOST_NEW = 24
 """Candidates that one look follows up, best first: bounds the cost in a stadium."""
+
+EMBED_EVERY = 8
+"""Frames that go by at least before a followed face is embedded again: a face that others come and go beside is looked
+at far oftener."""
+
+REJECTED_OVERLAP = 0.5
+"""Overlap from which on a detection is the one that was looked into and was no face."""
 
 MOST_DOUBTS = 2
 """Looks of the detector in a row that may miss a face of low presence before it is given up."""
@@ -100,6 +107,8 @@ class Lane:
     window: Window
     score: float
     doubts: int = 0
+    unknown: int = EMBED_EVERY
+    """Frames since it was last embedded."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +131,8 @@ class FinderSettings:
     """Frames from one look of the detector to the next; 1 = every frame."""
     smallest: float = 24.0
     """Faces whose detection is less high than this many pixels are left alone."""
+    turned: bool = True
+    """Whether thorough looks, and looks where nobody was found, are in four turns."""
 
 
 class Finder:
@@ -164,6 +175,7 @@ class _Block:
         self._changes = list(state.changes)
         self._past: deque[NDArray[np.uint8]] = deque(maxlen=finder.settings.detect_every)
         self._last_cut = 0
+        self._rejected: list[Detection] = []
         self.frames: list[FrameFaces] = []
 
     def state(self) -> FinderState:
@@ -185,6 +197,8 @@ class _Block:
             self._last_cut = position
         is_lost = self._follow(image, frame)
         is_due = (position + 1) % self._settings.detect_every == 0
+        if is_first or is_cut or is_due:
+            self._rejected.clear()  # a look for one that was lost spares itself what it knows
         if is_first or is_cut or is_due or is_lost:
             self._look(image, frame, thorough=is_first or is_cut)
         self._past.append(image)
@@ -203,7 +217,7 @@ class _Block:
         for lane, answer in zip(self._lanes, answers, strict=True):
             is_double = _overlaps(_found(answer, lane.score), frame.faces, 0.5)
             if answer.presence >= KEEP_PRESENCE and not is_double and _is_inside(answer, image):
-                lanes.append(replace(lane, window=answer.window))
+                lanes.append(replace(lane, window=answer.window, unknown=lane.unknown + 1))
                 frame.faces.append(_found(answer, lane.score))
         is_lost = len(lanes) < len(self._lanes)
         self._lanes = lanes
@@ -231,10 +245,11 @@ class _Block:
     def _look(self, image: NDArray[np.uint8], frame: FrameFaces, thorough: bool) -> None:
         """The detector's look: confirms the faces that are followed, takes up new ones."""
         detector = self._finder.detector
-        seen = look_turned(detector, image) if thorough else detector.detect(image)
+        turned = self._settings.turned
+        seen = look_turned(detector, image) if thorough and turned else detector.detect(image)
         scores = [detection.score for detection in seen]
         new = self._new(seen, frame)
-        if not new and not frame.faces:
+        if not new and not frame.faces and (thorough or turned):
             # Where nobody was found there may be one who lies or hangs; after a thorough look, one who is far away.
             seen = look_closer(detector, image) if thorough else look_turned(detector, image)
             scores += [detection.score for detection in seen]
@@ -257,6 +272,7 @@ class _Block:
             and detection.box[3] - detection.box[1] >= self._settings.smallest
             and not (overlap(detection.box, known) > MATCH_OVERLAP).any()
             and not (_share_within(detection.box, known) > MOST_WITHIN).any()
+            and not any(_is_the_same(detection, other) for other in self._rejected)
         ][:MOST_NEW]
 
     def _confirm(self, seen: list[Detection], frame: FrameFaces) -> None:
@@ -285,6 +301,7 @@ class _Block:
             is_known = _overlaps(found, frame.faces, MATCH_OVERLAP)
             is_part = (_share_within(found.box, known) > MOST_WITHIN).any()
             if is_known or is_part or not self._is_face(candidate, answer):
+                self._rejected.append(candidate.detection)
                 continue
             frame.faces.append(found)
             self._lanes.append(Lane(answer.window, score))
@@ -302,8 +319,17 @@ class _Block:
         return score >= SURE_SCORE and answer.presence >= KEEP_PRESENCE  # a full profile
 
     def _embed(self, image: NDArray[np.uint8], frame: FrameFaces) -> None:
-        vectors = self._finder.recognizer.embed(image, [face.points for face in frame.faces])
-        frame.faces = [replace(face, embedding=vector) for face, vector in zip(frame.faces, vectors, strict=True)]
+        """Embeds the faces that are due."""
+        due = [n for n, lane in enumerate(self._lanes) if lane.unknown >= EMBED_EVERY - 1]
+        vectors = self._finder.recognizer.embed(image, [frame.faces[n].points for n in due])
+        for n, vector in zip(due, vectors, strict=True):
+            frame.faces[n] = replace(frame.faces[n], embedding=vector)
+            self._lanes[n] = replace(self._lanes[n], unknown=0)
+
+
+def _is_the_same(one: Detection, other: Detection) -> bool:
+    """Whether a detection lies where another one lay, and is no surer."""
+    return bool(overlap(one.box, other.box[None])[0] > REJECTED_OVERLAP) and one.score <= other.score
 
 
 def _found(answer: Landmarked, score: float) -> Found:
@@ -333,10 +359,7 @@ def _is_inside(answer: Landmarked, image: NDArray[np.uint8]) -> bool:
 def state_to_json(state: FinderState) -> dict[str, Any]:
     """Plain JSON values that give the state back exactly."""
     return {
-        "lanes": [
-            [lane.window.x, lane.window.y, lane.window.side, lane.window.roll, lane.score, lane.doubts]
-            for lane in state.lanes
-        ],
+        "lanes": [[*astuple(lane.window), lane.score, lane.doubts, lane.unknown] for lane in state.lanes],
         "signature": None if state.signature is None else state.signature.tobytes().hex(),
         "changes": list(state.changes),
     }
@@ -347,7 +370,7 @@ def state_from_json(data: dict[str, Any]) -> FinderState:
     side = math.isqrt(len(bytes.fromhex(data["signature"] or "")) // 3)
     mark = np.frombuffer(bytes.fromhex(data["signature"] or ""), np.uint8).reshape(side, side, 3)
     return FinderState(
-        tuple(Lane(Window(x, y, extent, roll), score, doubts) for x, y, extent, roll, score, doubts in data["lanes"]),
+        tuple(Lane(Window(*lane[:4]), *lane[4:]) for lane in data["lanes"]),
         mark if data["signature"] else None,
         tuple(data["changes"]),
     )

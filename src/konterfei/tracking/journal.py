@@ -27,6 +27,15 @@ from konterfei.io.locks import exclusive
 from konterfei.tracking.finder import FinderState, Found, FrameFaces, state_from_json, state_to_json
 
 
+@dataclass(frozen=True)
+class Redone:
+    """One frame that was looked at again."""
+
+    faces: FrameFaces
+    how: Mapping[str, Any]
+    """The settings of that look; plain JSON values."""
+
+
 @dataclass
 class Analysis:
     """What is known of a video so far."""
@@ -45,6 +54,12 @@ class Analysis:
     """Whether the end of the video was reached."""
     lost: int = 0
     """Frames that could not be decoded; known when whole."""
+    names: list[str] = field(default_factory=list)
+    """Of loose pictures: hash and file name of each, "<SHA-256> <name>", in the place of a frame's index in a film."""
+    unreadable: dict[str, str] = field(default_factory=dict)
+    """Of loose pictures: those that cannot be read, named in the same way, and why."""
+    redone: dict[int, Redone] = field(default_factory=dict)
+    """Frames that were looked at again: index -> what was found then, which counts."""
 
 
 class Journal:
@@ -100,6 +115,31 @@ class Journal:
             }
         )
 
+    def add_pictures(self, names: list[str], frames: list[FrameFaces], unreadable: Mapping[str, str]) -> None:
+        """Keep one block of loose pictures, each for itself. It is on the disk when this returns.
+
+        Args:
+            names: of those that were read, "<SHA-256> <name>".
+            frames: what was found in each.
+            unreadable: those that could not be read -> why.
+        """
+        first = len(self.analysis.names)
+        self._keep(
+            {
+                "indices": list(range(first, first + len(names))),
+                "pts": ["0"] * len(names),
+                "frames": [_frame_to_json(frame) for frame in frames],
+                "state": state_to_json(FinderState()),
+                "next": first + len(names),
+                "names": names,
+                "unreadable": dict(unreadable),
+            }
+        )
+
+    def redo(self, frames: Mapping[int, FrameFaces], how: Mapping[str, Any]) -> None:
+        """Keep what was found in frames (index -> faces) that were looked at again, and how that was done."""
+        self._keep({"redo": [[index, _frame_to_json(frame)] for index, frame in frames.items()], "how": dict(how)})
+
     def finish(self, lost: int) -> None:
         """The end of the video was reached; `lost` frames could not be decoded."""
         self._keep({"end": True, "lost": lost})
@@ -116,6 +156,17 @@ class Journal:
         self._file.write(b"%08x %s\n" % (zlib.crc32(text), text))
         self._file.flush()
         os.fsync(self._file.fileno())
+
+
+def peek(path: Path) -> Analysis | None:
+    """What a journal holds, whatever it is about; None where there is none. Nothing is changed or held."""
+    lines, _ = _read(path)
+    if not lines:
+        return None
+    analysis = Analysis()
+    for line in lines[1:]:
+        _take(analysis, line)
+    return analysis
 
 
 def _read(path: Path) -> tuple[list[dict[str, Any]], int]:
@@ -139,11 +190,17 @@ def _take(analysis: Analysis, line: dict[str, Any]) -> None:
     if line.get("end"):
         analysis.is_whole, analysis.lost = True, int(line["lost"])
         return
+    if "redo" in line:
+        for index, frame in line["redo"]:
+            analysis.redone[int(index)] = Redone(_frame_from_json(frame), line["how"])
+        return
     analysis.indices += line["indices"]
     analysis.pts += [Fraction(time) for time in line["pts"]]
     analysis.frames += [_frame_from_json(frame) for frame in line["frames"]]
     analysis.state = state_from_json(line["state"])
     analysis.next_index = int(line["next"])
+    analysis.names += line.get("names", [])
+    analysis.unreadable |= line.get("unreadable", {})
 
 
 def _frame_to_json(frame: FrameFaces) -> dict[str, Any]:

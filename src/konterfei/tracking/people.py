@@ -61,8 +61,8 @@ class Person:
         return any(own.start < track.stop and track.start < own.stop for own in self.tracks)
 
 
-def group(tracks: Sequence[Track], same_person: float) -> list[Person]:
-    """People, the most present first (of equals, the larger face).
+def group(tracks: Sequence[Track], same_person: float, known: Sequence[Person] = ()) -> list[Person]:
+    """People, the most present first (of equals, the larger face); those already `known` before all others.
 
     Long tracks come first and found the people; each further track joins the one it resembles most, if it does so by
     `same_person` (less where it begins or ends close to that person in time and place), and never one who is seen
@@ -71,8 +71,9 @@ def group(tracks: Sequence[Track], same_person: float) -> list[Person]:
     Args:
         tracks: of one video.
         same_person: cosine from which on two embeddings are one person; the recognizer's.
+        known: people of earlier material; they keep their places and get the tracks that are theirs.
     """
-    people: list[Person] = []
+    people = list(known)
     for track in sorted(tracks, key=lambda track: (-len(track), -track.size, track.start)):
         vector = track.embedding()
         scores = [_resemblance(person, track, vector, same_person) for person in people]
@@ -80,7 +81,8 @@ def group(tracks: Sequence[Track], same_person: float) -> list[Person]:
             people[int(np.argmax(scores))].add(track)
         else:
             people.append(Person([track]))
-    return sorted(people, key=lambda person: (-person.num_frames, -person.size, person.start))
+    new = people[len(known) :]
+    return [*known, *sorted(new, key=lambda person: (-person.num_frames, -person.size, person.start))]
 
 
 def _resemblance(person: Person, track: Track, theirs: NDArray[np.float32] | None, same_person: float) -> float:

@@ -23,7 +23,7 @@ def open_session(name: str, threads: int = 0) -> Any:
 
     path = weights_path(name)
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or _allowed_cores()
+    options.intra_op_num_threads = threads or _confined_cores()
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -37,10 +37,15 @@ def open_session(name: str, threads: int = 0) -> Any:
         ) from error
 
 
-def _allowed_cores() -> int:
+def allowed_cores() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _confined_cores() -> int:
     """How many processors this process is confined to; 0 = it is not, and the runtime's own choice is good.
 
     That is one thread for each physical core, bound to it; bound also where the process may not go (taskset, cpusets).
     """
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+    allowed = allowed_cores()
     return allowed if allowed < (os.cpu_count() or 1) else 0

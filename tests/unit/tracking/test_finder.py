@@ -128,3 +128,13 @@ def test_cut_ends_what_was_followed_and_is_looked_at_at_once(parts):
 
 def test_state_survives_its_json():
     assert state_from_json(state_to_json(FinderState())) == FinderState()
+
+
+def test_face_that_others_come_and_go_beside_is_not_embedded_at_every_look(parts):
+    """A second face that comes and goes brings a look at almost every frame."""
+    both, alone = two_people(24, gone_from=24), two_people(24, gone_from=0)
+    clip = [both[n] if n // 2 % 2 else alone[n] for n in range(24)]
+    frames, _ = finder(parts).find(clip, FinderState())
+    stays = [min(frame.faces, key=lambda face: abs(face.points - frames[0].faces[0].points).mean()) for frame in frames]
+    looks = sum(frame.best_score is not None for frame in frames)
+    assert looks >= 6 and sum(face.embedding is not None for face in stays) <= 4

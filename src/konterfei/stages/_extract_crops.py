@@ -1,0 +1,202 @@
+"""The second pass of extract: cuts the crops that are due, and stores each with its record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from konterfei.geometry import Crop, FaceType, head_pose
+from konterfei.imaging import SdrLook, sharpness, to_uint8
+from konterfei.io.faceset import FaceRecord, Faceset
+from konterfei.io.images import encode_image
+from konterfei.io.video import Frame, read_ahead
+from konterfei.reporting import Reporter, check
+from konterfei.stages._extract_amend import Amendments, Kept
+from konterfei.stages._extract_choice import Part
+from konterfei.stages._extract_pictures import read_picture
+from konterfei.stages._extract_plate import ahead, look_of
+from konterfei.stages._extract_settings import USUAL_QUALITY, ExtractConfig
+from konterfei.tracking.finder import Finder
+
+SEEK = 1000
+"""Frames between two that are wanted from which on the video is opened anew: to decode them would take longer."""
+_REACH = 8
+"""Pixels around a crop that cutting it may look at."""
+_WORTHWHILE = 0.4
+"""Share of a frame up to which regions of it are made into RGB by themselves."""
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A frame of a film, or a loose picture, to cut from."""
+
+    index: int
+    pts: Fraction
+    image: NDArray[Any]
+    """[H, W, 3] uint8; uint16 of HDR."""
+    look: SdrLook | None = None
+    """How HDR is made an ordinary picture."""
+
+
+@dataclass
+class Cutting:
+    """What the crops of one faceset have in common.
+
+    Attributes:
+        config: face type, quality and the like.
+        size: side of the crops, pixels.
+        faceset: where they go.
+        reporter: is told how far it is.
+    """
+
+    config: ExtractConfig
+    size: int
+    faceset: Faceset
+    reporter: Reporter
+
+    def cut(self, part: Part, faces: Mapping[int, Sequence[Kept]]) -> None:
+        """Cuts those of `faces` (frame -> faces) that are not there yet."""
+        done = {_key(record) for record in self.faceset.records() if _is_of(part, record)}
+        due = {
+            index: missing
+            for index, here in faces.items()
+            if (missing := [kept for kept in here if (index, *_own(kept)) not in done])
+        }
+        shots = self._shots(part, sorted(due), "cutting crops", lambda index: due[index])
+        crops = ([self._crop(part, shot, kept) for kept in due[shot.index]] for shot in shots)
+        for made in read_ahead(crops):  # cut on another thread, while these go to the disk
+            for record, crop in made:
+                self._store(record, crop)
+
+    def amend(self, amendments: Amendments, frames: Sequence[int], finder: Finder) -> None:
+        """Makes the crops of `frames` what is known of them now; those that are right already are not touched."""
+        part = amendments.part
+        there: dict[int, list[FaceRecord]] = {}
+        for record in self.faceset.records():
+            if _is_of(part, record):
+                there.setdefault(record.frame_index, []).append(record)
+        for shot in self._shots(part, sorted(frames), "putting faces right"):
+            image = shot.image if shot.look is None else to_uint8(shot.look.show(shot.image))
+            wanted = [self._crop(part, shot, kept) for kept in amendments.faces(shot.index, image, finder)]
+            texts = {record.encode() for record, _ in wanted}
+            old = [record.name for record in there.get(shot.index, ()) if record.encode() not in texts]
+            if old:
+                self.faceset.set_aside(old, f"frame {shot.index} of {part.given.name} was extracted again")
+            for record, crop in wanted:
+                self._store(record, crop)
+
+    def _shots(
+        self, part: Part, indices: Sequence[int], told: str, faces: Callable[[int], Iterable[Kept]] | None = None
+    ) -> Iterator[Shot]:
+        """The frames or pictures with these indices (ascending).
+
+        Args:
+            part: what they are of.
+            indices: which.
+            told: what is done, in words.
+            faces: of a frame, whose crops will be cut: a film's frames need hold no other pixels. None = all of them.
+        """
+        if not indices:
+            return
+        if part.given.plate is None:
+            self.reporter.start(told, len(indices))
+            for number, index in enumerate(indices):
+                check(self.reporter)
+                yield Shot(index, Fraction(0), read_picture(part.pictures[part.analysis.names[index]]))
+                self.reporter.advance(number + 1)
+            self.reporter.finish()
+            return
+        plate, look, wanted = part.given.plate, look_of(part.given.path), set(indices)
+        self.reporter.start(told, indices[-1] + 1)
+        for first, last in _runs(indices):
+            reader = plate.open(first, last + 1, deep=look is not None, native=True)
+            with closing(ahead(reader)) as frames:
+                for frame in frames:
+                    check(self.reporter)
+                    if frame.index in wanted:
+                        needed = frame if faces is None else self._within(frame, faces(frame.index))
+                        yield Shot(frame.index, frame.pts, needed.image, look)
+                    self.reporter.advance(frame.index + 1)
+        self.reporter.finish()
+
+    def _within(self, frame: Frame, faces: Iterable[Kept]) -> Frame:
+        """The frame with the pixels under the crops of these faces, where making these costs less than making all."""
+        width, height = frame.size
+        crops = [self._fit(kept) for kept in faces]
+        regions = [crop.bounds((height, width), _REACH) for crop in crops]
+        pixels = sum((rows.stop - rows.start) * (columns.stop - columns.start) for rows, columns in regions)
+        return frame.within(regions) if 0 < pixels < _WORTHWHILE * width * height else frame
+
+    def _fit(self, kept: Kept) -> Crop:
+        return Crop.fit(kept.face.landmarks, FaceType(self.config.face_type), self.size)
+
+    def _crop(self, part: Part, shot: Shot, kept: Kept) -> tuple[FaceRecord, NDArray[np.uint8]]:
+        """One crop with its record; of an HDR plate as an ordinary picture."""
+        height, width = shot.image.shape[:2]
+        crop = self._fit(kept)
+        cut = crop.cut(shot.image)
+        if shot.look is not None:
+            cut = to_uint8(shot.look.show(cut))
+        record = FaceRecord(
+            source=source_of(part, shot.index),
+            frame_index=shot.index,
+            pts=shot.pts,
+            face=kept.face,
+            raw_landmarks=kept.raw,
+            pose=head_pose(kept.face.landmarks, (width, height)),
+            sharpness=sharpness(cut),
+            face_type=crop.face_type,
+            size=crop.size,
+            crop_from_frame=crop.crop_from_frame.matrix,
+            frame_size=(width, height),
+            corrected=kept.is_corrected,
+        )
+        return record, cut
+
+    def _store(self, record: FaceRecord, crop: NDArray[np.uint8]) -> None:
+        if self.config.quality == USUAL_QUALITY:
+            self.faceset.add(crop, record)
+        else:
+            self.faceset.add_jpeg(encode_image(crop, ".jpg", self.config.quality), record)
+
+
+def source_of(part: Part, index: int) -> str:
+    """What the records call the source of a frame: the film, or the loose picture itself in its folder."""
+    if part.given.plate is not None:
+        return part.given.name
+    return f"{part.given.name}/{part.analysis.names[index].partition(' ')[2]}"
+
+
+def _is_of(part: Part, record: FaceRecord) -> bool:
+    """Whether a record is of this part."""
+    if part.given.plate is not None:
+        return record.source == part.given.name
+    names = part.analysis.names
+    return record.frame_index < len(names) and record.source == source_of(part, record.frame_index)
+
+
+def _own(kept: Kept) -> tuple[int | None, int | None]:
+    """What tells a face from others in its frame: the track; of a loose picture the person."""
+    return kept.face.track, kept.face.person if kept.face.track is None else None
+
+
+def _key(record: FaceRecord) -> tuple[int, int | None, int | None]:
+    face = record.face
+    return record.frame_index, face.track, face.person if face.track is None else None
+
+
+def _runs(indices: Sequence[int]) -> Iterable[tuple[int, int]]:
+    """First and last of each run of indices (ascending) that lie close enough to be read in one go."""
+    first = last = indices[0]
+    for index in indices[1:]:
+        if index - last > SEEK:
+            yield first, last
+            first = index
+        last = index
+    yield first, last
