@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
@@ -72,6 +72,10 @@ class FaceReader(Protocol):
         """Name of the film that faces without a film are filed under."""
 
     @property
+    def kind(self) -> tuple[str, int] | None:
+        """Face type and size of all crops, where the reader cuts them itself; None: each picture has its own."""
+
+    @property
     def remarks(self) -> Sequence[str]:
         """What a person should know of the whole: folders that were not looked into, say."""
 
@@ -83,6 +87,19 @@ class FaceReader(Protocol):
 
     def close(self) -> None:
         """Let go of files."""
+
+
+class LabelReader(Protocol):
+    """Contract of `LABEL_READERS`: a function."""
+
+    def __call__(self, path: Path, faceset: Faceset, not_taken: dict[str, str]) -> Iterator[tuple[str, FaceLabels]]:
+        """What was drawn onto crops of `faceset`, one crop after the other: file name, labels without `foreign`.
+
+        What cannot be used is put into `not_taken`: where it is, and why.
+
+        Raises:
+            ConfigError, DamagedFileError: nothing at all can be read there.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -44,7 +44,7 @@ class DflFolder:
         if not path.is_dir():
             raise ConfigError(f"There is no folder '{path}'. Name the one with DeepFaceLab's aligned pictures.")
         self._path, self._material = path, material
-        self.source = source_name(path)
+        self.source, self.kind = source_name(path), None
         folders = sorted(each for each in path.iterdir() if each.is_dir() and not each.name.startswith("."))
         files = _pictures(path)
         self.remarks = [f"Not looked into: the folder '{folder}'." for folder in folders if files and _pictures(folder)]

@@ -29,7 +29,7 @@ class DflPak:
     def __init__(self, path: Path, material: Material) -> None:
         path = path / PAK_NAME if path.is_dir() else path
         self._pak, self._material = LegacyPak(path), material
-        self.source = source_name(path)
+        self.source, self.kind = source_name(path), None
         self._entries: dict[str, tuple[int, PakEntry]] = {}
         for number, entry in enumerate(self._pak.entries):
             place = entry.name if entry.person is None else f"{entry.person}/{entry.name}"
