@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +60,9 @@ class Material:
 class FaceReader(Protocol):
     """Contract of `FACE_READERS`: a path, opened. Nothing in a file is ever executed."""
 
+    cuts: ClassVar[bool]
+    """Whether it cuts the crops itself, as `Material` says, from the film, which it needs; else they are there."""
+
     def __init__(self, path: Path, material: Material) -> None:
         """Look at `path`. Raises UsageError or StoreError where nothing at all can be read there."""
 
@@ -70,10 +73,6 @@ class FaceReader(Protocol):
     @property
     def source(self) -> str:
         """Name of the film that faces without a film are filed under."""
-
-    @property
-    def kind(self) -> tuple[str, int] | None:
-        """Face type and size of all crops, where the reader cuts them itself; None: each picture has its own."""
 
     @property
     def remarks(self) -> Sequence[str]:

@@ -100,17 +100,6 @@ def _area(points: np.ndarray[Any, Any]) -> float:
     return 0.5 * abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1)))
 
 
-def recognises_coco(path: Path) -> bool:
-    """Whether it is a JSON file with annotations near its beginning or end. Never raises."""
-    try:
-        if path.suffix.lower() != ".json" or not path.is_file():
-            return False
-        data = json.loads(path.read_bytes())
-        return isinstance(data, dict) and "annotations" in data and "images" in data
-    except (OSError, ValueError, RecursionError):
-        return False
-
-
 def read_coco(path: Path, faceset: Faceset, not_taken: dict[str, str]) -> Iterator[tuple[str, FaceLabels]]:
     """The outlines and masks of a COCO file. See `LabelReader`. What cuts out counts over all that includes."""
     data = _loaded(path)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from konterfei.errors import ConfigError, StoreError
 from konterfei.exchange.base import FoundFace, Material, NotTakenError, WriteSettings, Written
@@ -40,11 +40,13 @@ _PICTURES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
 class DflFolder:
     """A folder of aligned pictures; of folders of them, one for each person. See `FaceReader`."""
 
+    cuts: ClassVar[bool] = False
+
     def __init__(self, path: Path, material: Material) -> None:
         if not path.is_dir():
             raise ConfigError(f"There is no folder '{path}'. Name the one with DeepFaceLab's aligned pictures.")
         self._path, self._material = path, material
-        self.source, self.kind = source_name(path), None
+        self.source = source_name(path)
         folders = sorted(each for each in path.iterdir() if each.is_dir() and not each.name.startswith("."))
         files = _pictures(path)
         self.remarks = [f"Not looked into: the folder '{folder}'." for folder in folders if files and _pictures(folder)]

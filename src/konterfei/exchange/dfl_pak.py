@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -26,10 +26,12 @@ _FACE = 1
 class DflPak:
     """A faceset.pak, or the folder that one lies in. See `FaceReader`."""
 
+    cuts: ClassVar[bool] = False
+
     def __init__(self, path: Path, material: Material) -> None:
         path = path / PAK_NAME if path.is_dir() else path
         self._pak, self._material = LegacyPak(path), material
-        self.source, self.kind = source_name(path), None
+        self.source = source_name(path)
         self._entries: dict[str, tuple[int, PakEntry]] = {}
         for number, entry in enumerate(self._pak.entries):
             place = entry.name if entry.person is None else f"{entry.person}/{entry.name}"

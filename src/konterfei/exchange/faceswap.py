@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,19 +45,24 @@ _NUMBER = re.compile(r"_(\d+)(\.\w+)?$")
 
 
 class FaceswapAlignments:
-    """An alignments file and the film that it is of; crops are cut from its frames. See `FaceReader`."""
+    """An alignments file, or a folder with one, and the film that it is of. See `FaceReader`."""
+
+    cuts: ClassVar[bool] = True
 
     def __init__(self, path: Path, material: Material) -> None:
         if material.film is None:
-            raise ConfigError(f"'{path}' holds landmarks and no pictures. Give the video, or its frames, with --frames.")
+            raise ConfigError(
+                f"'{path}' holds landmarks and no pictures. Give the video, or its frames, with --frames."
+            )
         self._film: Film = material.film
         self._material = material
-        self.kind = str(material.face_type), material.size
         self.source = self._film.name
         self.remarks: list[str] = []
         self._faces: dict[str, tuple[int | None, Any]] = {}
-        for frame, faces in _frames_in(path).items():
-            index = _index_of(frame, self._film)
+        found = _frames_in(path)
+        by_name = any(_stem(frame) in self._film.stems for frame in found)
+        for frame, faces in found.items():
+            index = self._film.stems.get(_stem(frame)) if by_name else _number_in(frame)
             for number, face in enumerate(faces):
                 self._faces[f"{frame}#{number}"] = index, face
         self._look = _look_of(self._film.path)
@@ -69,7 +74,7 @@ class FaceswapAlignments:
     def recognises(path: Path) -> bool:
         """Whether it is a JSON file that begins like one of the three forms. Never raises."""
         try:
-            if path.suffix.lower() != ".json" or not path.is_file():
+            if path.suffix.lower() != ".json" and not (path / FILE_NAME).is_file():
                 return False
             return bool(_frames_in(path))
         except (OSError, ValueError, ConfigError, DamagedFileError):
@@ -142,6 +147,7 @@ def _frames_in(path: Path) -> dict[str, list[Any]]:
         ConfigError: it cannot be read.
         DamagedFileError: it is no alignments file.
     """
+    path = path / FILE_NAME if path.is_dir() else path
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise DamagedFileError(f"'{path}' has more than {_MOST_BYTES >> 20} MB. Split it.")
@@ -164,11 +170,12 @@ def _frames_in(path: Path) -> dict[str, list[Any]]:
     return found
 
 
-def _index_of(frame: str, film: Film) -> int | None:
-    """The index of a frame by its name; None where the film has none of that name."""
-    stem = Path(frame.replace("\\", "/")).stem
-    if film.stems:
-        return film.stems.get(stem)
+def _stem(frame: str) -> str:
+    return Path(frame.replace("\\", "/")).stem
+
+
+def _number_in(frame: str) -> int | None:
+    """The index of a video's frame by its name, which counts from 1; None where that has no number."""
     number = _NUMBER.search(frame)
     return int(number[1]) - 1 if number and int(number[1]) > 0 else None
 

@@ -71,11 +71,6 @@ def read_masks(path: Path, faceset: Faceset, not_taken: dict[str, str]) -> Itera
             not_taken[file.name] = str(error)
 
 
-def recognises_masks(path: Path) -> bool:
-    """Whether it is a folder. Never raises."""
-    return path.is_dir()
-
-
 def _one_channel(file: Path) -> bytes:
     """The mask in a picture's file, as labels keep it. Raises ValueError, UnreadableMediaError."""
     data = file.read_bytes()

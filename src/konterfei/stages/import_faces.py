@@ -46,14 +46,18 @@ class ImportFacesConfig:
     """
 
     path: Path
-    """Folder of aligned pictures of DeepFaceLab, or its faceset.pak."""
+    """Folder of aligned pictures of DeepFaceLab, or its faceset.pak; faceswap's alignments as JSON."""
     output: Path
     """Folder of the faceset; made when missing. The same command on it goes on where it was stopped."""
     format: Annotated[str, FORMATS] = AUTO
-    """What it is: auto (look), dfl (a folder of aligned pictures) or dfl-pak (a faceset.pak)."""
+    """What it is: auto (look), dfl (a folder of aligned pictures), dfl-pak (a faceset.pak) or faceswap (JSON)."""
     frames: Path | None = None
     """Video, or folder of its frames, that the faces were found in. Needed for a faceset to merge with: frames get
     their exact times, and the plate is known. Without it, faces can be trained on."""
+    face_type: Annotated[str, FaceType] = "whole"
+    """How much of the head the crops cover, for formats that hold points and no crops (faceswap)."""
+    size: int = 256
+    """Side of the crops in pixels, for such formats."""
     fps: str = USUAL_FPS
     """Frames per second where --frames is a folder of pictures."""
     recognize: bool = True
@@ -65,6 +69,8 @@ class ImportFacesConfig:
 
     def __post_init__(self) -> None:
         allow("--format", self.format, self.format in FORMATS, ", ".join(FORMATS))
+        allow("--face-type", self.face_type, self.face_type in set(FaceType), ", ".join(FaceType))
+        allow("--size", self.size, 32 <= self.size <= 2048, "32 to 2048")
         allow("--threads", self.threads, self.threads >= 0, "0 or more")
         RECOGNIZERS[self.recognizer]  # raises with the nearest names
         frame_rate(self.fps)
@@ -120,7 +126,9 @@ def import_faces(config: ImportFacesConfig, reporter: Reporter) -> ImportFacesRe
     if before is None and config.output.is_dir() and any(config.output.iterdir()):
         raise OutputError(f"'{config.output}' is not empty. Choose another folder.")
     film = None if config.frames is None else look_through(config.frames, frame_rate(config.fps), reporter)
-    reader: FaceReader = FACE_READERS.load(name)(config.path, Material(film=film))
+    reader: FaceReader = FACE_READERS.load(name)(
+        config.path, Material(film=film, face_type=FaceType(config.face_type), size=config.size)
+    )
     with closing(reader):
         for remark in reader.remarks:
             reporter.warn(remark)
@@ -154,6 +162,8 @@ def _manifest(config: ImportFacesConfig, name: str, before: Manifest | None) -> 
     if config.frames is not None:
         inputs["frames"] = input_record(config.frames, known.get("frames"))
     settings: dict[str, Any] = {"format": name, "recognizer": config.recognizer if config.recognize else None}
+    if FACE_READERS.load(name).cuts:
+        settings |= {"face_type": config.face_type, "size": config.size}
     if config.frames is not None:
         settings["fps"] = str(frame_rate(config.fps))
     versions = {"konterfei": version("konterfei")}
@@ -187,7 +197,7 @@ def _take_over(
 ) -> dict[str, Any]:
     """Every face into its faceset. Gives the figures of the result."""
     not_taken: dict[str, str] = {}
-    kinds = _look_through(reader, not_taken, reporter)
+    kinds = _look_through(reader, (config.face_type, config.size), not_taken, reporter)
     if not kinds:
         reasons = Counter(not_taken.values()).most_common(_SHOWN)
         told = "; ".join(f"{count} x {why}" for why, count in reasons) or "there are no pictures"
@@ -226,10 +236,12 @@ def _take_over(
         }
 
 
-def _look_through(reader: FaceReader, not_taken: dict[str, str], reporter: Reporter) -> dict[str, Kind]:
-    """The kind of each face, by place; `not_taken` is told the others."""
-    kinds: dict[str, Kind] = {}
+def _look_through(reader: FaceReader, kind: Kind, not_taken: dict[str, str], reporter: Reporter) -> dict[str, Kind]:
+    """The kind of each face, by place; `kind` is that of crops that the reader cuts; `not_taken` is told the others."""
     places = reader.places()
+    if reader.cuts:  # all alike; reading them would be decoding the film
+        return dict.fromkeys(places, kind)
+    kinds: dict[str, Kind] = {}
     reporter.start("looking through", len(places), unit="files")
     for number, place in enumerate(places, 1):
         check(reporter)
