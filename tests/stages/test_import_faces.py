@@ -175,6 +175,28 @@ def test_names_without_a_film(name, source, index, tmp_path):
         assert (record.source, record.frame_index) == (source, index)
 
 
+def test_faces_of_a_film_are_followed(tmp_path):
+    """Two people side by side, one of whom goes after three frames: two tracks; later another one comes: a third."""
+    plate = make_plate(tmp_path / "plate.mp4", frames=6, sound=False)
+    folder = tmp_path / "aligned"
+    folder.mkdir()
+    for index in range(6):
+        for who, shift in (("a", 0), ("b", 400)):
+            if who == "a" or index < 3 or index == 5:
+                jpeg, values = aligned(index)
+                points = (np.array(values["source_landmarks"]) + np.array([shift, 0])).tolist()
+                matrix = values["image_to_face_mat"].copy()
+                matrix[:, 2] -= matrix[:, :2] @ [shift, 0]
+                changed = {**values, "source_landmarks": points, "image_to_face_mat": matrix}
+                (folder / f"{index}{who}.jpg").write_bytes(write_jpg(jpeg, changed))
+    imported(folder, tmp_path / "faces", frames=plate)
+    records = Faceset.open(tmp_path / "faces").records()
+    tracks = {(r.frame_index, r.face.landmarks[0, 0] > 300): r.face.track for r in records}
+    assert [tracks[index, False] for index in range(6)] == [0] * 6
+    assert [tracks[index, True] for index in range(3)] == [1] * 3
+    assert tracks[5, True] == 2
+
+
 # --- again
 
 

@@ -81,6 +81,9 @@ class FaceReader(Protocol):
     def places(self) -> Sequence[str]:
         """Where there may be a face, in order, each once: file names as a rule. To resume is to skip some."""
 
+    def record(self, place: str) -> FaceRecord:
+        """The record of `read`, but for what is measured on the picture. Raises NotTakenError where it can tell."""
+
     def read(self, place: str) -> FoundFace:
         """The face there. Raises NotTakenError: damaged, foreign, or of a kind that konterfei has not."""
 

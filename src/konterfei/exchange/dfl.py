@@ -81,6 +81,10 @@ class DflFolder:
         """File names, with their folder where there are several."""
         return self._places
 
+    def record(self, place: str) -> FaceRecord:
+        """Of that face. Raises NotTakenError."""
+        return self.read(place).record
+
     def read(self, place: str) -> FoundFace:
         """The face of that file. Raises NotTakenError."""
         path = self._path / place

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar
@@ -84,42 +85,54 @@ class FaceswapAlignments:
         """Frame and number of the face in it, by frame."""
         return sorted(self._faces, key=lambda place: (self._faces[place][0] is None, self._faces[place][0] or 0))
 
-    def read(self, place: str) -> FoundFace:
-        """The face there, cut from its frame; quick when asked for in the order of `places`. Raises NotTakenError."""
+    def record(self, place: str) -> FaceRecord:
+        """Of the face there, without a look at the film. Raises NotTakenError."""
+        return self._read(place)[0]
+
+    def _read(self, place: str) -> tuple[FaceRecord, dict[str, Any]]:
         index, data = self._faces[place]
         face, foreign = _face_of(data)
         if index is None:
             raise NotTakenError("its frame is not in the film: neither a file of that name, nor <video>_<number>")
-        frame = self._frame_at(index)
-        if frame is None:
+        if index not in self._film.times:
             raise NotTakenError(f"the film has no frame {index + 1}, or it cannot be read")
         try:
             crop = Crop.fit(face.landmarks, self._material.face_type, self._material.size)
-            angles = head_pose(face.landmarks, frame.size)
+            angles = head_pose(face.landmarks, self._film.frame_size)
         except ValueError as error:
             raise NotTakenError(f"its landmarks are no face ({error})") from error
-        image = crop.cut(frame.image)
-        image = image if self._look is None else to_uint8(self._look.show(image))
         record = FaceRecord(
             source=self.source,
             frame_index=index,
-            pts=self._film.times.get(index, frame.pts),
+            pts=self._film.times[index],
             face=face,
             pose=angles,
-            sharpness=sharpness(image),
             face_type=crop.face_type,
             size=crop.size,
             crop_from_frame=crop.crop_from_frame.matrix,
-            frame_size=frame.size,
+            frame_size=self._film.frame_size,
         )
-        labels = FaceLabels(foreign={KEY: foreign} if foreign else {})
-        return FoundFace(place=place, picture=image, record=record, labels=labels, is_measured=True)
+        return record, foreign
+
+    def read(self, place: str) -> FoundFace:
+        """The face there, cut from its frame; quick when asked for in the order of `places`. Raises NotTakenError."""
+        record, foreign = self._read(place)
+        frame = self._frame_at(record.frame_index)
+        if frame is None or frame.size != record.frame_size:
+            raise NotTakenError(f"the film's frame {record.frame_index + 1} cannot be read")
+        image = record.crop.cut(frame.image)
+        image = image if self._look is None else to_uint8(self._look.show(image))
+        return FoundFace(
+            place=place,
+            picture=image,
+            record=replace(record, sharpness=sharpness(image)),
+            labels=FaceLabels(foreign={KEY: foreign} if foreign else {}),
+            is_measured=True,
+        )
 
     def _frame_at(self, index: int) -> Frame | None:
         if self._frame is not None and self._frame.index == index:
             return self._frame
-        if index not in self._film.times:
-            return None
         if self._frames is None or index < self._next:
             self.close()
             settings = self._film.settings

@@ -265,13 +265,12 @@ def render_run(
             encoder.close_part(record)
 
     def drawn(frames: Iterable[Frame]) -> Iterator[Item]:
-        waiting, batch = clock.waiting(frames, "wait for decoder"), rendering.batch
         return draw(
-            waiting,
+            clock.waiting(frames, "wait for decoder"),
             faceset.faces_at,
             cast,
             rendering.settings_at,
-            batch=batch,
+            batch=rendering.batch,
             reach=reach.faces,
             clock=clock,
             always=always,
