@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from drawn_faces import ANNA, BERT
+from konterfei.curation.people_file import load
 from konterfei.errors import Cancelled, ConfigError, FacesetError
 from konterfei.io.face_labels import FaceLabels, Polygon
 from konterfei.io.faceset import Faceset
@@ -75,6 +76,14 @@ def test_a_folder_follows_the_name_of_its_person(film):
     people_edit(PeopleEditConfig(folder=film / "people", name=("1=Bert",)), Silent())
     assert export(film, person=("Bert",)).facesets == {film / "out" / "Bert": 6}
     assert [path.name for path in (film / "out").iterdir()] == ["Bert"]
+
+
+def test_what_was_exported_is_not_found_as_a_clip(film):
+    export(film)
+    for name in ("Anna", "person-1"):
+        (film / "out" / name).rename(film / "one" / name)
+    find(film)
+    assert [folder.name for folder in load(film / "people").clips] == ["faces", "faces"]
 
 
 def test_copies_where_links_are_not_wanted_or_cannot_be(film, monkeypatch):

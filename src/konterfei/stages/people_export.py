@@ -18,11 +18,8 @@ from konterfei.io.faceset import Faceset, FacesetHeader
 from konterfei.io.faceset_files import HEADER_NAME, put
 from konterfei.reporting import Reporter, check
 from konterfei.stages._people_page import rows_by_person
-from konterfei.stages._people_reading import Read, read, state_of
+from konterfei.stages._people_reading import EXPORTED_NAME, Read, read, state_of
 from konterfei.stages._settings import allow
-
-EXPORTED_NAME = "exported.json"
-"""Beside the crops: whose they are, and which faces were put there."""
 
 
 @dataclass(frozen=True, kw_only=True)
