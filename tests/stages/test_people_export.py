@@ -125,6 +125,26 @@ def test_another_faceset_in_the_way_is_not_touched(film):
     assert len(Faceset.open(film / "out" / "Anna")) == 2
 
 
+def test_an_export_of_other_people_is_not_touched(film):
+    export(film)
+    other = film / "other"
+    clip(other / "one" / "faces", {7: BERT}, 2)
+    people_find(PeopleFindConfig(facesets=(other / "one",), output=other / "people"), Silent())
+    people_edit(PeopleEditConfig(folder=other / "people", name=("0=Anna",)), Silent())
+    with pytest.raises(FacesetError, match="not an export"):
+        people_export(PeopleExportConfig(folder=other / "people", output=film / "out"), Silent())
+    assert len(Faceset.open(film / "out" / "Anna")) == 11
+
+
+@pytest.mark.parametrize("text", ["", "[1]", '{"person": 0}', '{"person": "0", "faces": 3}'])
+def test_where_it_is_not_known_what_was_exported_nothing_is_touched(film, text):
+    export(film, person=("Anna",))
+    (film / "out" / "Anna" / "exported.json").write_text(text)
+    with pytest.raises(FacesetError, match="not an export"):
+        export(film, person=("Anna",))
+    assert len(Faceset.open(film / "out" / "Anna")) == 11
+
+
 def test_people_with_few_faces_are_left_out(film):
     assert list(export(film, least=7).facesets) == [film / "out" / "Anna"]
     with pytest.raises(FacesetError, match=r"Nobody.*50 faces"):
