@@ -196,6 +196,16 @@ STAGES: Mapping[str, Stage] = Stages(
             examples=("konterfei evaluate out.mp4 --faces dst_faces --src src_faces -o report.jpg",),
             positional=("video",),
         ),
+        "curate": Stage(
+            run="konterfei.stages.curate:curate",
+            config="konterfei.stages.curate:CurateConfig",
+            about="Set bad faces and doubles of a faceset aside, by limits that are said; they can be taken back.",
+            examples=(
+                "konterfei curate src_faces --dry-run    # only shows what would go",
+                "konterfei curate src_faces",
+            ),
+            positional=("faceset",),
+        ),
         "report": Stage(
             run="konterfei.stages.report:report",
             config="konterfei.stages.report:ReportConfig",
@@ -325,6 +335,13 @@ STAGES: Mapping[str, Stage] = Stages(
             about="Draw what is known of each face over its crop.",
             examples=("konterfei faceset debug src_faces -o looked_at",),
             positional=("faceset",),
+        ),
+        "import labels": Stage(
+            run="konterfei.stages.import_labels:import_labels",
+            config="konterfei.stages.import_labels:ImportLabelsConfig",
+            about="Take over masks or outlines that were made in other programs.",
+            examples=("konterfei import labels masks src_faces", "konterfei import labels outlines.json src_faces"),
+            positional=("path", "faceset"),
         ),
         "performers render": Stage(
             run="konterfei.performers:render_performer",
