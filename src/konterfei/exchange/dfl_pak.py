@@ -28,7 +28,7 @@ class DflPak:
 
     def __init__(self, path: Path, material: Material) -> None:
         path = path / PAK_NAME if path.is_dir() else path
-        self._pak, self._material = LegacyPak(path), material
+        self._pak, self._material = LegacyPak(path, material.reporter), material
         self.source = source_name(path)
         self._entries: dict[str, tuple[int, PakEntry]] = {}
         for number, entry in enumerate(self._pak.entries):

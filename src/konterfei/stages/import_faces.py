@@ -121,7 +121,7 @@ def import_faces(config: ImportFacesConfig, reporter: Reporter) -> ImportFacesRe
     if before is None and config.output.is_dir() and any(config.output.iterdir()):
         raise OutputError(f"'{config.output}' is not empty. Choose another folder.")
     film = None if config.frames is None else look_through(config.frames, frame_rate(config.fps), reporter)
-    reader: FaceReader = FACE_READERS.load(name)(config.path, Material(film=film))
+    reader: FaceReader = FACE_READERS.load(name)(config.path, Material(film=film, reporter=reporter))
     with closing(reader):
         for remark in reader.remarks:
             reporter.warn(remark)
