@@ -308,6 +308,16 @@ def test_segments_lie_as_deepfacelab_lays_them(tmp_path):
     assert 0xDD not in markers and markers[-1] == 0xD9
 
 
+def test_an_app15_of_another_program_does_not_hide_the_record(tmp_path):
+    source = Faceset.open(faceset(tmp_path / "anna", count=1))
+    (record,) = source.records()
+    jpeg = source.jpeg(record.name)
+    with Faceset.create(tmp_path / "faces", source.header) as made:
+        made.add_jpeg(jpeg[:2] + b"\xff\xef\x00\x08Q00095" + jpeg[2:], record)
+    _, files = written(tmp_path / "faces", tmp_path / "there")
+    assert read_jpg(next(iter(files.values())))[0]["face_type"] == "whole_face"
+
+
 def test_restart_markers_are_encoded_away(tmp_path):
     folder = tmp_path / "faces"
     source = Faceset.open(faceset(tmp_path / "anna", count=1))
