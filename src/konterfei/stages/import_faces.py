@@ -330,7 +330,8 @@ def _add(faceset: Faceset, found: FoundFace, journal: ImportJournal) -> None:
 
 def _keep_order(faceset: Faceset, names: list[str]) -> None:
     """The order in which the other program had the faces, where that is not ours."""
-    names = list(dict.fromkeys(names))
+    there = set(faceset.names())
+    names = [name for name in dict.fromkeys(names) if name in there]
     if names != faceset.names():
         values = tuple(float(number) for number in range(len(names)))
         about = "as they came from the other program"

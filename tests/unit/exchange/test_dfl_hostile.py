@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 from konterfei.errors import DamagedFileError, KonterfeiError, StoreError
 from konterfei.exchange import FACE_READERS, Material, NotTakenError
 from konterfei.exchange.dfl import found_face
-from konterfei.exchange.dfl_records import understand
+from konterfei.exchange.dfl_records import understand, values_for
+from konterfei.exchange.dfl_values import same
 from konterfei.geometry import FaceType
+from konterfei.io.face_labels import FaceLabels
 from konterfei.io.faceset import Faceset, FacesetHeader
 from konterfei.io.legacy_pak import LegacyPak
 from konterfei.io.legacy_pickle import parse_pickle
@@ -192,6 +194,30 @@ def test_a_pak_larger_than_memory_is_read_picture_by_picture(tmp_path):
     reader.close()
     assert tracemalloc.get_traced_memory()[1] < 50 << 20
     tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        7,
+        {"values": 7, "absent": 7, "mask_shape": ["a", -1], "file": 7, "frame": 7, "person_name": ["x"]},
+        {
+            "values": {
+                "landmarks": laughs(3),
+                "x": {"kind": "value", "is": {"kind": "array", "dtype": "O", "is": "AAAA"}},
+            }
+        },
+        {"values": {"y": {"kind": "value", "is": {"kind": "dict", "is": [[[1], 2]]}}}, "absent": [[]]},
+        {"mask_shape": [2**40, 2**40]},
+    ],
+)
+def test_words_of_deepfacelab_that_somebody_forged_do_no_more_than_nothing(own, tmp_path):
+    """A faceset, too, may come from a stranger; what its crops keep for DeepFaceLab is JSON of any kind."""
+    found = take(write_jpg(*aligned(0)))
+    record, mask = found.record, mask_bytes(16).tobytes()
+    honest = values_for(record, FaceLabels(mask_file=mask), "00001.png")
+    forged = values_for(record, FaceLabels(mask_file=mask, foreign={"dfl": own}), "00001.png")
+    assert all(same(forged[key], honest[key]) for key in honest)
 
 
 # --- damage

@@ -147,6 +147,21 @@ def test_packed_and_unpacked_it_is_the_same(tmp_path):
     assert set(loose) == {"anna/00000.jpg", *(f"bert/0000{n}.jpg" for n in (1, 2, 3))}
 
 
+@pytest.mark.parametrize("missing", ["landmarks", "source_landmarks", "image_to_face_mat", "source_rect", "face_type"])
+def test_a_pak_of_faces_that_came_without_something_can_be_read(missing, tmp_path):
+    (tmp_path / "aligned").mkdir()
+    jpeg, values = aligned(0, face_type=FaceType.FULL)
+    wanted = values["landmarks"]
+    del values[missing]
+    (tmp_path / "aligned" / "a.jpg").write_bytes(write_jpg(jpeg, values))
+    faces = taken(tmp_path / "aligned", tmp_path / "faces")
+    written(faces, tmp_path / "out", "dfl-pak")
+    ((config,), (data,)) = read_pak(tmp_path / "out" / "faceset.pak")
+    np.testing.assert_allclose(config["landmarks"], wanted, atol=1e-2)
+    assert missing not in read_jpg(data)[0]
+    assert config["face_type"] == 2
+
+
 # --- here and back: what konterfei made
 
 
