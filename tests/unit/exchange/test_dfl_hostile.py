@@ -227,7 +227,7 @@ _PICTURE, _VALUES = aligned(0, size=32, seg_ie_polys={"polys": [{"type": 1, "pts
 WITH_EVERYTHING = [write_jpg(_PICTURE, {**_VALUES, "xseg_mask": mask_bytes(16)}, protocol) for protocol in (2, 3, 4)]
 
 
-@settings(max_examples=200)
+@settings(max_examples=120)
 @given(st.data())
 def test_changed_bytes_never_do_more_than_fail(data):
     file = bytearray(data.draw(st.sampled_from(WITH_EVERYTHING)))
@@ -248,7 +248,7 @@ def test_a_picture_cut_off_anywhere_is_refused():
             take(file[:length])
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(st.data())
 def test_changed_bytes_of_a_pak_never_do_more_than_fail(data):
     with tempfile.TemporaryDirectory() as folder:

@@ -88,7 +88,7 @@ def dicts(draw, index):
     return jpeg, values
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(st.data())
 def test_what_came_from_there_goes_back_as_it_was(data):
     with tempfile.TemporaryDirectory() as place:
@@ -175,7 +175,7 @@ polygon_lists = st.lists(
 ).map(lambda polygons: tuple(sorted(polygons, key=lambda polygon: not polygon.include)))
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(
     polygon_lists,
     st.booleans(),
