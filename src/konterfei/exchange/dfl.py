@@ -166,7 +166,8 @@ def found_face(
     except LegacyFaceError as error:
         raise NotTakenError(str(error)) from error
     if width != height:
-        why = "it is marked on a whole frame (mark_only)" if values.get("face_type") == "mark_only" else "it is no crop"
+        is_mark = isinstance(values.get("face_type"), str) and values["face_type"] == "mark_only"
+        why = "it is marked on a whole frame (mark_only)" if is_mark else "it is no crop"
         raise NotTakenError(f"{why}: its picture is {width} x {height}, crops are square")
     recorded, kept = _own(data)
     where = place_of(name_in(values), number, material.film, source)

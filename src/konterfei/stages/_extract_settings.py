@@ -121,7 +121,8 @@ class Choosing:
 
     person: str | None = None
     """Who, when there are several people: a number (0 = most often seen), a picture of that person, several numbers
-    (0,2), or all. Several people in one faceset are for a merge that gives each a face of their own. Default: 0."""
+    (0,2), or all. Several people in one faceset are for a merge that gives each a face of their own, or for konterfei
+    people, which tells who is who over several facesets with numbers of its own. Default: 0."""
     like: Path | None = None
     """Keeps every track (a face followed without a gap) that resembles this picture, however people were told apart:
     for when one person was taken for two, or two for one. In the place of --person."""

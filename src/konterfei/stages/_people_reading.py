@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +25,7 @@ class Read:
     """What there is now.
 
     Attributes:
-        facesets: those that can be read.
+        facesets: those that can be read; their pictures, not what they hold, which is let go.
         seen: their faces.
         missing: folders that cannot be read.
     """
@@ -78,21 +78,27 @@ def read(
     Raises:
         FacesetError: a needed one cannot be read; embeddings of different recognizers.
     """
-    facesets, missing, wanted = [], [], set(needed)
-    for folder in folders:
-        try:
-            faceset = Faceset.open(folder, allow_empty=True)
-        except FacesetError as error:
-            if folder in wanted:
-                raise
-            reporter.warn(f"{error} What is known of its faces is kept.")
-            missing.append(folder)
-        else:
-            for remark in faceset.remarks():
-                reporter.warn(remark)
-            facesets.append(faceset)
+    facesets: list[Faceset] = []
+    missing: list[Path] = []
+    wanted = set(needed)
+
+    def opened() -> Iterator[Faceset]:
+        for folder in folders:
+            try:
+                faceset = Faceset.open(folder, allow_empty=True)
+            except FacesetError as error:
+                if folder in wanted:
+                    raise
+                reporter.warn(f"{error} What is known of its faces is kept.")
+                missing.append(folder)
+            else:
+                for remark in faceset.remarks():
+                    reporter.warn(remark)
+                facesets.append(Faceset(folder, faceset.header))
+                yield faceset
+
     looks = Looks(keeping, lambda: RECOGNIZERS.load(recognizer)(threads=0))
     try:
-        return Read(facesets, look(facesets, looks, reporter), missing)
+        return Read(facesets, look(opened(), looks, reporter), missing)
     finally:
         looks.save()

@@ -20,13 +20,14 @@ from konterfei.exchange.film import Film, look_through
 from konterfei.geometry import FaceType
 from konterfei.imaging import sharpness
 from konterfei.io.atomic import ensure_writable, make_folder, sha256
-from konterfei.io.faceset import Faceset, FacesetHeader
+from konterfei.io.faceset import FaceRecord, Faceset, FacesetHeader
 from konterfei.io.faceset_order import FacesetOrder
 from konterfei.io.manifest import Manifest, input_record
 from konterfei.io.sequence import USUAL_FPS, frame_rate
 from konterfei.recognizers import RECOGNIZERS, Recognizer
 from konterfei.reporting import Reporter, check
 from konterfei.stages._import_journal import JOURNAL_NAME, ImportJournal
+from konterfei.stages._import_tracks import tracks_of
 from konterfei.stages._settings import allow
 
 AUTO = "auto"
@@ -187,7 +188,10 @@ def _take_over(
 ) -> dict[str, Any]:
     """Every face into its faceset. Gives the figures of the result."""
     not_taken: dict[str, str] = {}
-    kinds = _look_through(reader, not_taken, reporter)
+    records: dict[str, FaceRecord] = {}
+    kinds = _look_through(reader, not_taken, records if film is not None else None, reporter)
+    tracks = tracks_of(records)
+    records.clear()
     if not kinds:
         reasons = Counter(not_taken.values()).most_common(_SHOWN)
         told = "; ".join(f"{count} x {why}" for why, count in reasons) or "there are no pictures"
@@ -208,7 +212,7 @@ def _take_over(
             check(reporter)
             if place not in journal.done:
                 try:
-                    found = _measured(reader.read(place), recognizer)
+                    found = _measured(_in_track(reader.read(place), tracks.get(place)), recognizer)
                     _add(facesets[kind], found, journal)
                     if found.lost:
                         not_whole[place] = "; ".join(found.lost)
@@ -226,8 +230,10 @@ def _take_over(
         }
 
 
-def _look_through(reader: FaceReader, not_taken: dict[str, str], reporter: Reporter) -> dict[str, Kind]:
-    """The kind of each face, by place; `not_taken` is told the others."""
+def _look_through(
+    reader: FaceReader, not_taken: dict[str, str], records: dict[str, FaceRecord] | None, reporter: Reporter
+) -> dict[str, Kind]:
+    """The kind of each face, by place; `not_taken` is told the others, and `records`, if wanted, the records."""
     kinds: dict[str, Kind] = {}
     places = reader.places()
     reporter.start("looking through", len(places), unit="files")
@@ -236,11 +242,19 @@ def _look_through(reader: FaceReader, not_taken: dict[str, str], reporter: Repor
         try:
             record = reader.read(place).record
             kinds[place] = record.face_type.value, record.size
+            if records is not None:
+                records[place] = record
         except NotTakenError as error:
             not_taken[place] = str(error)
         reporter.advance(number)
     reporter.finish()
     return kinds
+
+
+def _in_track(found: FoundFace, track: int | None) -> FoundFace:
+    if track is None or found.record.face.track is not None:
+        return found
+    return replace(found, record=replace(found.record, face=found.record.face.with_(track=track)))
 
 
 def _folders(output: Path, kinds: Mapping[str, Kind], reporter: Reporter) -> dict[Kind, Path]:
