@@ -336,6 +336,13 @@ STAGES: Mapping[str, Stage] = Stages(
             examples=("konterfei faceset debug src_faces -o looked_at",),
             positional=("faceset",),
         ),
+        "import labels": Stage(
+            run="konterfei.stages.import_labels:import_labels",
+            config="konterfei.stages.import_labels:ImportLabelsConfig",
+            about="Take over masks or outlines that were made in other programs.",
+            examples=("konterfei import labels masks src_faces", "konterfei import labels outlines.json src_faces"),
+            positional=("path", "faceset"),
+        ),
         "performers render": Stage(
             run="konterfei.performers:render_performer",
             config="konterfei.performers:PerformerConfig",
