@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from konterfei.errors import ConfigError, StoreError
 from konterfei.exchange.base import FoundFace, Material, NotTakenError, WriteSettings, Written
@@ -39,6 +39,8 @@ _PICTURES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
 
 class DflFolder:
     """A folder of aligned pictures; of folders of them, one for each person. See `FaceReader`."""
+
+    cuts: ClassVar[bool] = False
 
     def __init__(self, path: Path, material: Material) -> None:
         if not path.is_dir():
@@ -78,6 +80,10 @@ class DflFolder:
     def places(self) -> Sequence[str]:
         """File names, with their folder where there are several."""
         return self._places
+
+    def record(self, place: str) -> FaceRecord:
+        """Of that face. Raises NotTakenError."""
+        return self.read(place).record
 
     def read(self, place: str) -> FoundFace:
         """The face of that file. Raises NotTakenError."""

@@ -47,14 +47,18 @@ class ImportFacesConfig:
     """
 
     path: Path
-    """Folder of aligned pictures of DeepFaceLab, or its faceset.pak."""
+    """Folder of aligned pictures of DeepFaceLab, or its faceset.pak; faceswap's alignments as JSON."""
     output: Path
     """Folder of the faceset; made when missing. The same command on it goes on where it was stopped."""
     format: Annotated[str, FORMATS] = AUTO
-    """What it is: auto (look), dfl (a folder of aligned pictures) or dfl-pak (a faceset.pak)."""
+    """What it is: auto (look), dfl (a folder of aligned pictures), dfl-pak (a faceset.pak) or faceswap (JSON)."""
     frames: Path | None = None
     """Video, or folder of its frames, that the faces were found in. Needed for a faceset to merge with: frames get
     their exact times, and the plate is known. Without it, faces can be trained on."""
+    face_type: Annotated[str, FaceType] = "whole"
+    """How much of the head the crops cover, for formats that hold points and no crops (faceswap)."""
+    size: int = 256
+    """Side of the crops in pixels, for such formats."""
     fps: str = USUAL_FPS
     """Frames per second where --frames is a folder of pictures."""
     recognize: bool = True
@@ -66,6 +70,8 @@ class ImportFacesConfig:
 
     def __post_init__(self) -> None:
         allow("--format", self.format, self.format in FORMATS, ", ".join(FORMATS))
+        allow("--face-type", self.face_type, self.face_type in set(FaceType), ", ".join(FaceType))
+        allow("--size", self.size, 32 <= self.size <= 2048, "32 to 2048")
         allow("--threads", self.threads, self.threads >= 0, "0 or more")
         RECOGNIZERS[self.recognizer]  # raises with the nearest names
         frame_rate(self.fps)
@@ -129,7 +135,8 @@ def import_faces(config: ImportFacesConfig, reporter: Reporter) -> ImportFacesRe
     if before is None and config.output.is_dir() and any(config.output.iterdir()):
         raise OutputError(f"'{config.output}' is not empty. Choose another folder.")
     film = None if config.frames is None else look_through(config.frames, frame_rate(config.fps), reporter)
-    reader: FaceReader = FACE_READERS.load(name)(config.path, Material(film=film, reporter=reporter))
+    material = Material(film=film, face_type=FaceType(config.face_type), size=config.size, reporter=reporter)
+    reader: FaceReader = FACE_READERS.load(name)(config.path, material)
     with closing(reader):
         for remark in reader.remarks:
             reporter.warn(_shown(remark))
@@ -163,6 +170,8 @@ def _manifest(config: ImportFacesConfig, name: str, before: Manifest | None) -> 
     if config.frames is not None:
         inputs["frames"] = input_record(config.frames, known.get("frames"))
     settings: dict[str, Any] = {"format": name, "recognizer": config.recognizer if config.recognize else None}
+    if FACE_READERS.load(name).cuts:
+        settings |= {"face_type": config.face_type, "size": config.size}
     if config.frames is not None:
         settings["fps"] = str(frame_rate(config.fps))
     versions = {"konterfei": version("konterfei")}
@@ -257,7 +266,7 @@ def _look_through(
     for number, place in enumerate(places, 1):
         check(reporter)
         try:
-            record = reader.read(place).record
+            record = reader.record(place)
             kinds[place] = record.face_type.value, record.size
             if records is not None:
                 records[place] = record
