@@ -79,7 +79,7 @@ def outgoing(faceset: Faceset, settings: WriteSettings, left_out: MutableMapping
         one = Outgoing(record, file, person, picture, values)
         try:
             one.data()
-        except LegacyFaceError as error:
+        except ValueError as error:  # too long, or a forged faceset's value of a kind that DeepFaceLab has not
             left_out[record.name] = str(error)
             continue
         if remark:
