@@ -33,7 +33,7 @@ def analyse(plate: Plate, config: ExtractConfig, journal: Journal, reporter: Rep
         reporter.note(f"Going on at frame {analysis.next_index}: {len(analysis.frames)} frames were analysed before.")
     finder = finder_of(config)
     reader = plate.open(analysis.next_index, swift=not (config.thorough or config.passes == 2))
-    reporter.start("finding faces", reader.info.num_frames)
+    reporter.start("finding faces", min(reader.info.num_frames, plate.wanted.stop))
     with closing(ahead(reader)) as frames:
         wanted = (frame for frame in frames if frame.index in plate.wanted)
         while first := next(wanted, None):
