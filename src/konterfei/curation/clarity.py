@@ -94,31 +94,34 @@ def _where(points: Array) -> tuple[Array, Array]:
 def _detail(small: Array, features: Array, skin: Array) -> float:
     levels = [small, *(cv2.GaussianBlur(small, (0, 0), sigma) for sigma in _FINE)]
     bands = [a - b for a, b in pairwise(levels)]
-    fine = np.stack([_slopes(band, _places(features)).mean(axis=1) for band in bands]) - _noise(bands, skin)
+    fine = np.stack([_strength(band, features) for band in bands]) - _noise(bands, skin)
     half = [np.ascontiguousarray(levels[-1][::2, ::2])]
     half += [cv2.GaussianBlur(half[0], (0, 0), sigma) for sigma in _COARSE]
-    inside = _places(features[::2, ::2])
-    shape = sum(_slopes(a - b, inside).mean(axis=1) for a, b in pairwise(half)) + 1e-3
+    shape = sum(_strength(a - b, features[::2, ::2]) for a, b in pairwise(half)) + 1e-3
     shares = np.sqrt(np.maximum(fine, 0) / shape) / np.array(_USUAL)  # [3 bands, 2 directions]
     shares = shares / np.cbrt(1 + shares**3)  # more than usual is sharpening by hand, not detail
     finest_last = np.minimum.accumulate(shares[::-1])  # fine detail upon missing coarser detail is a codec's ringing
     return float(np.sqrt(finest_last.prod(axis=1)).mean())
 
 
+def _strength(band: Array, where: Array) -> Array:
+    """Mean squared difference to the pixel above and to the one on the left, where it is asked for. [2]"""
+    middle, mask = band[1:, 1:], np.ascontiguousarray(where[1:, 1:]).view(np.uint8)
+    return np.array([cv2.mean(np.square(middle - other), mask)[0] for other in (band[:-1, 1:], band[1:, :-1])])
+
+
 def _places(where: Array) -> Array:
-    """Number of each pixel that has one above and one to the left. [M] int; at least one"""
+    """Number of each pixel that has one above and one to the left. [M] int"""
     width = where.shape[1]
     places = np.flatnonzero(where)
-    places = places[(places >= width) & (places % width > 0)]
-    return places if len(places) else np.array([width + 1])
+    return places[(places >= width) & (places % width > 0)]
 
 
 def _slopes(band: Array, places: Array) -> Array:
-    """Squared differences to the pixel above and to the one on the left. [2, M] float64"""
+    """Squared differences to the pixel above and to the one on the left. [2, M] float32"""
     flat = band.reshape(-1)
     here = flat[places]
-    slopes = np.stack([here - flat[places - band.shape[1]], here - flat[places - 1]]).astype(np.float64)
-    return slopes * slopes
+    return np.square(np.stack([here - flat[places - band.shape[1]], here - flat[places - 1]]))
 
 
 def _noise(bands: list[Array], skin: Array) -> Array:

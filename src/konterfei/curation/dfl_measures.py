@@ -20,8 +20,8 @@ _EDGE_SHARE: Final = 0.002
 _FINE: Final = 16.0
 """Steps per grey level of the whole-numbered gradients that OpenCV's Canny takes."""
 _CANNY_LOW, _CANNY_HIGH = 0.1, 0.2
-_FARTHEST: Final = 100
-"""Pixels walked from an edge, at most."""
+_FARTHEST: Final = 6
+"""Pixels walked to each side of an edge. The original walks 100, but wider than 5 px is blurred, however much."""
 _ONE: Final = np.ones(1, np.float32)
 _POWER: Final = 3.6
 _MARGIN: Final = 8
@@ -111,26 +111,20 @@ def _slope(image: Array, axis: int) -> Array:
 
 def _widths(grey: Array, y: Array, x: Array, is_rising: Array) -> Array:
     """How many pixels the brightness goes on in the edge's direction, left and right of it, both ends counted."""
-    change = np.diff(grey.astype(np.int16), axis=1)
-    last = change.shape[1] - 1
+    levels = grey.astype(np.int16)
+    direction = np.where(is_rising, 1, -1)
     width = np.zeros(len(y))
-    for rising in (True, False):
-        here = is_rising == rising
-        row, column = y[here], x[here]
-        ending, beginning = _runs(change > 0 if rising else change < 0)
-        left = np.where(column >= 2, ending[row, np.maximum(column - 2, 0)], 0)
-        right = np.where(column < last, beginning[row, np.minimum(column + 1, last)], 0)
-        width[here] = np.minimum(left + 1, _FARTHEST) + np.minimum(right + 1, _FARTHEST)
+    for side in (-1, 1):
+        going = np.arange(len(y))
+        for step in range(1, _FARTHEST + 1):
+            width[going] += 1
+            inner = x[going] + side * step
+            inside = (inner >= 1) & (inner < grey.shape[1] - 1)
+            going, inner = going[inside], inner[inside]
+            row = y[going]
+            goes_on = (levels[row, inner + side] - levels[row, inner]) * (direction[going] * side) > 0
+            going = going[goes_on]
     return width
-
-
-def _runs(holds: Array) -> tuple[Array, Array]:
-    """Lengths of the unbroken run that ends at, and that begins at, each place of each row. [H, W] int16 each"""
-    count = holds.shape[1]
-    place = np.arange(count, dtype=np.int16)
-    before = np.maximum.accumulate(np.where(holds, np.int16(-1), place), axis=1)
-    after = np.minimum.accumulate(np.where(holds, np.int16(count), place)[:, ::-1], axis=1)[:, ::-1]
-    return place - before, after - place
 
 
 def motion_blur(face: Array) -> float:

@@ -1,7 +1,7 @@
 """A selection that keeps what a set covers: few faces from where there are plenty, all from where there are not.
 
 Every face is in a cell: a direction of the head and a kind of expression. Cells are filled evenly; within one, sharp,
-uncovered, well exposed faces come first, and near-duplicates of chosen ones last.
+uncovered, well exposed faces come first; near-duplicates are taken only where there is nothing else in any cell.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _STRANGER: Final = 0.2
 """Likeness to the set's person (cosine) below which a face is somebody else's: far below what a turned head costs."""
 _HOPELESS: Final = 0.3
 """Quality by the set's median below which a face is not taken even where there is no other."""
-_TWIN: Final = 12
-"""Bits of 256 that near-duplicates' fingerprints differ in, at most."""
+_TWIN: Final = 20
+"""Bits of 256 that near-duplicates differ in, at most: neighbouring frames differ in 4 to 12, other moments in 60."""
 _TELL: Final = 16
 
 
@@ -45,23 +45,29 @@ def best(faces: FaceMeasures, wish: Wish, reporter: Reporter) -> Order:
     keys = np.stack([yaw, pitch, _kinds(faces.expression)], axis=1)
     _, cells = np.unique(keys[fit], axis=0, return_inverse=True)
     members = [fit[cells.reshape(-1) == number] for number in range(cells.max() + 1)] if len(fit) else []
-    wanted = min(wish.count or USUAL_COUNT, len(fit))
-    shares = fill(np.array([len(some) for some in members], np.int64), wanted)
     prints = np.ascontiguousarray(faces.fingerprint)
-    chosen: list[int] = []
-    reporter.start("choosing the best faces", max(wanted, 1), "faces")
-    for some, share in zip(members, shares, strict=True):
-        chosen += _of_cell(some[np.argsort(-quality[some], kind="stable")], int(share), prints, reporter)
-        reporter.advance(len(chosen))
+    reporter.start("choosing the best faces", len(fit), "faces")
+    done, queues = 0, []
+    for some in members:
+        queues.append(_twins_apart(some[np.argsort(-quality[some], kind="stable")], prints, reporter))
+        done += len(some)
+        reporter.advance(done)
     reporter.finish()
+    shares, extra = _shares(queues, wish.count or USUAL_COUNT)
+    chosen = [
+        row
+        for (own, twins), share, more in zip(queues, shares, extra, strict=True)
+        for row in own[:share] + twins[:more]
+    ]
     is_in = np.zeros(len(faces), bool)
     is_in[chosen] = True
     by_quality = np.argsort(-quality, kind="stable")
     rows = np.concatenate([by_quality[is_in[by_quality]], by_quality[~is_in[by_quality]]])
+    most = max((share + more for share, more in zip(shares, extra, strict=True)), default=0)
     told = (
         f"{len(chosen)} of {len(faces)} faces from {len(members)} cells of {_CELL} degrees and a kind of expression, "
-        f"at most {int(shares.max(initial=0))} of each; {int(strangers.sum())} were somebody else's, "
-        f"{int((useless & ~strangers).sum())} of no use",
+        f"at most {most} of each; {sum(extra)} of them are near-duplicates",
+        f"{int(strangers.sum())} were somebody else's, {int((useless & ~strangers).sum())} of no use",
         *_table(yaw, pitch, is_in),
     )
     why = f"not among the {len(chosen)} best faces"
@@ -102,22 +108,28 @@ def _kinds(expressions: Array) -> Array:
     return np.where(np.abs(most) < _MARKED, 0, (axis + 1) * np.sign(most)).astype(int)
 
 
-def _of_cell(rows: Array, share: int, fingerprints: Array, reporter: Reporter) -> list[int]:
-    """The first `share` of `rows` that are no near-duplicates of one before; those only where there are no others."""
-    chosen: list[int] = []
+def _shares(queues: list[tuple[list[int], list[int]]], wanted: int) -> tuple[list[int], list[int]]:
+    """How many to take of each cell's own faces, and of its near-duplicates where the others are not enough."""
+    own, twins = (np.array([len(queue[place]) for queue in queues], np.int64) for place in (0, 1))
+    shares = fill(own, min(wanted, int(own.sum())))
+    extra = fill(twins, min(max(wanted - int(own.sum()), 0), int(twins.sum())))
+    return shares.tolist(), extra.tolist()
+
+
+def _twins_apart(rows: Array, fingerprints: Array, reporter: Reporter) -> tuple[list[int], list[int]]:
+    """`rows` that are no near-duplicates of one before them, and those that are."""
+    own: list[int] = []
     twins: list[int] = []
-    prints = np.zeros((share, fingerprints.shape[1]), np.uint8)
-    for place, row in enumerate(rows):
-        if len(chosen) == share:
-            break
-        if chosen and _bits_apart(fingerprints[row], prints[: len(chosen)]).min() <= _TWIN:
-            twins.append(int(row))
-            continue
-        prints[len(chosen)] = fingerprints[row]
-        chosen.append(int(row))
+    prints = np.zeros((len(rows), fingerprints.shape[1]), np.uint8)
+    for place, row in enumerate(rows.tolist()):
         if place % _TELL == 0:
             check(reporter)
-    return chosen + twins[: share - len(chosen)]
+        if own and _bits_apart(fingerprints[row], prints[: len(own)]).min() <= _TWIN:
+            twins.append(row)
+            continue
+        prints[len(own)] = fingerprints[row]
+        own.append(row)
+    return own, twins
 
 
 def _bits_apart(one: Array, others: Array) -> Array:

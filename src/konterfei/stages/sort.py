@@ -89,8 +89,6 @@ class SortConfig:
             raise ConfigError(f"--count goes with --by {', '.join(_SELECTIONS)}. To keep the first ones, use --keep.")
         if self.like is not None and self.by not in _ALIKE:
             raise ConfigError(f"--like goes with --by {' and '.join(_ALIKE)}.")
-        if self.like is not None and not self.like.is_file():
-            raise ConfigError(f"--like is '{self.like}', which is no picture that exists.")
         if self.reverse and (self.set_aside_rest or self.by in _SELECTIONS):
             raise ConfigError("--reverse would set the chosen faces aside, not the others. Leave it away.")
 
@@ -244,6 +242,8 @@ def _drawn(faceset: Faceset, order: FacesetOrder, config: SortConfig, rest: int)
 
 def _example(path: Path) -> Example:
     """The face of a crop, by its record, or of any picture, by the networks."""
+    if not path.is_file():
+        raise ConfigError(f"--like is '{path}', which is no picture that exists.")
     try:
         record = FaceRecord.decode(extract(path.read_bytes()).text)
         points, embedding = record.face.landmarks, record.face.embedding

@@ -70,7 +70,15 @@ def test_somebody_else_and_useless_faces_are_not_taken():
     sharp[11] = 0.05
     rows, order = chosen(looking([0] * 30, embeddings=vectors, sharpness=sharp), 30)
     assert sorted(rows.tolist()) == [row for row in range(30) if row not in (7, 11)]
-    assert "1 were somebody else's, 1 of no use" in order.told[0]
+    assert "1 were somebody else's, 1 of no use" in order.told
+
+
+def test_near_duplicates_of_a_rare_cell_yield_to_other_faces():
+    prints = np.random.default_rng(2).integers(0, 256, (40, 32), dtype=np.uint8)
+    prints[30:] = prints[30]
+    rows, order = chosen(looking([0] * 30 + [45] * 10, fingerprint=prints), 20)
+    assert (rows >= 30).sum() == 1
+    assert "0 of them are near-duplicates" in order.told[0]
 
 
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=20), st.floats(0, 1))
