@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from drawn_faces import ANNA, BERT
+from konterfei.curation.people_file import load
 from konterfei.errors import Cancelled, ConfigError, FacesetError
 from konterfei.io.face_labels import FaceLabels, Polygon
 from konterfei.io.faceset import Faceset
@@ -77,6 +78,14 @@ def test_a_folder_follows_the_name_of_its_person(film):
     assert [path.name for path in (film / "out").iterdir()] == ["Bert"]
 
 
+def test_what_was_exported_is_not_found_as_a_clip(film):
+    export(film)
+    for name in ("Anna", "person-1"):
+        (film / "out" / name).rename(film / "one" / name)
+    find(film)
+    assert [folder.name for folder in load(film / "people").clips] == ["faces", "faces"]
+
+
 def test_copies_where_links_are_not_wanted_or_cannot_be(film, monkeypatch):
     export(film, person=("Anna",), copy=True)
     assert all(path.stat().st_nlink == 1 for path in (film / "out" / "Anna").glob("*.jpg"))
@@ -114,6 +123,26 @@ def test_another_faceset_in_the_way_is_not_touched(film):
     with pytest.raises(FacesetError, match="not an export"):
         export(film)
     assert len(Faceset.open(film / "out" / "Anna")) == 2
+
+
+def test_an_export_of_other_people_is_not_touched(film):
+    export(film)
+    other = film / "other"
+    clip(other / "one" / "faces", {7: BERT}, 2)
+    people_find(PeopleFindConfig(facesets=(other / "one",), output=other / "people"), Silent())
+    people_edit(PeopleEditConfig(folder=other / "people", name=("0=Anna",)), Silent())
+    with pytest.raises(FacesetError, match="not an export"):
+        people_export(PeopleExportConfig(folder=other / "people", output=film / "out"), Silent())
+    assert len(Faceset.open(film / "out" / "Anna")) == 11
+
+
+@pytest.mark.parametrize("text", ["", "[1]", '{"person": 0}', '{"person": "0", "faces": 3}'])
+def test_where_it_is_not_known_what_was_exported_nothing_is_touched(film, text):
+    export(film, person=("Anna",))
+    (film / "out" / "Anna" / "exported.json").write_text(text)
+    with pytest.raises(FacesetError, match="not an export"):
+        export(film, person=("Anna",))
+    assert len(Faceset.open(film / "out" / "Anna")) == 11
 
 
 def test_people_with_few_faces_are_left_out(film):

@@ -19,6 +19,9 @@ from konterfei.reporting import Reporter
 USUAL = "mobilefacenet"
 """The recognizer, unless told otherwise."""
 
+EXPORTED_NAME = "exported.json"
+"""In a faceset of people export: whose it is, and which faces were put there."""
+
 
 @dataclass
 class Read:
@@ -51,14 +54,17 @@ def state_of(folder: Path) -> People:
 
 
 def facesets_in(places: Iterable[Path]) -> list[Path]:
-    """The facesets among `places`, or directly in them; absolute, each once.
+    """The facesets among `places`, or directly in them (but for those of people export); absolute, each once.
 
     Raises:
         FacesetError: a place is neither a faceset nor a folder of some.
     """
     found: list[Path] = []
     for place in places:
-        own = [place] if (place / HEADER_NAME).exists() else sorted(p.parent for p in place.glob(f"*/{HEADER_NAME}"))
+        own = [place]
+        if not (place / HEADER_NAME).exists():
+            inside = sorted(path.parent for path in place.glob(f"*/{HEADER_NAME}"))
+            own = [folder for folder in inside if not (folder / EXPORTED_NAME).exists()]
         if not own:
             raise FacesetError(
                 f"'{place}' is no faceset and holds none. "
