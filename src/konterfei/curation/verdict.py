@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
-
 _CURATE = "konterfei curate sets them aside"
 _LARGER = "use footage in which the face is larger, or a smaller --size"
 
