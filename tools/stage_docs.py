@@ -13,14 +13,16 @@ from pathlib import Path
 from typing import get_type_hints
 
 from konterfei.cli.options import choices, field_docs
-from konterfei.stages import STAGES
+from konterfei.stages import GROUPS, STAGES
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "stages"
 BEGIN, END = "<!-- made by tools/stage_docs.py: begin -->", "<!-- end -->"
 
 
 def page_of(name: str) -> Path:
-    return FOLDER / f"{name.split()[0]}.md"
+    """A page for each command; one without a group of several has the name of its first word."""
+    group = name.split()[0]
+    return FOLDER / f"{name.replace(' ', '-') if group in GROUPS else group}.md"
 
 
 def block(name: str) -> str:
@@ -30,7 +32,7 @@ def block(name: str) -> str:
     docs, hints = field_docs(config), get_type_hints(config, include_extras=True)
     rows = []
     for field in fields(config):
-        flag = field.name.upper() if field.name in stage.positional else "--" + field.name.replace("_", "-")
+        flag = field.name.upper() if field.name in stage.positional else "--" + field.name.replace("_", "-").strip("-")
         short = {"output": "-o", **stage.short}.get(field.name)
         default = field.default_factory() if field.default_factory is not MISSING else field.default
         told = docs[field.name].replace("|", "\\|")

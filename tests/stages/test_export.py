@@ -19,7 +19,7 @@ from konterfei.models.swapper import load_model
 from konterfei.nets.dims import Dims
 from konterfei.reporting import Recorder
 from konterfei.stages.export import ExportConfig, export
-from konterfei.stages.import_dfl import ImportDflConfig, import_dfl
+from konterfei.stages.import_model import ImportDflModelConfig, import_dfl_model
 
 OPTIONS = {"u": "unit", "d": "double", "t": "deep", "c": "cosine"}
 ARCHITECTURES = ["df", "df-udt", "df-c", "liae-ud", "liae-t", "amp"]
@@ -120,7 +120,7 @@ def test_plain_onnx_has_our_own_conventions(archi, tmp_path):
 def test_from_deepfacelab_to_dfm_nothing_changes(archi, tmp_path):
     """Its own weights, imported and exported again, draw what its layer maths says, BGR in and out."""
     files = write_model(tmp_path / "model", archi)
-    import_dfl(ImportDflConfig(model_dir=tmp_path / "model", output=tmp_path / "run"), Recorder())
+    import_dfl_model(ImportDflModelConfig(model_dir=tmp_path / "model", output=tmp_path / "run"), Recorder())
     result, reporter = exported(Run.open(tmp_path / "run"), tmp_path / "anna.dfm")
     assert any("it is a preview" in note for note in reporter.notes)
     picture = np.random.RandomState(2).random_sample((64, 64, 3))
@@ -136,7 +136,7 @@ def test_from_deepfacelab_to_dfm_nothing_changes(archi, tmp_path):
 
 def test_xseg_has_its_own_form(tmp_path):
     weights = write_xseg(tmp_path / "model")
-    import_dfl(ImportDflConfig(model_dir=tmp_path / "model", output=tmp_path / "run"), Recorder())
+    import_dfl_model(ImportDflModelConfig(model_dir=tmp_path / "model", output=tmp_path / "run"), Recorder())
     run = Run.open(tmp_path / "run")
     result, _ = exported(run, tmp_path / "xseg.onnx")
     session = session_of(result.file)
@@ -179,7 +179,7 @@ def test_the_file_says_what_it_is(tmp_path):
 
 def test_an_imported_model_says_where_it_began(tmp_path):
     write_model(tmp_path / "model", "df")
-    import_dfl(ImportDflConfig(model_dir=tmp_path / "model", output=tmp_path / "run"), Recorder())
+    import_dfl_model(ImportDflModelConfig(model_dir=tmp_path / "model", output=tmp_path / "run"), Recorder())
     result, _ = exported(Run.open(tmp_path / "run"), tmp_path / "anna.onnx")
     about = {p.key: p.value for p in onnx.load(str(result.file)).metadata_props}
     assert (about["konterfei.weights_began_in"], about["konterfei.steps"]) == ("DeepFaceLab", "1234")
@@ -298,7 +298,7 @@ def test_half_precision_is_half_the_size_and_draws_nearly_the_same(archi, name, 
 
 def test_xseg_in_half_precision(tmp_path):
     write_xseg(tmp_path / "masks")
-    run = import_dfl(ImportDflConfig(model_dir=tmp_path / "masks", output=tmp_path / "run"), Recorder()).run
+    run = import_dfl_model(ImportDflModelConfig(model_dir=tmp_path / "masks", output=tmp_path / "run"), Recorder()).run
     result, _ = exported(Run.open(run), tmp_path / "mask.onnx", half=True)
     assert result.difference < onnx_export.HALF_TOLERANCE
 

@@ -10,30 +10,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from extract_material import StopAt, records, run
 
 import drawn_vision
 from drawn_faces import ANNA, BERT
-from drawn_vision import SETTINGS, empty, scene, two_people, where, write_clip
+from drawn_vision import empty, scene, two_people, where, write_clip
 from konterfei.errors import Cancelled, ConfigError, FacesetError, NoFacesError, OutputError, UnreadableMediaError
 from konterfei.io.faceset import Faceset
 from konterfei.io.faceset_files import bytes_for
 from konterfei.io.images import write_image
 from konterfei.io.manifest import Manifest
-from konterfei.reporting import Recorder, Silent
-from konterfei.stages.extract import ExtractConfig, extract
+from konterfei.reporting import Recorder
+from konterfei.stages.extract import ExtractConfig
 
 
 @pytest.fixture(autouse=True)
 def _drawn(monkeypatch):
     drawn_vision.install(monkeypatch.setitem)
-
-
-def run(video, output, reporter=None, **settings):
-    return extract(ExtractConfig(video=video, output=output, **{**SETTINGS, **settings}), reporter or Silent())
-
-
-def records(folder):
-    return [record.encode() for record in Faceset.open(folder).records()]
 
 
 @pytest.fixture(scope="module")
@@ -276,18 +269,6 @@ def test_nonsense_is_refused_by_the_name_of_its_flag(setting, flag):
     with pytest.raises(Exception, match=flag) as caught:
         ExtractConfig(video=Path("a.mp4"), output=Path("b"), **setting)
     assert caught.value.exit_code == 2
-
-
-class StopAt(Recorder):
-    """Asks to stop at the n-th step."""
-
-    def __init__(self, step):
-        super().__init__()
-        self.left = step
-
-    def take_stop(self):
-        self.left -= 1
-        return self.left == 0
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from konterfei.cli import dialogue
 from konterfei.cli.results import exit_code, lines_of
 from konterfei.cli.settings_file import taken_out
 from konterfei.errors import Cancelled, KonterfeiError
-from konterfei.stages import STAGES, Stage
+from konterfei.stages import GROUPS, STAGES, Stage
 
 ABOUT = """Puts one face on another in video, measured, labelled and with consent on record.
 
@@ -69,7 +69,7 @@ def build(argv: Sequence[str], runner: Runner, files: Sequence[Toml] = ()) -> Ap
         parent = app
         if group:
             if group[0] not in groups:
-                groups[group[0]] = App(name=group[0], help=stage.about, sort_key=place)
+                groups[group[0]] = App(name=group[0], help=GROUPS.get(group[0], stage.about), sort_key=place)
                 app.command(groups[group[0]])
             parent = groups[group[0]]
         if wanted[: len(group) + 1] == (*group, verb):

@@ -299,7 +299,7 @@ def blend_mask(face: Face, swapped: Swapped, settings: MergeSettings) -> Array:
     if masker.needs_segmenter and (swapped.seg_mask is None or swapped.seg_plate_mask is None):
         raise ConfigError(
             f"--mask {settings.mask} needs a segmenter. Give --segmenter a model of XSeg, taken over from DeepFaceLab "
-            "with konterfei import-dfl, or choose a mask without xseg in its name."
+            "with konterfei import dfl-model, or choose a mask without xseg in its name."
         )
     known = {
         "drawn": swapped.mask,

@@ -32,6 +32,7 @@ from konterfei.geometry.landmarks import (
     smooth_hull_mask,
 )
 from konterfei.geometry.pose import Pose, head_pose, pose
+from konterfei.geometry.recut import known_share, new_from_old, recut, resized
 from konterfei.geometry.similarity import Similarity
 from konterfei.geometry.tables import HEAD_68
 
@@ -62,10 +63,14 @@ __all__ = [
     "eye_mask",
     "head_pose",
     "hull_mask",
+    "known_share",
     "landmarks_box",
     "mean_yaw",
     "mirror",
     "mouth_mask",
+    "new_from_old",
     "pose",
+    "recut",
+    "resized",
     "smooth_hull_mask",
 ]

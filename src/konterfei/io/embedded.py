@@ -61,7 +61,7 @@ class Embedded:
     labels: bytes = b""
 
 
-def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     """Marker and byte range (marker included) of each segment; the last one is SOS up to the end of the picture."""
     if len(data) < 4 or data[:2] != b"\xff\xd8":
         raise EmbeddedError("it is empty" if not data else "it is not a JPEG picture")
@@ -84,6 +84,16 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     raise EmbeddedError("it is cut short: the end of the picture is missing")
 
 
+def picture_size(data: bytes) -> tuple[int, int]:
+    """Width and height of a JPEG, zeros where it does not say. Raises EmbeddedError for what is no whole JPEG."""
+    size = (0, 0)
+    for marker, start, end in segments(data):
+        if marker in _SIZED and end - start >= 9:
+            height, width = struct.unpack(">HH", data[start + 5 : start + 9])
+            size = (width, height)
+    return size
+
+
 def _is_metadata(marker: int) -> bool:
     return 0xE0 <= marker <= 0xEF or marker == 0xFE
 
@@ -95,7 +105,7 @@ def _is_ours(marker: int, content: bytes) -> bool:
 def strip(data: bytes) -> bytes:
     """The picture without record and labels; every other byte as it is. Raises EmbeddedError for what is no JPEG."""
     parts = [data[:2]]
-    parts += [data[start:end] for marker, start, end in _segments(data) if not _is_ours(marker, data[start + 4 : end])]
+    parts += [data[start:end] for marker, start, end in segments(data) if not _is_ours(marker, data[start + 4 : end])]
     return b"".join(parts)
 
 
@@ -109,7 +119,7 @@ def embed(jpeg: bytes, text: bytes, labels: bytes = b"") -> bytes:
     if len(text) > _MAX_TEXT:
         raise ValueError(f"a record of {len(text)} bytes does not fit into a JPEG segment ({_MAX_TEXT} bytes)")
     crc, parts, place = 0, [jpeg[:2]], 1
-    for marker, start, end in _segments(jpeg):
+    for marker, start, end in segments(jpeg):
         if not _is_metadata(marker):
             crc = zlib.crc32(memoryview(jpeg)[start:end], crc)
         elif _is_ours(marker, jpeg[start + 4 : end]):
@@ -161,7 +171,7 @@ def extract(data: bytes) -> Embedded:
     pieces: list[bytes] = []
     crc, size = 0, (0, 0)
     view = memoryview(data)
-    for marker, start, end in _segments(data):
+    for marker, start, end in segments(data):
         if not _is_metadata(marker):
             crc = zlib.crc32(view[start:end], crc)
             if marker in _SIZED and end - start >= 9:

@@ -166,6 +166,10 @@ class Faceset:
         """Names of the crops that carry labels."""
         return {entry.name for entry in self._contents.by_name.values() if entry.labels}
 
+    def digests(self) -> dict[str, str]:
+        """File name -> SHA-256 of the crop's record, by which a copy is known whatever it is called."""
+        return {entry.name: entry.digest for entry in self._contents.ordered()}
+
     def _read(self, name: str) -> tuple[Embedded, bytes]:
         path = self.folder / name
         try:
@@ -198,6 +202,11 @@ class Faceset:
             line = f"{entry.size} {entry.digest} {entry.picture_crc:08x} {entry.labels + ' ' if entry.labels else ''}"
             digest.update(line.encode() + os.fsencode(entry.name) + b"\n")
         return digest.hexdigest()
+
+    def checksums(self) -> list[bytes]:
+        """What each crop is known by wherever it goes, in the order of `names`: of its picture and record. 16 bytes"""
+        entries = self._contents.ordered()
+        return [entry.picture_crc.to_bytes(4, "big") + bytes.fromhex(entry.digest[:24]) for entry in entries]
 
     def remarks(self) -> list[str]:
         """Lines that a person should read about pictures that are not used."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -98,6 +98,27 @@ def take_back(folder: Path, numbers: Iterable[int] | None, names: Iterable[str] 
     except OSError as error:
         raise output_error(folder, error) from error
     return came
+
+
+def held(folder: Path) -> int:
+    """Bytes that the crops in the trash of the faceset in `folder` take."""
+    place = folder / TRASH_NAME
+    return sum(stat.st_size for stat in scan(place).values()) if place.is_dir() else 0
+
+
+def empty(folder: Path) -> Iterator[str]:
+    """Delete the crops in the trash for good, one at each step (only the holder of `writer_lock` may); gives names.
+
+    The journal goes last, so that whoever is stopped in between still finds why the others lie there.
+    """
+    place = folder / TRASH_NAME
+    try:
+        for name in sorted(scan(place)) if place.is_dir() else ():
+            (place / name).unlink(missing_ok=True)
+            yield name
+        (place / _JOURNAL_NAME).unlink(missing_ok=True)
+    except OSError as error:
+        raise output_error(place, error) from error
 
 
 def _free(name: str, taken: set[str]) -> str:

@@ -46,6 +46,12 @@ class LegacyModel:
         return self.folder / f"{self.name}_{part}.npy"
 
 
+def legacy_models(folder: Path) -> list[str]:
+    """Names of the models in `folder`, none where there is no such folder."""
+    found = sorted(path.name.removesuffix(_DATA) for path in folder.glob(f"*{_DATA}"))
+    return [each for each in found if each.rpartition("_")[2] in KINDS]
+
+
 def open_legacy_model(folder: Path, name: str | None = None) -> LegacyModel:
     """The model in `folder`, or the one called `name` where it holds several.
 
@@ -55,8 +61,7 @@ def open_legacy_model(folder: Path, name: str | None = None) -> LegacyModel:
     """
     if not folder.is_dir():
         raise ConfigError(f"There is no folder '{folder}'. Name the folder with DeepFaceLab's *_data.dat files.")
-    found = sorted(path.name.removesuffix(_DATA) for path in folder.glob(f"*{_DATA}"))
-    known = [each for each in found if each.rpartition("_")[2] in KINDS]
+    known = legacy_models(folder)
     if not known:
         raise ConfigError(
             f"'{folder}' holds no model of DeepFaceLab: no file NAME_KIND{_DATA} where KIND is one of "

@@ -1,9 +1,10 @@
 """Reads the pickles that DeepFaceLab writes without ever unpickling them.
 
 A pickle is a program, and Python's unpickler runs it. Here the opcodes are only split off (`pickletools.genops`, which
-executes nothing) and obeyed by a machine of our own that knows plain values and containers, and five names: those from
-which NumPy's arrays, dtypes and scalars are put together (dfl-spec 3.1.3). A name stands for a recipe written here, it
-is never looked up in a module: whatever else a file asks for is refused before anything happens.
+executes nothing) and obeyed by a machine of our own that knows plain values and containers, and seven names: those from
+which NumPy's arrays, dtypes and scalars are put together, and two lists of choices (dfl-spec 3.1.3, 3.2). A name stands
+for a recipe written here, it is never looked up in a module: whatever else a file asks for is refused before anything
+happens.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ _NAMES = {
     ("numpy", "dtype"): "dtype",
     ("_codecs", "encode"): "encode",
     ("codecs", "encode"): "encode",
+    ("samplelib.Sample", "SampleType"): "SampleType",
+    ("facelib.FaceType", "FaceType"): "FaceType",
 }
 _DTYPES = frozenset(["b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"])
 _CONSTANTS = frozenset(
@@ -57,11 +60,25 @@ _CONSTANTS = frozenset(
 )
 _LITERALS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
-_MARK = object()
+MARK = object()
+"""Lies on the stack where a list, tuple or dict of unknown length begins."""
 
 
 class RefusedError(ValueError):
     """The file asks for something that weights and settings have no need of."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A member of one of DeepFaceLab's lists of choices.
+
+    Attributes:
+        kind: "SampleType" or "FaceType".
+        value: its number.
+    """
+
+    kind: str
+    value: int
 
 
 @dataclass(frozen=True)
@@ -118,7 +135,7 @@ def load_pickle(path: Path) -> Any:
 
 def parse_pickle(data: bytes) -> Any:
     """As `load_pickle`, from memory. Raises ValueError (damaged) or its kind RefusedError (asks for too much)."""
-    machine = _Machine()
+    machine = Machine()
     try:
         for count, (opcode, argument, _) in enumerate(genops(io.BytesIO(data))):
             if count >= MOST_OPCODES:
@@ -131,30 +148,36 @@ def parse_pickle(data: bytes) -> Any:
     raise ValueError("it has no end")
 
 
-class _Machine:
-    """A stack, a memo, and what each known opcode does to them."""
+class Machine:
+    """A stack, a memo, and what each known opcode does to them.
+
+    Attributes:
+        stack: what was made so far and is not part of something yet.
+    """
 
     def __init__(self) -> None:
-        self._stack: list[Any] = []
+        self.stack: list[Any] = []
         self._memo: dict[int, Any] = {}
 
     def result(self) -> Any:
-        (value,) = self._stack if len(self._stack) == 1 else (_MARK,)
-        if value is _MARK or isinstance(value, _Name | _Dtype | _Array):
+        """What was made. Raises ValueError where that is not one value."""
+        (value,) = self.stack if len(self.stack) == 1 else (MARK,)
+        if value is MARK or isinstance(value, _Name | _Dtype | _Array):
             raise ValueError("it does not end with one value")
         return value
 
     def obey(self, name: str, argument: Any) -> None:
+        """Do what the opcode called `name` says. Raises ValueError, IndexError, KeyError or TypeError."""
         if name in _CONSTANTS:
-            self._stack.append(argument)
+            self.stack.append(argument)
         elif name in _LITERALS:
-            self._stack.append(_LITERALS[name])
+            self.stack.append(_LITERALS[name])
         elif name in _TUPLES:
             self._tuple(_TUPLES[name])
         elif name in ("PUT", "BINPUT", "LONG_BINPUT"):
             self._memoize(argument)
         elif name in ("GET", "BINGET", "LONG_BINGET"):
-            self._stack.append(self._memo[argument])
+            self.stack.append(self._memo[argument])
         elif name == "GLOBAL":
             self._name(*argument.split(" ", 1))
         elif (action := _ACTIONS.get(name)) is not None:
@@ -163,43 +186,43 @@ class _Machine:
             raise RefusedError(f"it uses the opcode {name}")
 
     def _since_mark(self) -> list[Any]:
-        for place in range(len(self._stack) - 1, -1, -1):
-            if self._stack[place] is _MARK:
-                values = self._stack[place + 1 :]
-                del self._stack[place:]
+        for place in range(len(self.stack) - 1, -1, -1):
+            if self.stack[place] is MARK:
+                values = self.stack[place + 1 :]
+                del self.stack[place:]
                 return values
         raise ValueError("a mark is missing")
 
     def _top(self, kind: type) -> Any:
-        if not isinstance(self._stack[-1], kind):
+        if not isinstance(self.stack[-1], kind):
             raise ValueError(f"a {kind.__name__} is missing")
-        return self._stack[-1]
+        return self.stack[-1]
 
     def _mark(self) -> None:
-        self._stack.append(_MARK)
+        self.stack.append(MARK)
 
     def _pop(self) -> None:
-        self._stack.pop()
+        self.stack.pop()
 
     def _tuple(self, count: int) -> None:
-        values = tuple(self._stack[-count:])
-        if len(values) != count or _MARK in values:
+        values = tuple(self.stack[-count:])
+        if len(values) != count or any(value is MARK for value in values):  # == would ask arrays
             raise ValueError("values are missing")
-        self._stack[-count:] = [values]
+        self.stack[-count:] = [values]
 
     def _tuple_since_mark(self) -> None:
-        self._stack.append(tuple(self._since_mark()))
+        self.stack.append(tuple(self._since_mark()))
 
     def _list_since_mark(self) -> None:
-        self._stack.append(self._since_mark())
+        self.stack.append(self._since_mark())
 
     def _dict_since_mark(self) -> None:
         values = self._since_mark()
-        self._stack.append({})
+        self.stack.append({})
         self._store(values)
 
     def _append(self) -> None:
-        value = self._stack.pop()
+        value = self.stack.pop()
         self._top(list).append(value)
 
     def _appends(self) -> None:
@@ -207,7 +230,7 @@ class _Machine:
         self._top(list).extend(values)
 
     def _set_item(self) -> None:
-        value, key = self._stack.pop(), self._stack.pop()
+        value, key = self.stack.pop(), self.stack.pop()
         self._store([key, value])
 
     def _set_items(self) -> None:
@@ -222,15 +245,15 @@ class _Machine:
 
     def _memoize(self, key: int | None = None) -> None:
         key = len(self._memo) if key is None else key
-        value = self._stack[-1]
-        if value is _MARK:
+        value = self.stack[-1]
+        if value is MARK:
             raise ValueError("a value is missing")
         if isinstance(value, _Array):
             value.memo_keys.append(key)
         self._memo[key] = value
 
     def _stack_name(self) -> None:
-        name, module = self._stack.pop(), self._stack.pop()
+        name, module = self.stack.pop(), self.stack.pop()
         if not (isinstance(name, str) and isinstance(module, str)):
             raise ValueError("a name is missing")
         self._name(module, name)
@@ -238,45 +261,45 @@ class _Machine:
     def _name(self, module: str, name: str) -> None:
         if (module, name) not in _NAMES:
             raise RefusedError(f"it asks for '{module[:80]}.{name[:80]}'")
-        self._stack.append(_Name(_NAMES[module, name]))
+        self.stack.append(_Name(_NAMES[module, name]))
 
     def _reduce(self) -> None:
-        arguments, called = self._stack.pop(), self._stack.pop()
+        arguments, called = self.stack.pop(), self.stack.pop()
         if not (isinstance(called, _Name) and isinstance(arguments, tuple)):
             raise RefusedError("it calls something that is not a name")
-        self._stack.append(_RECIPES[called.recipe](arguments))
+        self.stack.append(_RECIPES[called.recipe](arguments))
 
     def _build(self) -> None:
-        state, target = self._stack.pop(), self._stack[-1]
+        state, target = self.stack.pop(), self.stack[-1]
         if isinstance(target, _Dtype):
             _set_order(target, state)
         elif isinstance(target, _Array):
-            self._stack[-1] = array = _array_of(state)
+            self.stack[-1] = array = _array_of(state)
             for key in target.memo_keys:
                 self._memo[key] = array
         else:
             raise RefusedError(f"it sets the inside of a {type(target).__name__}")
 
 
-_ACTIONS: dict[str, Callable[[_Machine], None]] = {
+_ACTIONS: dict[str, Callable[[Machine], None]] = {
     "PROTO": lambda machine: None,
     "FRAME": lambda machine: None,
-    "MARK": _Machine._mark,
-    "POP": _Machine._pop,
-    "EMPTY_LIST": lambda machine: machine._stack.append([]),
-    "EMPTY_DICT": lambda machine: machine._stack.append({}),
-    "EMPTY_TUPLE": lambda machine: machine._stack.append(()),
-    "TUPLE": _Machine._tuple_since_mark,
-    "LIST": _Machine._list_since_mark,
-    "DICT": _Machine._dict_since_mark,
-    "APPEND": _Machine._append,
-    "APPENDS": _Machine._appends,
-    "SETITEM": _Machine._set_item,
-    "SETITEMS": _Machine._set_items,
-    "MEMOIZE": _Machine._memoize,
-    "STACK_GLOBAL": _Machine._stack_name,
-    "REDUCE": _Machine._reduce,
-    "BUILD": _Machine._build,
+    "MARK": Machine._mark,
+    "POP": Machine._pop,
+    "EMPTY_LIST": lambda machine: machine.stack.append([]),
+    "EMPTY_DICT": lambda machine: machine.stack.append({}),
+    "EMPTY_TUPLE": lambda machine: machine.stack.append(()),
+    "TUPLE": Machine._tuple_since_mark,
+    "LIST": Machine._list_since_mark,
+    "DICT": Machine._dict_since_mark,
+    "APPEND": Machine._append,
+    "APPENDS": Machine._appends,
+    "SETITEM": Machine._set_item,
+    "SETITEMS": Machine._set_items,
+    "MEMOIZE": Machine._memoize,
+    "STACK_GLOBAL": Machine._stack_name,
+    "REDUCE": Machine._reduce,
+    "BUILD": Machine._build,
 }
 
 
@@ -330,6 +353,16 @@ def _encoded(arguments: tuple[Any, ...]) -> bytes:
     return text.encode("latin1")
 
 
+def _choice_of(kind: str) -> Callable[[tuple[Any, ...]], Choice]:
+    def made(arguments: tuple[Any, ...]) -> Choice:
+        (value,) = arguments
+        if type(value) is not int or not 0 <= value < 1 << 16:
+            raise RefusedError(f"it holds a {kind} of an unknown kind")
+        return Choice(kind, value)
+
+    return made
+
+
 def _not_called(arguments: tuple[Any, ...]) -> Any:
     raise RefusedError("it makes an array in an unknown way")
 
@@ -339,5 +372,7 @@ _RECIPES: dict[str, Callable[[tuple[Any, ...]], Any]] = {
     "dtype": _new_dtype,
     "scalar": _scalar,
     "encode": _encoded,
+    "SampleType": _choice_of("SampleType"),
+    "FaceType": _choice_of("FaceType"),
     "ndarray": _not_called,
 }

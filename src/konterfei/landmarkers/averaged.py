@@ -53,9 +53,13 @@ def _mean(first: Landmarked, again: Sequence[Landmarked]) -> Landmarked:
     irises = [answer.iris for answer in good if answer.iris is not None]
     meshes = [answer.mesh for answer in good if answer.mesh is not None]
     return Landmarked(
-        points=np.mean([answer.points for answer in good], axis=0, dtype=np.float64).astype(np.float32),
-        iris=np.mean(irises, axis=0, dtype=np.float64).astype(np.float32) if irises else None,
+        points=_middle([answer.points for answer in good]),
+        iris=_middle(irises) if irises else None,
         presence=float(np.mean([answer.presence for answer in good])),
         window=first.window,
-        mesh=np.mean(meshes, axis=0, dtype=np.float64).astype(np.float32) if meshes else None,
+        mesh=_middle(meshes) if meshes else None,
     )
+
+
+def _middle(arrays: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    return np.stack(arrays).mean(axis=0, dtype=np.float64).astype(np.float32)

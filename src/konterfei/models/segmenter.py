@@ -68,7 +68,7 @@ def load_segmenter(path: Path, device: str = "auto", reporter: Reporter | None =
     """The XSeg network in `path`, ready to look.
 
     Args:
-        path: a run that `konterfei import-dfl` made of an XSeg model; or such a model as DeepFaceLab has it: its
+        path: a run that `konterfei import dfl-model` made of an XSeg model; or such a model as DeepFaceLab has it: its
             folder, or the file XSeg_256.npy in it.
         device: see `models.devices`.
         reporter: told of newer snapshots that are damaged.

@@ -1,7 +1,7 @@
 """XSeg: a U-Net that tells face from what covers it, for 256 px pictures (dfl-spec 6.4).
 
 Sub-module names equal the keys of the original weight files (dfl-spec appendix C.5). Only the network: trained weights
-come from DeepFaceLab (`konterfei import-dfl`).
+come from DeepFaceLab (`konterfei import dfl-model`).
 """
 
 from __future__ import annotations

@@ -6,51 +6,13 @@ one file and one entry here. The entries are strings, so that listing the stages
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from importlib import import_module
-from typing import Any
+from collections.abc import Mapping
 
-from konterfei.errors import UnknownNameError
+from konterfei.stages._stage import Stage, Stages
 
+__all__ = ["STAGES", "Stage"]
 
-@dataclass(frozen=True, kw_only=True)
-class Stage:
-    """One verb of the product.
-
-    Attributes:
-        run: "package.module:function", called as `function(config, reporter)`.
-        config: "package.module:Class", the frozen dataclass that `run` reads.
-        about: one line for `konterfei --help`; begins with a verb.
-        examples: complete command lines that work as they stand.
-        positional: fields of the config that are given without their flag's name, in this order.
-        short: field -> one-letter flag; `output` is always `-o`.
-        dialogue: module with `next_question` and `answered`, for a stage whose missing settings can be asked for.
-    """
-
-    run: str
-    config: str
-    about: str
-    examples: tuple[str, ...]
-    positional: tuple[str, ...] = ()
-    short: Mapping[str, str] = field(default_factory=dict)
-    dialogue: str | None = None
-
-    def load_run(self) -> Callable[..., Any]:
-        """The function itself (its module is imported here)."""
-        return _load(self.run)
-
-    def load_config(self) -> type:
-        """The config class itself (its module is imported here)."""
-        return _load(self.config)
-
-
-class _Stages(dict[str, Stage]):
-    def __missing__(self, name: str) -> Stage:
-        raise UnknownNameError("command", name, self)
-
-
-STAGES: Mapping[str, Stage] = _Stages(
+STAGES: Mapping[str, Stage] = Stages(
     {
         "swap": Stage(
             run="konterfei.stages.swap:swap",
@@ -72,6 +34,67 @@ STAGES: Mapping[str, Stage] = _Stages(
                 "konterfei extract plate.mp4 -o dst_faces --redo 120,130:140 --detector centerface",
             ),
             positional=("video", "more"),
+        ),
+        "people find": Stage(
+            run="konterfei.stages.people:people_find",
+            config="konterfei.stages.people:PeopleFindConfig",
+            about="Find out who is who over several facesets; name people, write a faceset for each.",
+            examples=(
+                "konterfei people find clip1_faces clip2_faces -o people",
+                "konterfei people find all_facesets -o people    # a folder that holds facesets",
+            ),
+            positional=("facesets",),
+        ),
+        "people edit": Stage(
+            run="konterfei.stages.people:people_edit",
+            config="konterfei.stages.people:PeopleEditConfig",
+            about="Name people, join and part them, move faces; undo.",
+            examples=(
+                "konterfei people edit people    # who there is",
+                "konterfei people edit people --name 3=anna --merge 3,7",
+                "konterfei people edit people --split 3 --into 2",
+                "konterfei people edit people --move clip1_faces/000120_0.jpg=4 --track",
+                "konterfei people edit people --undo",
+            ),
+            positional=("folder",),
+        ),
+        "people export": Stage(
+            run="konterfei.stages.people_export:people_export",
+            config="konterfei.stages.people_export:PeopleExportConfig",
+            about="Write a faceset for each person, pooled from all clips.",
+            examples=(
+                "konterfei people export people -o faces_by_person",
+                "konterfei people export people -o faces_by_person --person anna",
+            ),
+            positional=("folder",),
+        ),
+        "people outliers": Stage(
+            run="konterfei.stages.people_outliers:people_outliers",
+            config="konterfei.stages.people_outliers:PeopleOutliersConfig",
+            about="Find strangers in a faceset that should hold one person.",
+            examples=(
+                "konterfei people outliers src_faces",
+                "konterfei people outliers src_faces --set-aside",
+            ),
+            positional=("faceset",),
+        ),
+        "people forget": Stage(
+            run="konterfei.stages.people:people_forget",
+            config="konterfei.stages.people:PeopleForgetConfig",
+            about="Remove names, embeddings and decisions about people for good.",
+            examples=("konterfei people forget people --person anna", "konterfei people forget people"),
+            positional=("folder",),
+        ),
+        "sort": Stage(
+            run="konterfei.stages.sort:sort",
+            config="konterfei.stages.sort:SortConfig",
+            about="Order a faceset's crops, look at the order, set its end aside.",
+            examples=(
+                "konterfei sort src_faces --by sharpness",
+                "konterfei sort src_faces --by best --keep 1500",
+                "konterfei sort src_faces --by identity --like anna.jpg --set-aside-below 0.3",
+            ),
+            positional=("faceset",),
         ),
         "train": Stage(
             run="konterfei.stages.train:train",
@@ -173,15 +196,55 @@ STAGES: Mapping[str, Stage] = _Stages(
             examples=("konterfei evaluate out.mp4 --faces dst_faces --src src_faces -o report.jpg",),
             positional=("video",),
         ),
-        "import-dfl": Stage(
-            run="konterfei.stages.import_dfl:import_dfl",
-            config="konterfei.stages.import_dfl:ImportDflConfig",
+        "report": Stage(
+            run="konterfei.stages.report:report",
+            config="konterfei.stages.report:ReportConfig",
+            about="Say what a faceset has, what is wrong in it, and what it lacks for a shot: one page with pictures.",
+            examples=(
+                "konterfei report src_faces -o report.html",
+                "konterfei report src_faces --for dst_faces -o report.html",
+            ),
+            positional=("faceset",),
+        ),
+        "import faces": Stage(
+            run="konterfei.stages.import_faces:import_faces",
+            config="konterfei.stages.import_faces:ImportFacesConfig",
+            about="Take over faces that another program found: DeepFaceLab's pictures or faceset.pak.",
+            examples=(
+                "konterfei import faces workspace/data_src/aligned -o src_faces",
+                "konterfei import faces workspace/data_dst/aligned -o dst_faces --frames workspace/data_dst.mp4",
+            ),
+            positional=("path",),
+        ),
+        "import dfl-workspace": Stage(
+            run="konterfei.stages.import_workspace:import_dfl_workspace",
+            config="konterfei.stages.import_workspace:ImportDflWorkspaceConfig",
+            about="Take over a whole workspace of DeepFaceLab: faces of both people, the plate, every model.",
+            examples=(
+                "konterfei import dfl-workspace workspace --list    # looks and does nothing",
+                "konterfei import dfl-workspace workspace -o my-film",
+            ),
+            positional=("workspace",),
+        ),
+        "import dfl-model": Stage(
+            run="konterfei.stages.import_model:import_dfl_model",
+            config="konterfei.stages.import_model:ImportDflModelConfig",
             about="Take over a model that DeepFaceLab trained, for merging or training on.",
             examples=(
-                "konterfei import-dfl workspace/model -o run",
-                "konterfei import-dfl workspace/model -o run --name anna_SAEHD",
+                "konterfei import dfl-model workspace/model -o run",
+                "konterfei import dfl-model workspace/model -o run --name anna_SAEHD",
             ),
             positional=("model_dir",),
+        ),
+        "faceset export": Stage(
+            run="konterfei.stages.faceset_export:faceset_export",
+            config="konterfei.stages.faceset_export:FacesetExportConfig",
+            about="Write a faceset for another program, masks and polygons with it.",
+            examples=(
+                "konterfei faceset export dst_faces -o workspace/data_dst/aligned",
+                "konterfei faceset export src_faces -o packed --format dfl-pak",
+            ),
+            positional=("faces",),
         ),
         "export": Stage(
             run="konterfei.stages.export:export",
@@ -189,6 +252,79 @@ STAGES: Mapping[str, Stage] = _Stages(
             about="Write a trained model as one file (.dfm, .onnx) for live programs and other software.",
             examples=("konterfei export run -o anna.dfm", "konterfei export run -o anna.onnx"),
             positional=("run",),
+        ),
+        "trash": Stage(
+            run="konterfei.stages.trash:trash",
+            config="konterfei.stages.trash:TrashConfig",
+            about="Set crops of a faceset aside, look at what lies there, take it back.",
+            examples=(
+                "konterfei trash src_faces 000123_0.jpg 000124_0.jpg --why blurred",
+                "konterfei trash src_faces --list",
+                "konterfei trash src_faces --restore all",
+            ),
+            positional=("faceset", "names"),
+        ),
+        "faceset convert": Stage(
+            run="konterfei.stages.faceset_convert:faceset_convert",
+            config="konterfei.stages.faceset_convert:FacesetConvertConfig",
+            about="Make a faceset of another size or face type.",
+            examples=(
+                "konterfei faceset convert src_faces -o head_faces --face-type head --source anna.mp4",
+                "konterfei faceset convert src_faces -o small_faces --size 128",
+            ),
+            positional=("faceset",),
+        ),
+        "faceset enhance": Stage(
+            run="konterfei.stages.faceset_enhance:faceset_enhance",
+            config="konterfei.stages.faceset_enhance:FacesetEnhanceConfig",
+            about="Redraw the crops of a faceset sharper.",
+            examples=(
+                "konterfei faceset enhance src_faces -o sharp_faces",
+                "konterfei faceset enhance src_faces -o sharp_faces --strength 0.5",
+            ),
+            positional=("faceset",),
+        ),
+        "faceset pack": Stage(
+            run="konterfei.stages.faceset_pack:faceset_pack",
+            config="konterfei.stages.faceset_pack:FacesetPackConfig",
+            about="Put a whole faceset into one file.",
+            examples=("konterfei faceset pack src_faces -o anna.faceset",),
+            positional=("faceset",),
+        ),
+        "faceset unpack": Stage(
+            run="konterfei.stages.faceset_unpack:faceset_unpack",
+            config="konterfei.stages.faceset_unpack:FacesetUnpackConfig",
+            about="Make a folder of a packed faceset again.",
+            examples=("konterfei faceset unpack anna.faceset -o src_faces",),
+            positional=("file",),
+        ),
+        "faceset save-metadata": Stage(
+            run="konterfei.stages.faceset_metadata:save_metadata",
+            config="konterfei.stages.faceset_metadata:SaveMetadataConfig",
+            about="Keep the records of a faceset in a file, before other programs change its pictures.",
+            examples=("konterfei faceset save-metadata src_faces -o anna.records",),
+            positional=("faceset",),
+        ),
+        "faceset restore-metadata": Stage(
+            run="konterfei.stages.faceset_metadata:restore_metadata",
+            config="konterfei.stages.faceset_metadata:RestoreMetadataConfig",
+            about="Put records back into pictures that other programs have changed.",
+            examples=("konterfei faceset restore-metadata src_faces anna.records",),
+            positional=("faceset", "records"),
+        ),
+        "faceset rename": Stage(
+            run="konterfei.stages.faceset_rename:faceset_rename",
+            config="konterfei.stages.faceset_rename:FacesetRenameConfig",
+            about="Name crops after their frames again.",
+            examples=("konterfei faceset rename src_faces",),
+            positional=("faceset",),
+        ),
+        "faceset debug": Stage(
+            run="konterfei.stages.faceset_debug:faceset_debug",
+            config="konterfei.stages.faceset_debug:FacesetDebugConfig",
+            about="Draw what is known of each face over its crop.",
+            examples=("konterfei faceset debug src_faces -o looked_at",),
+            positional=("faceset",),
         ),
         "performers render": Stage(
             run="konterfei.performers:render_performer",
@@ -207,6 +343,8 @@ STAGES: Mapping[str, Stage] = _Stages(
 )
 
 
-def _load(target: str) -> Any:
-    module, _, attribute = target.partition(":")
-    return getattr(import_module(module), attribute)
+GROUPS: Mapping[str, str] = {
+    "faceset": "Change facesets, or write them for other programs.",
+    "import": "Take over what other programs made: faces, models, whole workspaces.",
+}
+"""First word of several commands -> what they are for. A group of one command needs none."""

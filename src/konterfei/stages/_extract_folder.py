@@ -113,15 +113,16 @@ def refuse_other(folder: Path, before: Manifest | None, manifest: Manifest) -> N
         )
 
 
-def begin_replacement(folder: Path, manifest: Manifest) -> None:
+def begin_replacement(folder: Path, manifest: Manifest, journals: Sequence[str]) -> None:
     """Make REPLACEMENT_NAME ready for the new crops of `folder`, whose old ones stay as they are.
 
-    What a stopped attempt at the same has left in it is gone on with. The old journal is taken over: its own header
-    says what it is good for.
+    What a stopped attempt at the same has left in it is gone on with. The old journals are taken over: their own
+    headers say what they are good for.
 
     Args:
         folder: a faceset.
         manifest: of the extraction that is wanted.
+        journals: names of its journals.
 
     Raises:
         FacesetError: another process is at the same.
@@ -135,8 +136,9 @@ def begin_replacement(folder: Path, manifest: Manifest) -> None:
     if has_crops(place) and (before is None or manifest.differs_from(before)):
         with writer_lock(place):
             _remove(place, [*_crops(place), HEADER_NAME])
-    for old in folder.glob(JOURNALS):
-        if not (new := place / old.name).exists():
+    for name in journals:
+        old, new = folder / name, place / name
+        if old.exists() and not new.exists():
             try:
                 shutil.copyfile(old, new)  # one that is cut off by a kill is a shorter journal
             except OSError as error:

@@ -241,8 +241,8 @@ def refuse_without_segmenter(settings: Iterable[MergeSettings], segmenter: Path 
         if one.needs_segmenter and segmenter is None:
             raise ConfigError(
                 f"{'This mask_mode' if one.dfl else '--mask ' + one.mask} needs a segmenter. Give --segmenter the "
-                "folder of an XSeg model of DeepFaceLab (or what konterfei import-dfl made of it), or choose a mask "
-                "without xseg in its name."
+                "folder of an XSeg model of DeepFaceLab (or what konterfei import dfl-model made of it), or choose a "
+                "mask without xseg in its name."
             )
 
 

@@ -108,7 +108,7 @@ class TrainConfig:
     """Learn faces in general, from many people (as src and dst), for other runs to start from. Fixes some settings."""
     start_from: Path | None = None
     """Run whose weights a new run begins with; of one that was made with --pretrain, all but what belongs to two
-    people. Needs the same sizes and architecture; of one that import-dfl made, they are taken over."""
+    people. Needs the same sizes and architecture; of one that import dfl-model made, they are taken over."""
     plan: Path | None = None
     """TOML file of phases, in which settings of these differ: see docs/training.md."""
     dfl_exact: bool | None = None

@@ -19,7 +19,7 @@ from konterfei.io.manifest import Manifest
 from konterfei.io.sequence import frame_rate
 from konterfei.io.video import is_sequence
 from konterfei.reporting import Reporter
-from konterfei.stages._extract_debug import draw
+from konterfei.stages._extract_debug import check_place, draw
 from konterfei.stages._extract_folder import (
     begin_replacement,
     drop_replacement,
@@ -30,7 +30,7 @@ from konterfei.stages._extract_folder import (
     refuse_other,
     replace_crops,
 )
-from konterfei.stages._extract_inputs import KEY, Input, inputs_of, is_alone, known_inputs
+from konterfei.stages._extract_inputs import JOURNAL_NAME, KEY, Input, inputs_of, is_alone, known_inputs
 from konterfei.stages._extract_plate import refuse_interlaced
 from konterfei.stages._extract_repair import as_made, corrections_for, is_repair, refuse_without, write_template
 from konterfei.stages._extract_settings import ExtractConfig as ExtractConfig
@@ -80,6 +80,7 @@ def extract(config: ExtractConfig, reporter: Reporter) -> ExtractResult:
         if one.plate is not None:
             refuse_interlaced(one.path, config.deinterlace)
     refuse_without(given, inputs, before)
+    check_place(given, inputs)
     manifest = _manifest(config, inputs, before)
     is_same = before is not None and not manifest.differs_from(before)
     more = None
@@ -101,7 +102,8 @@ def extract(config: ExtractConfig, reporter: Reporter) -> ExtractResult:
     if not is_there:
         ensure_writable(work.output, _bytes_needed(work, inputs))
     if is_replaced:
-        begin_replacement(config.output, manifest)
+        alone = is_alone(inputs)
+        begin_replacement(config.output, manifest, [JOURNAL_NAME if alone else one.journal_name for one in inputs])
         reporter.note(f"The faces in {config.output} stay until the new ones are all there.")
         manifest.output = {}
     make_folder(work.output)

@@ -65,7 +65,7 @@ class MergeConfig(MergeSettings, Encoding):
     fps: str | None = None
     """Frames per second of a plate that is pictures. Default: those that its faces were extracted with, mostly 25."""
     segmenter: Path | None = None
-    """XSeg model for masks with xseg in their name: a run that konterfei import-dfl made of one, or its folder in
+    """XSeg model for masks with xseg in their name: a run that konterfei import dfl-model made of one, or its folder in
     DeepFaceLab."""
     snapshot: str = "newest"
     """Which of the run's weights: newest, best (by the held-out score, see konterfei train), or those of a step."""

@@ -18,7 +18,14 @@ from konterfei.recognizers import Recognizer
 def embed_picture(
     path: Path, detector: Detector, landmarker: Landmarker, recognizer: Recognizer
 ) -> NDArray[np.float32]:
-    """Embedding of the largest face in a picture. [D], unit length
+    """Embedding of the largest face in a picture. [D], unit length. Raises as `face_in_picture`."""
+    return face_in_picture(path, detector, landmarker, recognizer)[1]
+
+
+def face_in_picture(
+    path: Path, detector: Detector, landmarker: Landmarker, recognizer: Recognizer
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Landmarks [68, 2] and embedding [D] (unit length) of the largest face in a picture.
 
     Raises:
         NoFacesError: there is none.
@@ -29,7 +36,7 @@ def embed_picture(
     for detection in sorted(seen, key=lambda detection: -float(np.prod(detection.box[2:] - detection.box[:2]))):
         (answer,) = landmarker.landmarks(image, [look_around(detector, image, detection)])
         if answer.presence >= landmarker.usual_presence:
-            return recognizer.embed(image, [answer.points])[0]
+            return answer.points.astype(np.float32), recognizer.embed(image, [answer.points])[0]
     raise NoFacesError(
         f"No face in the reference picture {path}: {len(seen)} candidates, none of them sure. "
         "Give a sharp picture of the face from the front."

@@ -6,7 +6,7 @@ from dfl_models import write_model, write_xseg
 from konterfei.errors import ConfigError
 from konterfei.models.segmenter import load_segmenter
 from konterfei.reporting import Silent
-from konterfei.stages.import_dfl import ImportDflConfig, import_dfl
+from konterfei.stages.import_model import ImportDflModelConfig, import_dfl_model
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def test_a_model_as_deepfacelab_has_it_masks_what_it_masked(tmp_path, image):
 
 def test_a_run_that_was_imported_masks_the_same(tmp_path, image):
     write_xseg(tmp_path / "model")
-    import_dfl(ImportDflConfig(model_dir=tmp_path / "model", output=tmp_path / "run"), Silent())
+    import_dfl_model(ImportDflModelConfig(model_dir=tmp_path / "model", output=tmp_path / "run"), Silent())
     ours, theirs = load_segmenter(tmp_path / "run", "cpu"), load_segmenter(tmp_path / "model", "cpu")
     assert np.abs(ours(image) - theirs(image)).max() < 1e-6
     assert len(ours.sha256) == len(theirs.sha256) == 64
@@ -49,6 +49,6 @@ def test_what_holds_no_segmenter_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="holds no XSeg model"):
         load_segmenter(tmp_path / "empty")
     write_model(tmp_path / "saehd", "df")
-    import_dfl(ImportDflConfig(model_dir=tmp_path / "saehd", output=tmp_path / "run"), Silent())
+    import_dfl_model(ImportDflModelConfig(model_dir=tmp_path / "saehd", output=tmp_path / "run"), Silent())
     with pytest.raises(ConfigError, match="not of xseg"):
         load_segmenter(tmp_path / "run")

@@ -25,7 +25,7 @@ NEAREST_PRESET = {"SAEHD": "standard", "AMP": "amp", "Quick96": "quick96"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImportDflConfig:
+class ImportDflModelConfig:
     """Take over a model that DeepFaceLab trained: SAEHD, AMP, Quick96 or XSeg.
 
     Its files are pickles; they are read by a reader that can only make plain arrays and numbers, nothing in them is
@@ -41,7 +41,7 @@ class ImportDflConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImportDflResult:
+class ImportDflModelResult:
     """What was taken over.
 
     Attributes:
@@ -61,7 +61,7 @@ class ImportDflResult:
     was_done: bool = False
 
 
-def import_dfl(config: ImportDflConfig, reporter: Reporter) -> ImportDflResult:
+def import_dfl_model(config: ImportDflModelConfig, reporter: Reporter) -> ImportDflModelResult:
     """Make a run of DeepFaceLab's model in `config.model_dir`.
 
     Raises:
@@ -113,7 +113,7 @@ def _origin(legacy: LegacyModel) -> dict[str, Any]:
     }
 
 
-def _write(config: ImportDflConfig, legacy: LegacyModel, imported: Imported, origin: dict[str, Any]) -> Run:
+def _write(config: ImportDflModelConfig, legacy: LegacyModel, imported: Imported, origin: dict[str, Any]) -> Run:
     """The run on disk, its snapshot last but for the manifest: without it, the run is begun anew."""
     size = sum(array.nbytes for array in imported.tensors.values())
     ensure_writable(config.output, size + (1 << 20))
@@ -132,7 +132,7 @@ def _write(config: ImportDflConfig, legacy: LegacyModel, imported: Imported, ori
         info = {"steps": legacy.iterations, "minutes": 0.0, "is_preview": is_preview}
         snapshot = run.save_snapshot(0, imported.tensors, info)
         manifest = Manifest(
-            stage="import-dfl",
+            stage="import dfl-model",
             inputs={path.name: input_record(path) for path in imported.files},
             settings={"config": config},
             versions={"konterfei": version("konterfei")},
@@ -148,9 +148,9 @@ def _resolution(run: Run) -> int:
     return int(run.config["dims"].get("resolution", 256))  # XSeg's is fixed (dfl-spec 6.4)
 
 
-def _result(run: Run, was_done: bool = False) -> ImportDflResult:
+def _result(run: Run, was_done: bool = False) -> ImportDflModelResult:
     config = run.config
-    return ImportDflResult(
+    return ImportDflModelResult(
         run=run.folder,
         architecture=architecture(config["model"], config["dims"]),
         resolution=_resolution(run),

@@ -18,7 +18,7 @@ from konterfei.models.swapper import load_model, load_swapper
 from konterfei.nets.xseg import XSeg
 from konterfei.provenance.verification import verify
 from konterfei.reporting import Recorder
-from konterfei.stages.import_dfl import ImportDflConfig, import_dfl
+from konterfei.stages.import_model import ImportDflModelConfig, import_dfl_model
 from konterfei.stages.merge import merge
 from konterfei.stages.train import TrainConfig, train
 from konterfei.training import loop
@@ -30,7 +30,7 @@ ARCHITECTURES = [f"{kind}-{letters}".rstrip("-") for kind in ("df", "liae") for 
 
 def imported(model_dir, output, **changes):
     reporter = Recorder()
-    return import_dfl(ImportDflConfig(model_dir=model_dir, output=output, **changes), reporter), reporter
+    return import_dfl_model(ImportDflModelConfig(model_dir=model_dir, output=output, **changes), reporter), reporter
 
 
 def picture(side=64, seed=4):
@@ -140,7 +140,7 @@ def test_the_run_is_ready_and_says_where_it_comes_from(tmp_path):
     parts = ("decoder", "encoder", "inter_AB", "inter_B")
     assert set(origin["files"]) == {"anna_SAEHD_data.dat", *(f"anna_SAEHD_{part}.npy" for part in parts)}
     manifest = Manifest.load(result.run)
-    assert (manifest.stage, manifest.complete) == ("import-dfl", True)
+    assert (manifest.stage, manifest.complete) == ("import dfl-model", True)
     assert set(manifest.inputs) == set(origin["files"])
 
 

@@ -1,0 +1,1 @@
+"""Looking after facesets: who is who, what is in them, what is missing, what should go."""

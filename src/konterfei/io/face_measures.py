@@ -1,0 +1,188 @@
+"""What was measured on a faceset's crops, as arrays, and the disposable file that keeps it beside them.
+
+The file, `.measures.sqlite`, has one row per picture and record; only crops that it does not know are measured.
+Missing, damaged, from another version or not writable: they are measured anew, and nothing else happens.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import zlib
+from collections.abc import Iterable, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Final, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[Any]
+
+MEASURES_NAME = ".measures.sqlite"
+MEASURES_VERSION = 1
+"""Raised whenever a measure is calculated otherwise: older figures are then forgotten."""
+
+THUMB: Final = 24
+"""Side of the little pictures, px."""
+
+ROW: Final = np.dtype(
+    [
+        *((name, "<f4") for name in ("blur", "motion_blur", "brightness", "hue", "black")),
+        *((name, "<f4") for name in ("sharpness", "occlusion", "exposure", "dark", "bright", "contrast")),
+        ("light", "<f4", (5,)),
+        ("dfl_pose", "<f4", (3,)),
+        ("histograms", "<u2", (3, 256)),
+        ("grey_histogram", "<u2", (256,)),
+        ("masked_histogram", "<u2", (256,)),
+        ("fingerprint", "u1", (32,)),
+        ("thumb", "u1", (THUMB, THUMB, 3)),
+    ]
+)
+"""What is kept of one crop: 4.4 kB. The names are those of `FaceMeasures`."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FaceMeasures:
+    """N crops of a faceset, in the order of `names`: 5 kB each, 0.5 GB for 100,000. NaN = could not be measured.
+
+    Attributes:
+        names: file names, in the order of the faceset; crops whose picture is damaged are left out.
+        sources: file name of the video that each comes from.
+        frames: index of the frame there. [N] int64
+        tracks: number of the track, -1 = not known. [N] int64
+        pose: pitch, yaw, roll of the records, radians. [N, 3]
+        dfl_pose: the same by DeepFaceLab's estimate from the landmarks in the crop. [N, 3]
+        resolution: frame pixels across the mean face's square (brows to lips): how large the face was filmed. [N]
+        area: of the face's box in the frame, square px. [N]
+        presence: the landmarker's certainty, 0 to 1. [N]
+        expression: mouth_open, mouth_width, smile, eyes_open, wink, brows_up as `curation.shapes` has them. [N, 6]
+        embeddings: who it is, unit length; NaN where unknown or of another recognizer than most. [N, D], D may be 0
+        sharpness: as the eye sees it, 0 to 1; noise, codec blocks and the size of the picture do not count. [N]
+        occlusion: share of the face's skin that is covered, 0 to 1. [N]
+        exposure: mean brightness of the face, 0 to 1. [N]
+        dark, bright: share of the face that is black or burnt out, 0 to 1. [N]
+        contrast: standard deviation of the face's brightness, 0 to 0.5. [N]
+        light: brightness, light_side, light_height, light_contrast, warmth as `curation.light` has them. [N, 5]
+        blur, motion_blur: DeepFaceLab's, higher is sharper; 0 to 1, and a variance. [N]
+        brightness, hue: means over the crop, 0 to 255 and 0 to 179. [N]
+        black: channel values that are 0. [N]
+        histograms: roots of the shares of R, G and B over the crop, in steps of 1/65535. [N, 3, 256] uint16
+        grey_histogram: the same of the grey crop. [N, 256] uint16
+        masked_histogram: the same of the grey face, black around it. [N, 256] uint16
+        fingerprint: 256 bits of the coarse brightness's cosine transform; near-duplicates differ in few. [N, 32] uint8
+        thumb: the crop, small. [N, 24, 24, 3] uint8 RGB
+    """
+
+    names: tuple[str, ...]
+    sources: tuple[str, ...]
+    frames: Array
+    tracks: Array
+    pose: Array
+    resolution: Array
+    area: Array
+    presence: Array
+    expression: Array
+    embeddings: Array
+    sharpness: Array
+    occlusion: Array
+    exposure: Array
+    dark: Array
+    bright: Array
+    contrast: Array
+    light: Array
+    blur: Array
+    motion_blur: Array
+    brightness: Array
+    hue: Array
+    black: Array
+    dfl_pose: Array
+    histograms: Array
+    grey_histogram: Array
+    masked_histogram: Array
+    fingerprint: Array
+    thumb: Array
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            if len(getattr(self, item.name)) != len(self.names):
+                raise ValueError(f"{len(getattr(self, item.name))} {item.name} of {len(self.names)} crops")
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def take(self, rows: ArrayLike) -> Self:
+        """Some of the crops, in the order of `rows`: indices [M] or a mask [N]."""
+        kept = np.arange(len(self))[np.asarray(rows)]
+        some: dict[str, Any] = {
+            item.name: tuple(held[row] for row in kept) if isinstance(held, tuple) else held[kept]
+            for item in fields(self)
+            for held in (getattr(self, item.name),)
+        }
+        return replace(self, **some)
+
+
+def load(folder: Path, keys: Sequence[bytes]) -> tuple[Array, Array]:
+    """What is known of the crops with these keys (`Faceset.checksums`).
+
+    Returns:
+        rows [N] of `ROW`, and which of them are known [N] bool
+    """
+    rows: Array = np.zeros(len(keys), ROW)
+    known: Array = np.zeros(len(keys), bool)
+    if not (folder / MEASURES_NAME).exists():
+        return rows, known
+    place = {key: row for row, key in enumerate(keys)}
+    block = rows.view(np.uint8).data
+    try:
+        with closing(_connect(folder)) as connection:
+            for key, data, crc in connection.execute("SELECT key, data, crc FROM measures"):
+                row = place.get(key)
+                if row is not None and len(data) == ROW.itemsize and zlib.crc32(data) == crc:
+                    block[row * ROW.itemsize : (row + 1) * ROW.itemsize] = data
+                    known[row] = True
+    except sqlite3.OperationalError:  # locked, read-only: it may serve another time
+        pass
+    except (sqlite3.DatabaseError, TypeError, ValueError):
+        _discard(folder)
+    return rows, known
+
+
+def store(folder: Path, keys: Iterable[bytes], rows: Array) -> None:
+    """Keep what was measured. Does nothing where the file cannot be written."""
+    packed = [(key, data, zlib.crc32(data)) for key, data in zip(keys, (row.tobytes() for row in rows), strict=True)]
+    for attempt in range(2):
+        try:
+            with closing(_connect(folder)) as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                connection.executemany("INSERT OR REPLACE INTO measures (key, data, crc) VALUES (?, ?, ?)", packed)
+                connection.execute("COMMIT")
+            return
+        except sqlite3.OperationalError:
+            return
+        except sqlite3.DatabaseError:
+            if attempt == 0:
+                _discard(folder)
+
+
+def _connect(folder: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(folder / MEASURES_NAME, timeout=5.0, isolation_level=None)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        if connection.execute("PRAGMA user_version").fetchone()[0] != MEASURES_VERSION:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("DROP TABLE IF EXISTS measures")
+            connection.execute("CREATE TABLE measures (key BLOB PRIMARY KEY, data BLOB NOT NULL, crc INTEGER NOT NULL)")
+            connection.execute(f"PRAGMA user_version = {MEASURES_VERSION}")
+            connection.execute("COMMIT")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _discard(folder: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        with suppress(OSError):
+            (folder / f"{MEASURES_NAME}{suffix}").unlink()

@@ -1,0 +1,98 @@
+"""Opening what the people commands work on: the state in a folder, and the facesets that it speaks of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from konterfei.curation.looks import Looks
+from konterfei.curation.people import People
+from konterfei.curation.people_file import PEOPLE_NAME, load
+from konterfei.curation.sightings import Sightings, look
+from konterfei.errors import FacesetError, StoreError
+from konterfei.io.faceset import Faceset
+from konterfei.io.faceset_files import HEADER_NAME
+from konterfei.recognizers import RECOGNIZERS
+from konterfei.reporting import Reporter
+
+USUAL = "mobilefacenet"
+"""The recognizer, unless told otherwise."""
+
+
+@dataclass
+class Read:
+    """What there is now.
+
+    Attributes:
+        facesets: those that can be read.
+        seen: their faces.
+        missing: folders that cannot be read.
+    """
+
+    facesets: list[Faceset]
+    seen: Sightings
+    missing: list[Path]
+
+
+def state_of(folder: Path) -> People:
+    """The people in `folder`.
+
+    Raises:
+        StoreError: there are none.
+        DamagedFileError: the file is damaged.
+    """
+    people = load(folder)
+    if people is None:
+        raise StoreError(
+            f"There is no {PEOPLE_NAME} in '{folder}'. Make one with 'konterfei people find FACESETS -o {folder}'."
+        )
+    return people
+
+
+def facesets_in(places: Iterable[Path]) -> list[Path]:
+    """The facesets among `places`, or directly in them; absolute, each once.
+
+    Raises:
+        FacesetError: a place is neither a faceset nor a folder of some.
+    """
+    found: list[Path] = []
+    for place in places:
+        own = [place] if (place / HEADER_NAME).exists() else sorted(p.parent for p in place.glob(f"*/{HEADER_NAME}"))
+        if not own:
+            raise FacesetError(
+                f"'{place}' is no faceset and holds none. "
+                "Make one with 'konterfei extract VIDEO -o FOLDER --person all'."
+            )
+        found += [folder.absolute() for folder in own]
+    return list(dict.fromkeys(found))
+
+
+def read(
+    folders: Iterable[Path], keeping: Path, reporter: Reporter, needed: Iterable[Path] = (), recognizer: str = USUAL
+) -> Read:
+    """Looks at the faces of all `folders`; one that cannot be read is left out with a warning, unless it is `needed`.
+
+    Embeddings that had to be measured are kept in the folder `keeping`.
+
+    Raises:
+        FacesetError: a needed one cannot be read; embeddings of different recognizers.
+    """
+    facesets, missing, wanted = [], [], set(needed)
+    for folder in folders:
+        try:
+            faceset = Faceset.open(folder, allow_empty=True)
+        except FacesetError as error:
+            if folder in wanted:
+                raise
+            reporter.warn(f"{error} What is known of its faces is kept.")
+            missing.append(folder)
+        else:
+            for remark in faceset.remarks():
+                reporter.warn(remark)
+            facesets.append(faceset)
+    looks = Looks(keeping, lambda: RECOGNIZERS.load(recognizer)(threads=0))
+    try:
+        return Read(facesets, look(facesets, looks, reporter), missing)
+    finally:
+        looks.save()
