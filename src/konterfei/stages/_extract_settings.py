@@ -54,7 +54,8 @@ class Looking:
     recognizer: Annotated[str, RECOGNIZERS] = "mobilefacenet"
     """Tells people apart."""
     threads: int = 0
-    """Threads of each network; 0 = one per core. The networks take turns; the video is decoded on another thread."""
+    """Threads of the detector, and faces of a frame that are looked at at once; 0 = one per core. The video is decoded on
+    another thread."""
 
     def _check_looking(self) -> None:
         allow("--threshold", self.threshold, self.threshold is None or 0 < self.threshold < 1, "between 0 and 1")
