@@ -1,5 +1,6 @@
 """People as directions in space, and facesets of them: who is who is known."""
 
+import zlib
 from fractions import Fraction
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def whose(digest):
 
 def clip(folder: Path, people, frames=4, *, with_embedding=True, size=SIZE) -> Path:
     """A faceset of one video with `people` (number -> colour of the skin) in every frame, a track each."""
-    name = f"{folder.name}.mp4"
+    name, seed = f"{folder.name}.mp4", zlib.crc32(f"{folder.parent.name}/{folder.name}".encode())
     with Faceset.create(folder, FacesetHeader(face_type=FaceType.WHOLE, size=size, source=name)) as made:
         for index in range(frames):
             points = landmarks(index, frames)
@@ -65,7 +66,7 @@ def clip(folder: Path, people, frames=4, *, with_embedding=True, size=SIZE) -> P
                 face = Face(
                     box=np.array([*points.min(0), *points.max(0)]),
                     landmarks=points,
-                    embedding=looks(who, index) if with_embedding else None,
+                    embedding=looks(who, seed + index) if with_embedding else None,
                     track=track,
                     person=track,
                 )

@@ -22,6 +22,7 @@ __version__ = "0.1.0"
 _HOME = {
     "ChartConfig": "konterfei.stages.chart",
     "ConsentConfig": "konterfei.stages.consent",
+    "CurateConfig": "konterfei.stages.curate",
     "DemoConfig": "konterfei.stages.demo",
     "EvaluateConfig": "konterfei.stages.evaluate",
     "ExportConfig": "konterfei.stages.export",
@@ -53,6 +54,7 @@ _HOME = {
     "VerifyConfig": "konterfei.stages.verify",
     "chart": "konterfei.stages.chart",
     "consent_new": "konterfei.stages.consent",
+    "curate": "konterfei.stages.curate",
     "demo": "konterfei.stages.demo",
     "evaluate": "konterfei.stages.evaluate",
     "export": "konterfei.stages.export",

@@ -27,7 +27,7 @@ def masks():
     """
     y, x = np.mgrid[:S, :S] - S / 2
     shifts = {"drawn": (0, 0, 30), "plate": (9, 0, 30), "seg_drawn": (0, 9, 30), "seg_plate": (-9, -9, 30)}
-    shifts |= {"hands": (-10, 10, 8), "unknown": (14, -2, 6)}
+    shifts |= {"hands": (-10, 10, 8), "unknown": (14, -2, 6), "labels": (3, 6, 25)}
     return Masks(
         **{k: np.clip(r - np.hypot(x - dx, y - dy), 0, 1).astype(np.float32) for k, (dx, dy, r) in shifts.items()}
     )
@@ -86,6 +86,7 @@ def test_the_mask_modes_of_deepfacelab_are_what_their_names_say(face, crop, mask
     hull = MASKERS.load("hull")(face, crop, masks)
     expected = {
         "full": np.ones((S, S)),
+        "labels": masks.labels,
         "hull": hull,
         "learned_drawn": prd,
         "learned_plate": dst,

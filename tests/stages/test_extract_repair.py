@@ -156,7 +156,7 @@ def test_stopped_while_crops_are_replaced_the_plain_command_goes_on(clip, faces,
     run(clip, tmp_path / "whole", detector="shaded")
     run(clip, tmp_path / "whole", fill_missed=True, detector="shaded")
     with pytest.raises(Cancelled):
-        run(clip, faces, StopAt(10), fill_missed=True, detector="shaded")
+        run(clip, faces, StopAt(6), fill_missed=True, detector="shaded")
     assert Manifest.load(faces).output["amending"] and len(crops(faces)) < 40
     assert not run(clip, faces, detector="shaded").was_done
     assert crops(faces) == crops(tmp_path / "whole")

@@ -55,7 +55,8 @@ def test_crops_get_sharper_and_stay_where_they_are(faces, tmp_path, size):
 def test_half_of_it_is_halfway(faces, tmp_path):
     enhance(faces, tmp_path / "all")
     enhance(faces, tmp_path / "half", strength=0.5)
-    old, half, whole = (Faceset.open(f).image("000000_0.jpg").astype(int) for f in (faces, tmp_path / "half", tmp_path / "all"))  # fmt: skip
+    folders = (faces, tmp_path / "half", tmp_path / "all")
+    old, half, whole = (Faceset.open(folder).image("000000_0.jpg").astype(int) for folder in folders)
     assert np.abs(half - (old + whole) / 2).mean() < 1.5
     assert np.abs(whole - old).mean() > np.abs(half - old).mean() > 0
 

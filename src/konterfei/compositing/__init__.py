@@ -18,7 +18,7 @@ from konterfei.compositing.colors import FaceColors, reach_frames, smooth_colors
 from konterfei.compositing.detail import FaceDetail, match_detail, measure_detail, smooth_detail
 from konterfei.compositing.dfl_settings import DflSettings
 from konterfei.compositing.enlarging import enlarge
-from konterfei.compositing.faces import Layer, Merged, Segmenter, Swapped, cut_face, segment
+from konterfei.compositing.faces import Layer, Merged, Segmenter, Swapped, cut_face, label_mask, segment
 from konterfei.compositing.frame import blend_mask, measure, merge_frame, merge_layers, prepare, touched, untouched
 from konterfei.compositing.keys import Keys
 from konterfei.compositing.motion import motion_of
@@ -41,6 +41,7 @@ __all__ = [
     "close_gaps",
     "cut_face",
     "enlarge",
+    "label_mask",
     "match_detail",
     "measure",
     "measure_detail",

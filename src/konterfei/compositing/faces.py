@@ -13,8 +13,9 @@ from konterfei.compositing.colors import FaceColors
 from konterfei.compositing.detail import FaceDetail
 from konterfei.compositing.placing import place, rescale
 from konterfei.compositing.settings import MergeSettings
-from konterfei.geometry import Crop, Face, FaceType, Region
+from konterfei.geometry import Crop, Face, FaceType, Region, new_from_old
 from konterfei.imaging import to_float, to_uint8
+from konterfei.io.face_labels import FaceLabels
 
 Array = NDArray[Any]
 Segmenter = Callable[[Array], Array]
@@ -36,6 +37,7 @@ class Swapped:
         aligned: what the model was shown. [S, S, 3] uint8 RGB
         seg_mask: a segmenter's mask of the drawn face, from `segment`. [Q, Q] float32 in [0, 1]
         seg_plate_mask: and of the plate's face.
+        label_mask: what is labelled as face on its crop in the faceset, from `label_mask`; None = nothing is.
         fronts: what lies in front of the plate's face, by the names of `OCCLUDERS`, from `uncover`. Each [Q, Q] float32
             in [0, 1]. What was not looked for is not in it, and counts as not there.
         motion: how the face moves in the frame, (x, y) pixels per frame; None = not known, no motion blur.
@@ -53,6 +55,7 @@ class Swapped:
     plate_mask: Array | None = None
     seg_mask: Array | None = None
     seg_plate_mask: Array | None = None
+    label_mask: Array | None = None
     fronts: Mapping[str, Array] = field(default_factory=dict)
     motion: tuple[float, float] | None = None
     alpha: Array | None = None
@@ -98,6 +101,29 @@ def segment(frame: Array, swapped: Swapped, segmenter: Segmenter, size: int = MA
     """`swapped` with the segmenter's masks; the plate is shown to it at `size` px, however small the model is."""
     shown = to_float(place(swapped.crop, size, 1.0).cut(frame))
     return replace(swapped, seg_mask=segmenter(rescale(swapped.image, size)), seg_plate_mask=segmenter(shown))
+
+
+def label_mask(labels: FaceLabels, drawn_on: Crop, crop: Crop, size: int = MASK_SIZE) -> Array | None:
+    """What was labelled as face on one crop, as it lies in another; what the first does not show is no face.
+
+    Args:
+        labels: outlines win over an applied mask.
+        drawn_on: the faceset's crop.
+        crop: what a model was shown.
+        size: side of the mask, px.
+
+    Returns:
+        [size, size] float32 in [0, 1]; None where nothing was labelled
+
+    Raises:
+        ValueError: the mask's file cannot be decoded.
+    """
+    mask = labels.mask(drawn_on.size, drawn_on.size)
+    if mask is None:
+        return None
+    placed = place(crop, size, 1.0)
+    between = Crop(crop.face_type, size, new_from_old(placed, drawn_on))
+    return to_float(between.cut(mask, border="zero"))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -306,8 +306,11 @@ def blend_mask(face: Face, swapped: Swapped, settings: MergeSettings) -> Array:
         "plate": swapped.mask_of_plate,
         "seg_drawn": swapped.seg_mask,
         "seg_plate": swapped.seg_plate_mask,
+        "labels": swapped.label_mask,
         **{name: swapped.fronts.get(name, _NOTHING) for name in OCCLUDERS},
     }
+    if "labels" in masker.needs and swapped.label_mask is None:  # nothing was drawn onto this one
+        known["labels"] = MASKERS.load("hull")(face, crop, Masks())
     mask = masker(face, crop, Masks(**{name: rescale(known[name], size) for name in masker.needs}))  # type: ignore[arg-type]
     rim = round(_RIM * size)
     inside = np.zeros_like(mask)

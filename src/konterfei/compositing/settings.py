@@ -125,6 +125,11 @@ class MergeSettings:
         return bool(MASKERS.load(self.mask).needs_segmenter)
 
     @property
+    def needs_labels(self) -> bool:
+        """Whether the masks that were drawn onto the faces' crops have to be known."""
+        return self.dfl is None and "labels" in MASKERS.load(self.mask).needs
+
+    @property
     def occluders(self) -> tuple[str, ...]:
         """What has to be looked for in front of the faces, by the names of `OCCLUDERS`."""
         return () if self.dfl is not None else tuple(n for n in MASKERS.load(self.mask).needs if n in OCCLUDERS)

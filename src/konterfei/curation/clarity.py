@@ -93,37 +93,42 @@ def _where(points: Array) -> tuple[Array, Array]:
 
 def _detail(small: Array, features: Array, skin: Array) -> float:
     levels = [small, *(cv2.GaussianBlur(small, (0, 0), sigma) for sigma in _FINE)]
-    slopes = [_slopes(a - b) for a, b in pairwise(levels)]
-    fine = np.stack([_mean(squares, features) for squares in slopes]) - _noise(slopes, skin)
+    bands = [a - b for a, b in pairwise(levels)]
+    fine = np.stack([_slopes(band, _places(features)).mean(axis=1) for band in bands]) - _noise(bands, skin)
     half = [np.ascontiguousarray(levels[-1][::2, ::2])]
     half += [cv2.GaussianBlur(half[0], (0, 0), sigma) for sigma in _COARSE]
-    shape = sum(_mean(_slopes(a - b), features[::2, ::2]) for a, b in pairwise(half)) + 1e-3
+    inside = _places(features[::2, ::2])
+    shape = sum(_slopes(a - b, inside).mean(axis=1) for a, b in pairwise(half)) + 1e-3
     shares = np.sqrt(np.maximum(fine, 0) / shape) / np.array(_USUAL)  # [3 bands, 2 directions]
     shares = shares / np.cbrt(1 + shares**3)  # more than usual is sharpening by hand, not detail
     finest_last = np.minimum.accumulate(shares[::-1])  # fine detail upon missing coarser detail is a codec's ringing
     return float(np.sqrt(finest_last.prod(axis=1)).mean())
 
 
-def _slopes(band: Array) -> tuple[Array, Array]:
-    """Squared differences to the pixel above and to the one on the left. [S - 1, S - 1] float32 each"""
-    middle = band[1:, 1:]
-    return np.square(middle - band[:-1, 1:]), np.square(middle - band[1:, :-1])
+def _places(where: Array) -> Array:
+    """Number of each pixel that has one above and one to the left. [M] int; at least one"""
+    width = where.shape[1]
+    places = np.flatnonzero(where)
+    places = places[(places >= width) & (places % width > 0)]
+    return places if len(places) else np.array([width + 1])
 
 
-def _mean(squares: tuple[Array, Array], where: Array) -> Array:
-    return np.array([one[where[1:, 1:]].mean(dtype=np.float64) for one in squares])
+def _slopes(band: Array, places: Array) -> Array:
+    """Squared differences to the pixel above and to the one on the left. [2, M] float64"""
+    flat = band.reshape(-1)
+    here = flat[places]
+    slopes = np.stack([here - flat[places - band.shape[1]], here - flat[places - 1]]).astype(np.float64)
+    return slopes * slopes
 
 
-def _noise(slopes: list[tuple[Array, Array]], skin: Array) -> Array:
+def _noise(bands: list[Array], skin: Array) -> Array:
     """What noise has of each band's squares. [3, 2] float64"""
-    inside = skin[1:, 1:].copy()
-    inside[::2] = False  # every other row will do
-    count = np.count_nonzero(inside)
+    places = _places(skin)[::2]
+    count = len(places)
     if count < _LEAST_SKIN:
-        return np.zeros((len(slopes), 2))
-    seen = (
-        np.array([[np.partition(one[inside], count // 2)[count // 2] for one in squares] for squares in slopes])
-        / _MEDIAN_OF_SQUARES
-    )
+        return np.zeros((len(bands), 2))
+    middle = count // 2
+    seen = np.stack([np.partition(_slopes(band, places), middle, axis=1)[:, middle] for band in bands])
+    seen /= _MEDIAN_OF_SQUARES
     white = seen[0] * np.array(_WHITE)[:, None]
     return np.maximum(white, np.array(_UNREST)[:, None] * seen)

@@ -22,7 +22,10 @@ _FINE: Final = 16.0
 _CANNY_LOW, _CANNY_HIGH = 0.1, 0.2
 _FARTHEST: Final = 100
 """Pixels walked from an edge, at most."""
+_ONE: Final = np.ones(1, np.float32)
 _POWER: Final = 3.6
+_MARGIN: Final = 8
+"""Black pixels around what is looked at: no filter reaches farther."""
 _BLURRED: Final = 63
 """Per cent: edges whose blur is detected with at most this probability are sharp."""
 
@@ -47,71 +50,87 @@ def blur(grey: Array) -> float:
         grey: of the masked face. [S, S] uint8; a rim that is no multiple of 64 px is left out
     """
     rows, columns = (side // _BLOCK for side in grey.shape)
-    if not rows or not columns:
+    if not rows or not columns or not cv2.countNonZero(grey):
         return 0.0
-    image = grey.astype(np.float32)
-    has_edges = _blocks_with_edges(image, rows, columns)
-    y, x, is_rising = _edges(image)
+    part = _filled(grey)  # outside is black: no edges, nothing to add
+    image = grey[part].astype(np.float32)
+    y, x, is_rising = _edges(image, grey.size)
+    y, x = y + part[0].start, x + part[1].start
+    edges = np.zeros(grey.shape, np.uint8)
+    edges[part] = _canny(image)
+    has_edges = _tiles(edges, rows, columns, np.add) > _EDGE_SHARE * _BLOCK**2
     kept = (y < rows * _BLOCK) & (x < columns * _BLOCK)
     y, x, is_rising = y[kept], x[kept], is_rising[kept]
     kept = has_edges[y // _BLOCK, x // _BLOCK]
     y, x, is_rising = y[kept], x[kept], is_rising[kept]
     if not len(y):
         return 0.0
-    tiles = grey[: rows * _BLOCK, : columns * _BLOCK].reshape(rows, _BLOCK, columns, _BLOCK)
-    contrast = tiles.max(axis=(1, 3)).astype(np.int64) - tiles.min(axis=(1, 3))
+    contrast = _tiles(grey, rows, columns, np.maximum) - _tiles(grey, rows, columns, np.minimum)
     noticeable = np.where(contrast <= 50, 5.0, 3.0)[y // _BLOCK, x // _BLOCK]
-    probability = 1 - np.exp(-((_widths(grey, y, x, is_rising) / noticeable) ** _POWER))
+    widths = _widths(grey[part], y - part[0].start, x - part[1].start, is_rising)
+    probability = 1 - np.exp(-((widths / noticeable) ** _POWER))
     return float((np.rint(probability * 100) <= _BLURRED).mean())
 
 
-def _blocks_with_edges(image: Array, rows: int, columns: int) -> Array:
+def _tiles(pixels: Array, rows: int, columns: int, reduce: np.ufunc) -> Array:
+    """One number for each block: its sum, maximum or minimum. [rows, columns] int64"""
+    whole = pixels[: rows * _BLOCK, : columns * _BLOCK].reshape(rows, _BLOCK, -1)
+    kind = np.int64 if reduce is np.add else pixels.dtype
+    columnwise = reduce.reduce(whole, axis=1, dtype=kind).reshape(rows, columns, _BLOCK)
+    return reduce.reduce(columnwise, axis=2).astype(np.int64)
+
+
+def _canny(image: Array) -> Array:
+    """1 at edges. [H, W] uint8"""
     smooth = cv2.GaussianBlur(image, (0, 0), 1.0) * np.float32(_FINE)
     dx, dy = (np.rint(cv2.Sobel(smooth, cv2.CV_32F, *d, ksize=3)).astype(np.int16) for d in ((1, 0), (0, 1)))
-    edges = cv2.Canny(dx, dy, _CANNY_LOW * _FINE, _CANNY_HIGH * _FINE, L2gradient=True) > 0
-    edges = edges[: rows * _BLOCK, : columns * _BLOCK].reshape(rows, _BLOCK, columns, _BLOCK)
-    return edges.mean(axis=(1, 3)) > _EDGE_SHARE
+    return cv2.Canny(dx, dy, _CANNY_LOW * _FINE, _CANNY_HIGH * _FINE, L2gradient=True) // 255
 
 
-def _edges(image: Array) -> tuple[Array, Array, Array]:
+def _edges(image: Array, num_pixels: int) -> tuple[Array, Array, Array]:
     """Rows and columns of the pixels on upright edges, and whether it gets brighter to the right there."""
     strength = (cv2.Sobel(image, cv2.CV_32F, 1, 0, ksize=3, borderType=cv2.BORDER_REFLECT) / 8) ** 2
-    strength[strength <= 2 * np.sqrt(strength.mean(dtype=np.float64))] = 0
+    strength[strength <= 2 * np.sqrt(strength.sum(dtype=np.float64) / num_pixels)] = 0
     around = cv2.copyMakeBorder(strength, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
-    middle = around[1:-1, 1:-1]
-    across = (middle > around[1:-1, :-2]) & (middle > around[1:-1, 2:])
-    along = (middle > around[:-2, 1:-1]) & (middle > around[2:, 1:-1])
-    y, x = np.nonzero(across | along)
-    dx, dy = (_slope(image, y, x, axis) for axis in (1, 0))
-    is_upright = (np.abs(dy) < np.tan(np.pi / 8) * np.abs(dx)) | ((dx == 0) & (dy == 0))
-    return y[is_upright], x[is_upright], dx[is_upright] >= 0
+    across = (strength > around[1:-1, :-2]) & (strength > around[1:-1, 2:])
+    along = (strength > around[:-2, 1:-1]) & (strength > around[2:, 1:-1])
+    dx, dy = _slope(image, 1), _slope(image, 0)
+    is_upright = (np.abs(dy) < np.float32(np.tan(np.pi / 8)) * np.abs(dx)) | ((dx == 0) & (dy == 0))
+    y, x = np.nonzero((across | along) & is_upright)
+    return y, x, dx[y, x] >= 0
 
 
-def _slope(image: Array, y: Array, x: Array, axis: int) -> Array:
-    """`np.gradient` at these pixels: central differences, one-sided at the rim."""
-    step = np.array([1, 0]) if axis == 0 else np.array([0, 1])
-    y1, y0 = (np.clip(y + s * step[0], 0, image.shape[0] - 1) for s in (1, -1))
-    x1, x0 = (np.clip(x + s * step[1], 0, image.shape[1] - 1) for s in (1, -1))
-    return (image[y1, x1] - image[y0, x0]) / np.maximum((y1 - y0) + (x1 - x0), 1)
+def _slope(image: Array, axis: int) -> Array:
+    """Twice `np.gradient`: central differences, one-sided at the rim. Of whole numbers, exact."""
+    kernel = np.array([-1, 0, 1], np.float32)
+    slope = cv2.sepFilter2D(image, cv2.CV_32F, *((kernel, _ONE) if axis else (_ONE, kernel)))
+    ends = ((..., 0), (..., 1), (..., -1), (..., -2)) if axis else (0, 1, -1, -2)
+    slope[ends[0]], slope[ends[2]] = 2 * (image[ends[1]] - image[ends[0]]), 2 * (image[ends[2]] - image[ends[3]])
+    return slope
 
 
 def _widths(grey: Array, y: Array, x: Array, is_rising: Array) -> Array:
     """How many pixels the brightness goes on in the edge's direction, left and right of it, both ends counted."""
-    sign = np.where(is_rising, 1, -1).astype(np.int16)
-    rim = grey.shape[1] - 1
+    change = np.diff(grey.astype(np.int16), axis=1)
+    last = change.shape[1] - 1
     width = np.zeros(len(y))
-    for side in (-1, 1):
-        going = np.arange(len(y))
-        for step in range(1, _FARTHEST + 1):
-            width[going] += 1
-            inner = x[going] + side * step
-            inside = (inner >= 1) & (inner <= rim - 1)
-            going, inner = going[inside], inner[inside]
-            change = grey[y[going], inner + side].astype(np.int16) - grey[y[going], inner]
-            going = going[change * sign[going] * side > 0]
-            if not len(going):
-                break
+    for rising in (True, False):
+        here = is_rising == rising
+        row, column = y[here], x[here]
+        ending, beginning = _runs(change > 0 if rising else change < 0)
+        left = np.where(column >= 2, ending[row, np.maximum(column - 2, 0)], 0)
+        right = np.where(column < last, beginning[row, np.minimum(column + 1, last)], 0)
+        width[here] = np.minimum(left + 1, _FARTHEST) + np.minimum(right + 1, _FARTHEST)
     return width
+
+
+def _runs(holds: Array) -> tuple[Array, Array]:
+    """Lengths of the unbroken run that ends at, and that begins at, each place of each row. [H, W] int16 each"""
+    count = holds.shape[1]
+    place = np.arange(count, dtype=np.int16)
+    before = np.maximum.accumulate(np.where(holds, np.int16(-1), place), axis=1)
+    after = np.minimum.accumulate(np.where(holds, np.int16(count), place)[:, ::-1], axis=1)[:, ::-1]
+    return place - before, after - place
 
 
 def motion_blur(face: Array) -> float:
@@ -120,8 +139,20 @@ def motion_blur(face: Array) -> float:
     Args:
         face: the masked face. [S, S, 3] uint8
     """
-    means, deviations = cv2.meanStdDev(cv2.Laplacian(face, cv2.CV_32F, ksize=11))
-    return float((deviations**2).mean() + means.var())
+    red, green, blue = cv2.split(face)
+    part = face[_filled(cv2.max(cv2.max(red, green), blue))]
+    means, deviations = cv2.meanStdDev(cv2.Laplacian(np.ascontiguousarray(part), cv2.CV_32F, ksize=11))
+    share = part.size / face.size  # the rest is 0
+    return float(share * (deviations**2 + means**2).mean() - (share * means.mean()) ** 2)
+
+
+def _filled(grey: Array) -> tuple[slice, slice]:
+    """Rows and columns that hold everything which is not black, and a margin."""
+    left, top, width, height = cv2.boundingRect(grey)
+    return (
+        slice(max(top - _MARGIN, 0), top + height + _MARGIN),
+        slice(max(left - _MARGIN, 0), left + width + _MARGIN),
+    )
 
 
 def brightness_and_hue(image: Array) -> tuple[float, float]:

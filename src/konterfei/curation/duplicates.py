@@ -64,10 +64,10 @@ def duplicates(places: Array, fingerprints: Array, quality: Array, limit: float)
         limit: mean absolute difference up to which two look the same, in the fingerprints' units
     """
     places = np.ascontiguousarray(places, np.float64)
-    prints = np.ascontiguousarray(fingerprints, np.float32).reshape(len(places), -1)
     free = np.ones(len(places), bool)
     if len(places) < 2:
         return []
+    prints = np.ascontiguousarray(fingerprints, np.float32).reshape(len(places), -1)
     tree = cKDTree(places)
     groups = []
     for row in np.argsort(-np.nan_to_num(np.asarray(quality, np.float64), nan=-np.inf), kind="stable"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from konterfei.io.atomic import atomic_path
 from konterfei.io.face_record import FaceRecord
 from konterfei.io.faceset import Faceset
 from konterfei.recognizers import Recognizer
+from konterfei.reporting import Reporter, check
 
 LOOKS_NAME = ".looks.npz"
 
@@ -32,17 +33,29 @@ class Looks:
         self._known = _load(self._path)
         self._is_new = False
 
-    def of(self, digest: str, faceset: Faceset, record: FaceRecord) -> NDArray[np.float32]:
-        """The embedding of one crop of `faceset`. [D], unit length
+    def measure(self, faceset: Faceset, faces: Mapping[str, FaceRecord], reporter: Reporter) -> bool:
+        """Measures those of `faces` (digest -> record), crops of `faceset`, that are not known yet; whether any was.
 
         Raises:
-            FacesetError, DamagedFileError: its picture cannot be read.
+            FacesetError, DamagedFileError: a picture cannot be read.
+            Cancelled: a person asked to stop.
         """
-        if digest not in self._known:
-            self._network = self._network or self._make()
+        due = {digest: record for digest, record in faces.items() if digest not in self._known}
+        if not due:
+            return False
+        self._network = self._network or self._make()
+        self._is_new = True
+        reporter.start(f"measuring faces of {faceset.folder.name}", len(due), unit="faces")
+        for done, (digest, record) in enumerate(due.items(), 1):
+            check(reporter)
             points = record.crop.crop_from_frame @ record.face.landmarks.astype(np.float64)
             self._known[digest] = self._network.embed(faceset.image(record.name), [points.astype(np.float32)])[0]
-            self._is_new = True
+            reporter.advance(done)
+        reporter.finish()
+        return True
+
+    def of(self, digest: str) -> NDArray[np.float32]:
+        """The embedding of a face that was measured. [D], unit length"""
         return self._known[digest]
 
     def save(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -196,7 +196,7 @@ def _together(names: Sequence[str], records: Sequence[FaceRecord], rows: Array) 
         frames=np.array([record.frame_index for record in records], np.int64),
         tracks=np.array([-1 if face.track is None else face.track for face in faces], np.int64),
         pose=np.array([record.pose for record in records], np.float32),
-        resolution=np.fromiter(_resolutions(records), np.float32, len(records)),
+        resolution=np.array([_resolution(record) for record in records], np.float32),
         area=(np.maximum(boxes[:, 2] - boxes[:, 0], 0) * np.maximum(boxes[:, 3] - boxes[:, 1], 0)).astype(np.float32),
         presence=np.array([face.presence for face in faces], np.float32),
         expression=np.stack([axes[name] for name in EXPRESSIONS], axis=1).astype(np.float32),
@@ -205,12 +205,10 @@ def _together(names: Sequence[str], records: Sequence[FaceRecord], rows: Array) 
     )
 
 
-def _resolutions(records: Sequence[FaceRecord]) -> Iterator[float]:
-    for record in records:
-        try:
-            yield 1 / Similarity.fit(record.face.landmarks[ALIGNED], TEMPLATE).scale
-        except ValueError:  # all points in one
-            yield 0.0
+def _resolution(record: FaceRecord) -> float:
+    """Frame pixels across the mean face's square, by how the crop was cut."""
+    scale = record.crop.crop_from_frame.scale
+    return record.size / (record.face_type.side * scale) if scale > 0 else 0.0
 
 
 def _embeddings(vectors: Sequence[Array | None]) -> Array:

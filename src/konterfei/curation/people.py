@@ -9,14 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from konterfei.curation.clusters import NOBODY, Nodes, cluster, directions, parts
+from konterfei.curation.decisions import Decision, now
 from konterfei.curation.sightings import SAME_CLIP_FACTOR, Sightings, mean_of, nodes_of, same_in_clip, tracks_of
 from konterfei.errors import ConfigError, UnknownNameError
 from konterfei.reporting import Reporter
@@ -31,43 +30,6 @@ NEW = "new"
 _NAME = re.compile(r"[^\W\d_](?:[\w .'-]{0,58}[\w'-])?")
 
 Row = NDArray[np.int64]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Decision:
-    """Something that a person decided, with what it changed.
-
-    Attributes:
-        kind: name, merge, split, move, apart.
-        when: ISO 8601, UTC.
-        said: it, in words.
-        moves: (from, to, digests of the faces).
-        names: number -> name before, name after; empty = none.
-        apart: the two who are not the same.
-        created: numbers of people whom it made.
-    """
-
-    kind: str
-    when: str
-    said: str
-    moves: tuple[tuple[int, int, tuple[str, ...]], ...] = ()
-    names: Mapping[int, tuple[str, str]] = field(default_factory=dict)
-    apart: tuple[int, int] | None = None
-    created: tuple[int, ...] = ()
-
-    @property
-    def people(self) -> set[int]:
-        """Everybody whom it is about."""
-        moved = {number for one, other, _ in self.moves for number in (one, other)}
-        return moved | set(self.names) | set(self.apart or ()) | set(self.created)
-
-    @property
-    def strangers(self) -> list[tuple[int, int]]:
-        """Pairs of people who are not the same, by it."""
-        if self.kind == "split":
-            return list(combinations((self.moves[0][0], *self.created), 2))
-        moved = [(source, to) for source, to, _ in self.moves if to in self.created]
-        return [*moved, *([self.apart] if self.apart else [])]
 
 
 @dataclass
@@ -184,7 +146,10 @@ class People:
         for label, rows in zip(labels.tolist(), groups, strict=False):
             if label not in owner_of:
                 fresh.setdefault(label, []).extend(rows.tolist())
-        ranked = sorted(fresh.items(), key=lambda item: (-len(item[1]), min(seen.digests[row] for row in item[1])))
+        ranked = sorted(
+            fresh.items(),
+            key=lambda item: (-len(item[1]), -seen.qualities[item[1]].sum(), min(seen.digests[row] for row in item[1])),
+        )
         for label, _ in ranked:
             owner_of[label] = self.next_number
             self.next_number += 1
@@ -201,7 +166,10 @@ class People:
             del self.members[digest]
 
     def _adopt(self, seen: Sightings) -> None:
-        """Takes over where the faces are now, and leaves out those that are not there any more."""
+        """Takes over where the faces are now, and leaves out those that are not there any more.
+
+        Faces that come back, out of the trash for example, are whose they were decided to be.
+        """
         places = [self._place(folder) for folder in seen.folders]
         read = set(places)
         here = set(seen.digests)
@@ -209,8 +177,13 @@ class People:
         for digest in gone:
             del self.clip_of[digest]
             self.members.pop(digest, None)
+        moved = ((digests, to) for decision in self.decisions for _, to, digests in decision.moves)
+        decided = {digest: to for digests, to in moved for digest in digests}
+        there = set(self.numbers)
         for digest, clip in zip(seen.digests, seen.clips.tolist(), strict=True):
             self.clip_of[digest] = places[clip]
+            if digest not in self.members and decided.get(digest, NOBODY) in there:
+                self.members[digest] = decided[digest]
 
     def _place(self, folder: Path) -> int:
         if folder not in self.clips:
@@ -270,7 +243,7 @@ class People:
         before = self.names.get(number, "")
         if name != before:
             said = f"person {number} is {name}" if name else f"person {number} has no name"
-            self._decide(Decision(kind="name", when=_now(), said=said, names={number: (before, name)}))
+            self._decide(Decision(kind="name", when=now(), said=said, names={number: (before, name)}))
 
     def merge(self, who: Sequence[str]) -> None:
         """Makes one person of several: the first, who keeps number and name, or takes the first name that there is."""
@@ -286,7 +259,7 @@ class People:
         moves = tuple((number, into, tuple(self.faces_of(number))) for number in others)
         for number in others:
             self._pour(number, into)
-        self._decide(Decision(kind="merge", when=_now(), said=said, moves=moves, names=names))
+        self._decide(Decision(kind="merge", when=now(), said=said, moves=moves, names=names))
 
     def _pour(self, number: int, into: int) -> None:
         """Adds one's portrait to the other's, for people whose clips cannot be read now."""
@@ -323,7 +296,7 @@ class People:
             for part, new in enumerate(created, 1)
         )
         said = f"{self.called(number)} is {len(created) + 1} people: {', '.join(map(str, (number, *created)))}"
-        self._decide(Decision(kind="split", when=_now(), said=said, moves=moves, created=created))
+        self._decide(Decision(kind="split", when=now(), said=said, moves=moves, created=created))
         return [number, *created]
 
     def move(self, digests: Iterable[str], who: str) -> int:
@@ -338,7 +311,7 @@ class People:
         if moves:
             count = sum(len(own) for _, _, own in moves)
             said = f"{count} face{'s' if count > 1 else ''} moved to {self.called(to)}"
-            self._decide(Decision(kind="move", when=_now(), said=said, moves=moves, created=created))
+            self._decide(Decision(kind="move", when=now(), said=said, moves=moves, created=created))
         return to
 
     def keep_apart(self, one: str, other: str) -> None:
@@ -347,7 +320,7 @@ class People:
         if pair[0] == pair[1]:
             raise ConfigError(f"--apart names {self.called(pair[0])} twice; it needs two people. To part one: --split.")
         said = f"{self.called(pair[0])} and {self.called(pair[1])} are not the same"
-        self._decide(Decision(kind="apart", when=_now(), said=said, apart=pair))
+        self._decide(Decision(kind="apart", when=now(), said=said, apart=pair))
 
     def _decide(self, decision: Decision) -> None:
         for _, to, digests in decision.moves:
@@ -396,7 +369,3 @@ class People:
             self.names.pop(number, None)
             self.portraits.pop(number, None)
         self.decisions = [decision for decision in self.decisions if not decision.people & gone]
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -13,7 +13,8 @@ from typing import IO, Any
 
 import numpy as np
 
-from konterfei.curation.people import Decision, People
+from konterfei.curation.decisions import Decision
+from konterfei.curation.people import People
 from konterfei.errors import DamagedFileError, StoreError
 from konterfei.io.atomic import make_folder, write_text
 from konterfei.io.faceset_files import HEADER_NAME

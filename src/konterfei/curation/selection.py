@@ -78,14 +78,13 @@ def choose(
     free, room = np.ones(len(traits), bool), int(most * len(traits))
     aside: dict[str, list[int]] = {}
     kept, over = [], []
-    doubles = [row for group in groups for row in group.rows[keep:]] if keep else []
-    for name, rows in [*((name, suspicion.rows) for name, suspicion in found.items()), (DOUBLES, tuple(doubles))]:
-        if name in spared:
-            continue
+
+    def take(name: str, rows: Sequence[int], *, spares_last: bool) -> None:
+        nonlocal room
         for row in rows:
             if not free[row]:
                 continue
-            if left[kinds[row]] <= LAST and (name == DOUBLES or found[name].reason.spares_last):
+            if left[kinds[row]] <= LAST and spares_last:
                 kept.append(row)
             elif room <= 0:
                 over.append(row)
@@ -94,6 +93,13 @@ def choose(
                 left[kinds[row]] -= 1
                 room -= 1
                 aside.setdefault(name, []).append(row)
+
+    for name, suspicion in found.items():
+        if name not in spared:
+            take(name, suspicion.rows, spares_last=suspicion.reason.spares_last)
+    if keep:  # what stands for a group may have gone before
+        doubles = [row for group in groups for row in [row for row in group.rows if free[row]][keep:]]
+        take(DOUBLES, doubles, spares_last=True)
     stay = {row for row in (*kept, *over) if free[row]}
     return Choice(
         aside={name: tuple(rows) for name, rows in aside.items()},

@@ -31,6 +31,8 @@ _MOUTH_SHUT = 0.05
 """Opening of the mouth, by the distance of the eyes, below which it is taken to be shut."""
 _WAYS = 6
 """Ways of a face's own motion that are no misfit: the mouth's two, eyes, brows, and two that the pose leaves behind."""
+_APART: Final = 0.07
+"""Seconds from one frame to the next up to which motion is even: 15 frames a second, or every second of 30."""
 _PARTS: Final = (slice(0, 17), slice(17, 27), slice(27, 36), slice(36, 42), slice(42, 48), slice(48, 68))
 
 
@@ -39,7 +41,7 @@ def frontal_shapes(landmarks: Array) -> Array:
 
     The mean head is laid under the points that expression leaves in place (scaled orthographic least squares); every
     point gets the depth that the mean head has there, and the head is turned back. Exact for a face with the mean
-    head's depths; a nose 10 % longer than the mean shows up as 1 % of the eyes' distance per 10 degrees.
+    head's depths. An open mouth is as open from the side; less from above or below, by the square of a cosine.
 
     Args:
         landmarks: [N, 68, 2], any pixels
@@ -117,7 +119,9 @@ def misfits(shapes: Array) -> Array:
     learned from the nine tenths of the faces that are nearest to the median, so that a few bad ones teach nothing.
     """
     points = np.asarray(shapes, np.float64)
-    away = (points - np.median(points, axis=0) if len(points) else points).reshape(len(points), -1)
+    if not len(points):
+        return np.zeros(0)
+    away = (points - np.median(points, axis=0)).reshape(len(points), -1)
     if len(points) >= 4 * _WAYS:
         length = np.linalg.norm(away, axis=1)
         near = away[length <= np.quantile(length, 0.9)]
@@ -126,31 +130,31 @@ def misfits(shapes: Array) -> Array:
         ways = np.linalg.svd(near - near.mean(axis=0), full_matrices=False)[2][:_WAYS]
         away = away - (away @ ways.T) @ ways
     squares = (away**2).reshape(points.shape).sum(axis=2)
-    return np.sqrt(np.max([squares[:, part].mean(axis=1) for part in _PARTS], axis=0)) if len(points) else np.zeros(0)
+    return np.sqrt(np.max([squares[:, part].mean(axis=1) for part in _PARTS], axis=0))
 
 
-def jumps(landmarks: Array, strands: Array, frames: Array, reach: int = 2) -> Array:
-    """How far each face's points are from where its neighbours in time say: RMS by the eyes' distance; NaN without them.
+def jumps(landmarks: Array, strands: Array, seconds: Array) -> Array:
+    """How far each face's points are from where its neighbours in time say: RMS by the eyes' distance; NaN without.
 
     What they say is the median of two before and two after, so one bad neighbour says nothing.
 
     Args:
         landmarks: [N, 68, 2], frame pixels, before smoothing where there is such
         strands: number of the source and track that each is of: neighbours are of one. [N] int
-        frames: index of each one's frame; neighbours are at most `reach` frames from one another. [N] int
+        seconds: when each is shown; neighbours are at most `_APART` from one another. [N]
 
     Returns:
         [N] float64. A head that moves evenly has 0, fast gestures 0.1
     """
     points = np.asarray(landmarks, np.float64)
-    frames, strands = np.asarray(frames, np.int64), np.asarray(strands, np.int64)
+    seconds, strands = np.asarray(seconds, np.float64), np.asarray(strands, np.int64)
     found = np.full(len(points), np.nan)
-    order = np.lexsort((frames, strands))
+    order = np.lexsort((seconds, strands))
     if len(order) < 5:
         return found
     rows = np.stack([order[at : len(order) - 4 + at] for at in range(5)])  # [5, M]: two before, itself, two after
-    steps = np.diff(frames[rows], axis=0)
-    beside = (strands[rows] == strands[rows[2]]).all(axis=0) & (steps >= 1).all(axis=0) & (steps <= reach).all(axis=0)
+    steps = np.diff(seconds[rows], axis=0)
+    beside = (strands[rows] == strands[rows[2]]).all(axis=0) & (steps > 0).all(axis=0) & (steps <= _APART).all(axis=0)
     for part in np.array_split(rows[:, beside], max(1, len(points) // 2000), axis=1):
         now = points[part[2]]
         between = np.median(points[part[[0, 1, 3, 4]]], axis=0)

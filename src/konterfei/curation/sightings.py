@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,8 +71,10 @@ def digest_of(checksum: bytes) -> str:
     return checksum[4:].hex()[:DIGEST]
 
 
-def look(facesets: Sequence[Faceset], looks: Looks, reporter: Reporter) -> Sightings:
+def look(facesets: Iterable[Faceset], looks: Looks, reporter: Reporter) -> Sightings:
     """All faces of `facesets`; one that lies in several counts in the first of them.
+
+    Each faceset is let go before the next is taken, so that of 100,000 faces only what is kept here is in memory.
 
     Args:
         facesets: of any face types and sizes.
@@ -82,41 +85,47 @@ def look(facesets: Sequence[Faceset], looks: Looks, reporter: Reporter) -> Sight
         FacesetError: embeddings of different recognizers.
         Cancelled: a person asked to stop.
     """
+    folders: list[Path] = []
     seen: set[str] = set()
-    rows: list[tuple[int, str, FaceRecord]] = []
+    rows: list[tuple[Any, ...]] = []
     vectors: list[NDArray[np.float32]] = []
-    reporter.start("reading faces", sum(map(len, facesets)), unit="faces")
     for clip, faceset in enumerate(facesets):
-        for key, record in zip(faceset.checksums(), faceset.records(), strict=True):
-            digest = digest_of(key)
+        check(reporter)
+        folders.append(faceset.folder)
+        faces = {digest_of(key): record for key, record in zip(faceset.checksums(), faceset.records(), strict=True)}
+        unknown = {d: r for d, r in faces.items() if r.face.embedding is None and d not in seen}
+        if looks.measure(faceset, unknown, reporter) or clip == 0:
+            reporter.start("reading faces", None, unit="faces")
+        for digest, record in faces.items():
             if digest in seen:
                 continue
             seen.add(digest)
-            vector = record.face.embedding
-            if vector is None:
-                check(reporter)
-                vector = looks.of(digest, faceset, record)
+            face = record.face
+            vector = looks.of(digest) if face.embedding is None else face.embedding
             if vectors and len(vector) != len(vectors[0]):
                 raise FacesetError(
                     f"The faces in '{faceset.folder}' were measured by another recognizer than those in "
-                    f"'{facesets[0].folder}', so that they cannot be compared. Extract one of them again."
+                    f"'{folders[0]}', so that they cannot be compared. Extract one of them again."
                 )
-            rows.append((clip, digest, record))
+            who = (-1 if face.track is None else face.track, -1 if face.person is None else face.person)
+            moment = (record.source, record.frame_index, float(record.pts))
+            rows.append((digest, clip, record.name, *moment, *who, quality(record)))
             vectors.append(vector)
-            reporter.advance(len(rows))
+        reporter.advance(len(rows))
     reporter.finish()
-    records = [record for _, _, record in rows]
+    columns = zip(*rows, strict=True) if rows else [()] * 9
+    digests, clips, names, sources, frames, seconds, tracks, numbers, qualities = columns
     return Sightings(
-        folders=[faceset.folder for faceset in facesets],
-        digests=[digest for _, digest, _ in rows],
-        clips=np.array([clip for clip, _, _ in rows], np.int64),
-        names=[record.name for record in records],
-        sources=[record.source for record in records],
-        frames=[record.frame_index for record in records],
-        seconds=np.array([float(record.pts) for record in records]),
-        tracks=np.array([-1 if record.face.track is None else record.face.track for record in records], np.int64),
-        numbers=np.array([-1 if record.face.person is None else record.face.person for record in records], np.int64),
-        qualities=np.array([quality(record) for record in records]),
+        folders=folders,
+        digests=list(digests),
+        clips=np.array(clips, np.int64),
+        names=list(names),
+        sources=list(sources),
+        frames=list(frames),
+        seconds=np.array(seconds, np.float64),
+        tracks=np.array(tracks, np.int64),
+        numbers=np.array(numbers, np.int64),
+        qualities=np.array(qualities, np.float64),
         vectors=np.array(vectors, np.float32) if vectors else np.zeros((0, 1), np.float32),
     )
 

@@ -104,13 +104,14 @@ def study(traits: Traits, strictness: Strictness = Strictness.USUAL, *, with_sho
     doubles = {row for group in groups for row in group.rows[1:]}
     low, high = np.quantile(traits.yaw[rows], [0.01, 0.99])
     criteria = of_a_set(
+        people=len(np.unique(traits.persons)),
         distinct=len(traits) - len(doubles | wrong),
         wrong=len(wrong) / len(traits),
         poor=len(poor) / len(traits),
         enlargement=float(np.median(traits.enlargements)),
         yaw_span=float(high - low),
         mouth_open=float((traits.axes["mouth_open"][rows] > _MOUTH_IS_OPEN).mean()),
-        is_src=not with_shot,
+        with_shot=with_shot,
     )
     return Study(traits=traits, found=found, wrong=wrong, poor=poor, groups=groups, poses=poses, criteria=criteria)
 

@@ -28,6 +28,7 @@ class Reason:
         values: what is looked at. NaN where it is not known. [N]
         limit: where it is too much or too little.
         is_wrong: whether such a face is wrong (teaches something false) and not only poor.
+        shows_landmarks: whether pictures of it are clearer with the landmarks drawn in.
         spares_last: whether such a face stays where it is one of the last of its pose and expression.
     """
 
@@ -36,6 +37,7 @@ class Reason:
     values: Callable[[Traits], Array]
     limit: Callable[[Array, Strictness], Limit]
     is_wrong: bool = False
+    shows_landmarks: bool = False
     spares_last: bool = True
 
 
@@ -153,15 +155,17 @@ REASONS: Final[Mapping[str, Reason]] = {
             _by(0.12, 0.09, 0.07), "no good face of the clips that this was tried on exceeds 0.09", is_most=True
         ),
         is_wrong=True,
+        shows_landmarks=True,
     ),
     "jump": Reason(
         title="landmarks that jump",
         told="{value:.2f} eye distances off its neighbours in time; at most {limit:.2f} is motion",
         values=lambda traits: traits.jumps,
         limit=_drawn(
-            _by(0.3, 0.2, 0.15), "the fastest motion in the clips that this was tried on has 0.16", is_most=True
+            _by(0.3, 0.18, 0.13), "the fastest motion in the clips that this was tried on has 0.16", is_most=True
         ),
         is_wrong=True,
+        shows_landmarks=True,
     ),
     "cut_elsewhere": Reason(
         title="crop that does not fit its landmarks",
@@ -169,6 +173,7 @@ REASONS: Final[Mapping[str, Reason]] = {
         values=lambda traits: traits.crop_offsets,
         limit=_fixed(_by(0.1, 0.05, 0.03), "crops are cut by their landmarks, to a pixel", is_most=True),
         is_wrong=True,
+        shows_landmarks=True,
     ),
     "no_face": Reason(
         title="hardly a face",

@@ -23,7 +23,7 @@ Array = NDArray[Any]
 _CORNERS = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float64)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Traits:
     """The faces of a set, one row each, in the order of its records. NaN = not known.
 
@@ -111,13 +111,14 @@ def from_measures(records: Sequence[FaceRecord], measures: FaceMeasures) -> Trai
     tracks = [face.track for face in faces]
     numbers = {key: number for number, key in enumerate(dict.fromkeys(zip(measures.sources, tracks, strict=True)))}
     strands = np.array([numbers[key] for key in zip(measures.sources, tracks, strict=True)], np.int64)
+    seconds = np.array([float(record.pts) for record in records])
     raw = [
         face.landmarks if r.raw_landmarks is None else r.raw_landmarks for r, face in zip(records, faces, strict=True)
     ]
     boxes = np.array([face.box for face in faces], np.float64)
     return Traits(
         records=records,
-        seconds=np.array([float(record.pts) for record in records]),
+        seconds=seconds,
         strands=strands,
         persons=np.array([face.person or 0 for face in faces], np.int64),
         pitch=np.degrees(measures.pose[:, 0].astype(np.float64)),
@@ -128,7 +129,7 @@ def from_measures(records: Sequence[FaceRecord], measures: FaceMeasures) -> Trai
         shapes=shapes,
         gaze=np.array([_gaze(face) for face in faces]),
         misfits=misfits(shapes),
-        jumps=jumps(np.array(raw), strands, measures.frames),
+        jumps=jumps(np.array(raw), strands, seconds),
         crop_offsets=np.array([_offset(record) for record in records]),
         outside=_outside(records, landmarks),
         enlargements=np.array([record.crop.crop_from_frame.scale for record in records]),

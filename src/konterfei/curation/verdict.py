@@ -63,17 +63,26 @@ def overall(criteria: list[Criterion]) -> Level:
 
 
 def of_a_set(
-    *, distinct: int, wrong: float, poor: float, enlargement: float, yaw_span: float, mouth_open: float, is_src: bool
+    *,
+    distinct: int,
+    people: int,
+    wrong: float,
+    poor: float,
+    enlargement: float,
+    yaw_span: float,
+    mouth_open: float,
+    with_shot: bool,
 ) -> list[Criterion]:
     """What is asked of any faceset.
 
     Args:
         distinct: faces that are left when each group of doubles counts once and wrong faces do not.
+        people: whom the records tell apart.
         wrong, poor: shares of wrong faces and of poor ones, 0 to 1.
         enlargement: median pixels of the crop for one of the frame.
         yaw_span: degrees between the 1st and the 99th of a hundred faces.
         mouth_open: share of the faces with an open mouth.
-        is_src: leave out what a shot, when there is one, says more exactly (span and mouth)
+        with_shot: leave out what a shot says more exactly (span and mouth)
     """
     asked = [
         Criterion(
@@ -117,7 +126,20 @@ def of_a_set(
             remedy="use footage in which the face is larger, or a smaller --size",
         ),
     ]
-    if is_src:
+    if people > 1:
+        asked.append(
+            Criterion(
+                name="people",
+                title="people (a shot may have several, src is one)",
+                value=people,
+                unit="",
+                good=1,
+                usable=1,
+                is_most=True,
+                remedy="extract again with --person, if this is to be src",
+            )
+        )
+    if not with_shot:
         asked += [
             Criterion(
                 name="yaw_span",

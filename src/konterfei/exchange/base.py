@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +60,9 @@ class Material:
 class FaceReader(Protocol):
     """Contract of `FACE_READERS`: a path, opened. Nothing in a file is ever executed."""
 
+    cuts: ClassVar[bool]
+    """Whether it cuts the crops itself, as `Material` says, from the film, which it needs; else they are there."""
+
     def __init__(self, path: Path, material: Material) -> None:
         """Look at `path`. Raises UsageError or StoreError where nothing at all can be read there."""
 
@@ -78,11 +81,27 @@ class FaceReader(Protocol):
     def places(self) -> Sequence[str]:
         """Where there may be a face, in order, each once: file names as a rule. To resume is to skip some."""
 
+    def record(self, place: str) -> FaceRecord:
+        """The record of `read`, but for what is measured on the picture. Raises NotTakenError where it can tell."""
+
     def read(self, place: str) -> FoundFace:
         """The face there. Raises NotTakenError: damaged, foreign, or of a kind that konterfei has not."""
 
     def close(self) -> None:
         """Let go of files."""
+
+
+class LabelReader(Protocol):
+    """Contract of `LABEL_READERS`: a function."""
+
+    def __call__(self, path: Path, faceset: Faceset, not_taken: dict[str, str]) -> Iterator[tuple[str, FaceLabels]]:
+        """What was drawn onto crops of `faceset`, one crop after the other: file name, labels without `foreign`.
+
+        What cannot be used is put into `not_taken`: where it is, and why.
+
+        Raises:
+            ConfigError, DamagedFileError: nothing at all can be read there.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)

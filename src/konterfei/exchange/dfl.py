@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from konterfei.errors import ConfigError, StoreError
 from konterfei.exchange.base import FoundFace, Material, NotTakenError, WriteSettings, Written
@@ -39,6 +39,8 @@ _PICTURES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
 
 class DflFolder:
     """A folder of aligned pictures; of folders of them, one for each person. See `FaceReader`."""
+
+    cuts: ClassVar[bool] = False
 
     def __init__(self, path: Path, material: Material) -> None:
         if not path.is_dir():
@@ -78,6 +80,10 @@ class DflFolder:
     def places(self) -> Sequence[str]:
         """File names, with their folder where there are several."""
         return self._places
+
+    def record(self, place: str) -> FaceRecord:
+        """Of that face. Raises NotTakenError."""
+        return self.read(place).record
 
     def read(self, place: str) -> FoundFace:
         """The face of that file. Raises NotTakenError."""
@@ -166,7 +172,8 @@ def found_face(
     except LegacyFaceError as error:
         raise NotTakenError(str(error)) from error
     if width != height:
-        why = "it is marked on a whole frame (mark_only)" if values.get("face_type") == "mark_only" else "it is no crop"
+        is_mark = isinstance(values.get("face_type"), str) and values["face_type"] == "mark_only"
+        why = "it is marked on a whole frame (mark_only)" if is_mark else "it is no crop"
         raise NotTakenError(f"{why}: its picture is {width} x {height}, crops are square")
     recorded, kept = _own(data)
     where = place_of(name_in(values), number, material.film, source)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from konterfei.exchange.dfl import found_face, people_of, source_name
 from konterfei.exchange.dfl_pictures import Outgoing, outgoing, told_of
 from konterfei.geometry import FaceType
 from konterfei.io.atomic import make_folder
+from konterfei.io.face_record import FaceRecord
 from konterfei.io.faceset import Faceset
 from konterfei.io.legacy_faces import LegacyFaceError
 from konterfei.io.legacy_pak import PAK_NAME, LegacyPak, PakEntry, write_pak
@@ -25,6 +26,8 @@ _FACE = 1
 
 class DflPak:
     """A faceset.pak, or the folder that one lies in. See `FaceReader`."""
+
+    cuts: ClassVar[bool] = False
 
     def __init__(self, path: Path, material: Material) -> None:
         path = path / PAK_NAME if path.is_dir() else path
@@ -52,6 +55,10 @@ class DflPak:
     def places(self) -> Sequence[str]:
         """File names, with the person's where there are several."""
         return list(self._entries)
+
+    def record(self, place: str) -> FaceRecord:
+        """Of that face. Raises NotTakenError."""
+        return self.read(place).record
 
     def read(self, place: str) -> FoundFace:
         """The face of that name. Raises NotTakenError."""

@@ -68,8 +68,9 @@ def understand(values: Mapping[str, Any], size: int) -> Understood:
     Raises:
         NotTakenError: it has no landmarks, no place in a frame, or is of a kind that is no crop.
     """
-    name = values.get("face_type") or FaceType.FULL.dfl_name
-    if name == "mark_only":
+    name = values.get("face_type")
+    name = FaceType.FULL.dfl_name if name is None else name
+    if isinstance(name, str) and name == "mark_only":
         raise NotTakenError("it is marked on a whole frame (mark_only): there is no crop")
     try:
         face_type = FaceType.from_dfl(name if isinstance(name, str) else type(name).__name__)
@@ -175,7 +176,7 @@ def _mask_file(value: Any, lost: list[str]) -> bytes:
         return b""
     if isinstance(value, bytes):
         file = value
-    elif isinstance(value, np.ndarray) and value.dtype == np.uint8 and value.size and value.size == value.shape[0]:
+    elif isinstance(value, np.ndarray) and value.dtype == np.uint8 and value.shape[:1] == (value.size,):
         file = value.tobytes()
     else:
         lost.append("its mask is no encoded picture")

@@ -164,7 +164,11 @@ class Faceset:
 
     def labelled(self) -> set[str]:
         """Names of the crops that carry labels."""
-        return {entry.name for entry in self._contents.by_name.values() if entry.labels}
+        return set(self.label_digests())
+
+    def label_digests(self) -> dict[str, str]:
+        """File name -> SHA-256 of the labels, of each crop that carries some."""
+        return {entry.name: entry.labels for entry in self._contents.by_name.values() if entry.labels}
 
     def digests(self) -> dict[str, str]:
         """File name -> SHA-256 of the crop's record, by which a copy is known whatever it is called."""

@@ -24,6 +24,7 @@ MOST_BYTES = 256 << 20
 """A picture of more bytes is not looked at: 2,048 px at the best quality have 8 MB."""
 _MOST_PAYLOAD = 0xFFFF - 2
 _APP15 = 0xEF
+_SHOWN = 200  # letters of a reason: it may repeat what was read
 _RESTARTS = 0xDD
 
 
@@ -58,7 +59,7 @@ def values_of(payload: bytes | None) -> dict[str, Any]:
     try:
         values = parse_pickle(payload)
     except ValueError as error:
-        raise LegacyFaceError(f"its record cannot be used: {error}") from error
+        raise LegacyFaceError(f"its record cannot be used: {str(error)[:_SHOWN]}") from error
     if not isinstance(values, dict) or not values or not all(isinstance(key, str) for key in values):
         raise LegacyFaceError("its record says nothing by name")
     return values

@@ -108,8 +108,8 @@ class LegacyPak:
                 told.append((name, _last_part(person) or None if isinstance(person, str) else None))
         except ValueError as error:
             self.remarks.append(
-                f"The list of faces in '{self.path}' cannot be read ({error}): names and people of the faces are "
-                "lost, the faces themselves are looked for."
+                f"The list of faces in '{self.path}' cannot be read ({str(error)[:200]}): names and people of the "
+                "faces are lost, the faces themselves are looked for."
             )
             return None
         return told

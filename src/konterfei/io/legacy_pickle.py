@@ -296,7 +296,7 @@ _ACTIONS: dict[str, Callable[[Machine], None]] = {
     "APPENDS": Machine._appends,
     "SETITEM": Machine._set_item,
     "SETITEMS": Machine._set_items,
-    "MEMOIZE": Machine._memoize,
+    "MEMOIZE": lambda machine: machine._memoize(),  # not the function itself: a kind of machine may have its own
     "STACK_GLOBAL": Machine._stack_name,
     "REDUCE": Machine._reduce,
     "BUILD": Machine._build,

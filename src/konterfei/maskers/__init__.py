@@ -18,6 +18,7 @@ MASKERS = Registry(
         "learned_xseg": Entry("konterfei.maskers.masks:learned_xseg", "what model and segmenter agree on"),
         "visible": Entry("konterfei.maskers.masks:visible", "learned_hull, without hands in front of it"),
         "visible_known": Entry("konterfei.maskers.masks:visible_known", "visible, and learned by the model"),
+        "labels": Entry("konterfei.maskers.masks:labels", "what the plate's crop is labelled with, else its hull"),
         "full": Entry("konterfei.maskers.masks:full", "the whole crop"),
     },
 )

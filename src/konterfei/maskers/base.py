@@ -24,6 +24,7 @@ class Masks:
         seg_plate: the segmenter's, of the plate's own face (XSeg-dst).
         hands: hands in front of the plate's face.
         unknown: what the model has not learned of the plate's face.
+        labels: what was labelled as face on its crop in the faceset: outlines, else an applied mask.
     """
 
     drawn: Array | None = None
@@ -32,6 +33,7 @@ class Masks:
     seg_plate: Array | None = None
     hands: Array | None = None
     unknown: Array | None = None
+    labels: Array | None = None
 
 
 @dataclass(frozen=True)

@@ -62,4 +62,5 @@ learned_drawn, learned_plate, learned = _of("drawn"), _of("plate"), _of("drawn",
 learned_sum, learned_hull = Masker(_sum, needs=("drawn", "plate")), Masker(_in_hull, needs=("drawn", "plate"))
 xseg_drawn, xseg_plate, xseg = _of("seg_drawn"), _of("seg_plate"), _of("seg_drawn", "seg_plate")
 learned_xseg = _of("drawn", "plate", "seg_drawn", "seg_plate")
+labels = _of("labels")
 visible, visible_known = _visible("hands"), _visible("hands", "unknown")

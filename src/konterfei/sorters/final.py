@@ -60,7 +60,8 @@ def _bins(values: Array, edges: Array) -> Array:
 def _unlikest_first(faces: FaceMeasures, rows: Array) -> list[int]:
     if len(rows) < 2:
         return rows.tolist()
-    return rows[np.argsort(-dissimilarity(faces.grey_histogram[rows]), kind="stable")].tolist()
+    sums = np.round(dissimilarity(faces.grey_histogram[rows]), 5)  # of two faces both have the same, but for rounding
+    return rows[np.argsort(-sums, kind="stable")].tolist()
 
 
 def _in_turn(queues: list[list[int]]) -> list[int]:

@@ -196,6 +196,16 @@ STAGES: Mapping[str, Stage] = Stages(
             examples=("konterfei evaluate out.mp4 --faces dst_faces --src src_faces -o report.jpg",),
             positional=("video",),
         ),
+        "curate": Stage(
+            run="konterfei.stages.curate:curate",
+            config="konterfei.stages.curate:CurateConfig",
+            about="Set bad faces and doubles of a faceset aside, by limits that are said; they can be taken back.",
+            examples=(
+                "konterfei curate src_faces --dry-run    # only shows what would go",
+                "konterfei curate src_faces",
+            ),
+            positional=("faceset",),
+        ),
         "report": Stage(
             run="konterfei.stages.report:report",
             config="konterfei.stages.report:ReportConfig",
@@ -326,6 +336,13 @@ STAGES: Mapping[str, Stage] = Stages(
             examples=("konterfei faceset debug src_faces -o looked_at",),
             positional=("faceset",),
         ),
+        "import labels": Stage(
+            run="konterfei.stages.import_labels:import_labels",
+            config="konterfei.stages.import_labels:ImportLabelsConfig",
+            about="Take over masks or outlines that were made in other programs.",
+            examples=("konterfei import labels masks src_faces", "konterfei import labels outlines.json src_faces"),
+            positional=("path", "faceset"),
+        ),
         "performers render": Stage(
             run="konterfei.performers:render_performer",
             config="konterfei.performers:PerformerConfig",
@@ -346,5 +363,6 @@ STAGES: Mapping[str, Stage] = Stages(
 GROUPS: Mapping[str, str] = {
     "faceset": "Change facesets, or write them for other programs.",
     "import": "Take over what other programs made: faces, models, whole workspaces.",
+    "people": "Who is who over all clips: find people, name them, write a faceset for each.",
 }
 """First word of several commands -> what they are for. A group of one command needs none."""

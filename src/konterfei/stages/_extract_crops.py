@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -20,12 +19,10 @@ from konterfei.reporting import Reporter, check
 from konterfei.stages._extract_amend import Amendments, Kept
 from konterfei.stages._extract_choice import Part
 from konterfei.stages._extract_pictures import read_picture
-from konterfei.stages._extract_plate import ahead, look_of
+from konterfei.stages._extract_plate import look_of
 from konterfei.stages._extract_settings import USUAL_QUALITY, ExtractConfig
 from konterfei.tracking.finder import Finder
 
-SEEK = 1000
-"""Frames between two that are wanted from which on the video is opened anew: to decode them would take longer."""
 _REACH = 8
 """Pixels around a crop that cutting it may look at."""
 _WORTHWHILE = 0.4
@@ -112,17 +109,13 @@ class Cutting:
                 self.reporter.advance(number + 1)
             self.reporter.finish()
             return
-        plate, look, wanted = part.given.plate, look_of(part.given.path), set(indices)
+        plate, look = part.given.plate, look_of(part.given.path)
         self.reporter.start(told, indices[-1] + 1)
-        for first, last in _runs(indices):
-            reader = plate.open(first, last + 1, deep=look is not None, native=True)
-            with closing(ahead(reader)) as frames:
-                for frame in frames:
-                    check(self.reporter)
-                    if frame.index in wanted:
-                        needed = frame if cuts is None else _within(frame, cuts(frame.index))
-                        yield Shot(frame.index, frame.pts, needed.image, look)
-                    self.reporter.advance(frame.index + 1)
+        for frame in plate.frames(indices, deep=look is not None, native=True):
+            check(self.reporter)
+            needed = frame if cuts is None else _within(frame, cuts(frame.index))
+            yield Shot(frame.index, frame.pts, needed.image, look)
+            self.reporter.advance(frame.index + 1)
         self.reporter.finish()
 
     def _fit(self, kept: Kept) -> Crop:
@@ -190,14 +183,3 @@ def _own(kept: Kept) -> tuple[int | None, int | None]:
 def _key(record: FaceRecord) -> tuple[int, int | None, int | None]:
     face = record.face
     return record.frame_index, face.track, face.person if face.track is None else None
-
-
-def _runs(indices: Sequence[int]) -> Iterable[tuple[int, int]]:
-    """First and last of each run of indices (ascending) that lie close enough to be read in one go."""
-    first = last = indices[0]
-    for index in indices[1:]:
-        if index - last > SEEK:
-            yield first, last
-            first = index
-        last = index
-    yield first, last

@@ -66,7 +66,11 @@ def _face(canvas: NDArray[np.uint8], record: FaceRecord, pen: int) -> None:
     for axis, of_axis in zip(_axes(record.pose), AXES, strict=True):
         ends = _whole(np.stack([points[30], points[30] + reach * axis]))
         cv2.line(canvas, tuple(map(int, ends[0])), tuple(map(int, ends[1])), of_axis, 2 * pen, cv2.LINE_AA)
-    told = [f"person {face.person}" if face.person is not None else "", f"track {face.track}", f"{face.score:.2f}"]
+    told = [
+        f"person {face.person}" if face.person is not None else "",
+        f"track {face.track}" if face.track is not None else "",
+        f"{face.score:.2f}",
+    ]
     told += ["by hand"] if record.corrected else []
     left, top = float(square[:, 0].min()), float(square[:, 1].min())
     _text(

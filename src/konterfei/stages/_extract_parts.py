@@ -78,9 +78,9 @@ def analyse(plate: Plate, config: ExtractConfig, journal: Journal, reporter: Rep
     segments = Segments(plate.wanted.start, plate.wanted.step, segment)
     with closing(plate.open()) as reader:
         num_frames = reader.info.num_frames
-    reporter.start("finding faces", num_frames)
-    folder, lost = journal.path.with_name(f"{journal.path.stem}.parts"), 0
     stop = min(num_frames, plate.wanted.stop)
+    reporter.start("finding faces", stop)
+    folder, lost = journal.path.with_name(f"{journal.path.stem}.parts"), 0
     if (config.processes > 1 or folder.exists()) and segments.end(analysis.next_index) < stop:
         if segments.is_begun(analysis):
             end = segments.end(analysis.next_index)

@@ -14,7 +14,7 @@ from konterfei.reporting import Reporter, check
 from konterfei.stages._extract_analysis import finder_of
 from konterfei.stages._extract_inputs import Input
 from konterfei.stages._extract_settings import ExtractConfig
-from konterfei.tracking.finder import FinderState, FrameFaces
+from konterfei.tracking.finder import FrameFaces
 from konterfei.tracking.journal import Journal
 
 BLOCK = 16
@@ -49,9 +49,8 @@ def analyse_pictures(given: Input, config: ExtractConfig, journal: Journal, repo
                 except UnreadableMediaError as error:
                     unreadable[name] = str(error)
                 else:
-                    found, _ = finder.find([image], FinderState())
                     names.append(name)
-                    frames += found
+                    frames.append(finder.look(image))
                 done += 1
                 reporter.advance(done)
             journal.add_pictures(names, frames, unreadable)
@@ -68,7 +67,14 @@ def read_picture(file: Path) -> NDArray[np.uint8]:
     Raises:
         UnreadableMediaError: it cannot be read, or is too small to show a face.
     """
-    image = read_image(file)
+    try:
+        image = read_image(file)
+    except UnreadableMediaError as error:
+        if file.suffix.lower() in (".heic", ".heif") and file.stat().st_size:
+            raise UnreadableMediaError(
+                f"'{file}' is HEIC, which is not read here. Export it as JPEG or PNG."
+            ) from error
+        raise
     if min(image.shape[:2]) < LEAST_SIDE:
         raise UnreadableMediaError(f"'{file}' is {image.shape[1]} x {image.shape[0]}: too small to show a face.")
     return np.asarray(image, np.uint8)

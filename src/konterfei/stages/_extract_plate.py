@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -17,6 +18,8 @@ from konterfei.io.sequence import ImageSequenceReader, frame_rate, is_sequence
 from konterfei.io.video import Frame, VideoInfo, VideoReader, open_frames, probe, read_ahead
 from konterfei.reporting import Reporter, check
 
+SEEK = 300
+"""Frames between two that are wanted from which on the video is opened anew: to decode them would take longer."""
 DEINTERLACE = ("bwdif", "off")
 """Whole pictures made of fields by FFmpeg's bwdif; or the fields as they are, woven."""
 
@@ -44,6 +47,24 @@ class Plate:
         start, end = max(start, self.wanted.start), self.wanted.stop if stop is None else stop
         stop = None if end >= sys.maxsize else end
         return plate_reader(self.path, self.fps, self.deinterlace, start, stop, deep=deep, native=native, swift=swift)
+
+    def frames(self, indices: Sequence[int], *, deep: bool = False, native: bool = False) -> Iterator[Frame]:
+        """The frames with these indices, ascending, decoded on another thread; those that are damaged are left out."""
+        wanted = set(indices)
+        for first, last in _runs(indices):
+            with closing(ahead(self.open(first, last + 1, deep=deep, native=native))) as frames:
+                yield from (frame for frame in frames if frame.index in wanted)
+
+
+def _runs(indices: Sequence[int]) -> Iterable[tuple[int, int]]:
+    """First and last of each run of indices (ascending) that lie close enough to be read in one go."""
+    first = last = indices[0]
+    for index in indices[1:]:
+        if index - last > SEEK:
+            yield first, last
+            first = index
+        last = index
+    yield first, last
 
 
 def plate_reader(

@@ -27,6 +27,55 @@ SIZES = (128, 256, 384, 512, 768, 1024)
 
 
 @dataclass(frozen=True, kw_only=True)
+class Basics:
+    """What goes in, and what comes out."""
+
+    video: Path
+    """Video to look at, or a folder or pattern (shot.%06d.png) of pictures: frames of one size, or photographs."""
+    more: tuple[Path, ...] = ()
+    """Further videos, folders of pictures and pictures, for one faceset of them all. The same command with still more
+    adds their faces; what was done before is kept."""
+    output: Path
+    """Folder of the faceset; made when missing. The same command on it goes on where it was stopped."""
+    face_type: Annotated[str, FaceType] = "whole"
+    """How much of the head the crops cover: half, mid_full, full, whole or head."""
+    size: int = 256
+    """Side of the crops in pixels. More than the face has in the video gains nothing. 0 = as the faces have: the next
+    of 128, 256, 384, 512, 768 and 1024 above nine tenths of them."""
+    quality: int = USUAL_QUALITY
+    """Of the crops' JPEG, 1 to 100. 95 cannot be told from the frame; 100 takes twice the space."""
+    range: str | None = None
+    """Only these frames of each video, START:END without END: 250:500, 12s:30s or 00:01:05-00:01:20."""
+    every_nth: int = 1
+    """Looks at every n-th frame only. 1 for a video that is to be changed; 2 to 5 for long material to learn from."""
+    every: float | None = None
+    """The same in seconds from one frame to the next: 0.5 looks at two frames a second."""
+    pictures: Literal["auto", "film", "loose"] = "auto"
+    """What a folder of pictures is. film = the frames of one, numbered and of one size: faces are followed from one to
+    the next. loose = photographs of any size and kind, each for itself. auto = by names, sizes and camera data."""
+    fps: str = USUAL_FPS
+    """Frames per second of pictures; 25, 23.976 or 30000/1001. Videos have their own."""
+    deinterlace: str | None = None
+    """What to do with an interlaced video: bwdif (make whole pictures of its fields) or off (take frames as they are).
+    Merge reads the video in the same way."""
+    processes: int = 1
+    """Processes that look for faces at once in a video of more than 2,048 frames; what they find is the same. They
+    share the processors, and each takes about 300 MB: worth while from four processors on."""
+    smoothing: float = 1.0
+    """Calms landmarks over time: 0 = raw; 1 = removes what is noise; 3 = removes slight expression too."""
+    debug: Path | None = None
+    """Draws what was found: a video (.mp4, .mkv, .mov), or a folder of pictures. Box, points, square of the crop, where
+    the head points, track, person, score; and, in red, frames without a face."""
+    force: bool = False
+    """Replaces what an extraction with other settings left in the folder, once the new faces are all there."""
+
+    @property
+    def videos(self) -> tuple[Path, ...]:
+        """All inputs, in order."""
+        return (self.video, *self.more)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Looking:
     """How faces are found."""
 
@@ -54,8 +103,8 @@ class Looking:
     recognizer: Annotated[str, RECOGNIZERS] = "mobilefacenet"
     """Tells people apart."""
     threads: int = 0
-    """Threads of the detector, and faces of a frame that are looked at at once; 0 = one per core. The video is decoded on
-    another thread."""
+    """Threads of the detector, and faces of a frame that are looked at at once; 0 = one per core. The video is decoded
+    on another thread."""
 
     def _check_looking(self) -> None:
         allow("--threshold", self.threshold, self.threshold is None or 0 < self.threshold < 1, "between 0 and 1")
@@ -76,7 +125,8 @@ class Choosing:
 
     person: str | None = None
     """Who, when there are several people: a number (0 = most often seen), a picture of that person, several numbers
-    (0,2), or all. Several people in one faceset are for a merge that gives each a face of their own. Default: 0."""
+    (0,2), or all. Several people in one faceset are for a merge that gives each a face of their own, or for konterfei
+    people, which tells who is who over several facesets with numbers of its own. Default: 0."""
     like: Path | None = None
     """Keeps every track (a face followed without a gap) that resembles this picture, however people were told apart:
     for when one person was taken for two, or two for one. In the place of --person."""
@@ -138,9 +188,6 @@ class Repairing:
     for more than what is found, are not smoothed, and are kept in the faceset: --force does not lose them."""
     corrections_template: Path | None = None
     """Writes such a file to begin with: the frames without a face, each with nothing said yet."""
-    debug: Path | None = None
-    """Draws what was found: a video (.mp4, .mkv, .mov), or a folder of pictures. Box, points, square of the crop, where
-    the head points, track, person, score; and, in red, frames without a face."""
 
     def _check_repairing(self) -> None:
         if self.redo is not None:
@@ -150,44 +197,8 @@ class Repairing:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExtractConfig(Repairing, Choosing, Looking):
+class ExtractConfig(Choosing, Looking, Repairing, Basics):
     """Find one person's face in every frame of a video and keep it as a faceset."""
-
-    video: Path
-    """Video to look at, or a folder or pattern (shot.%06d.png) of pictures: frames of one size, or photographs."""
-    more: tuple[Path, ...] = ()
-    """Further videos, folders of pictures and pictures, for one faceset of them all. The same command with still more
-    adds their faces; what was done before is kept."""
-    output: Path
-    """Folder of the faceset; made when missing. The same command on it goes on where it was stopped."""
-    face_type: Annotated[str, FaceType] = "whole"
-    """How much of the head the crops cover: half, mid_full, full, whole or head."""
-    size: int = 256
-    """Side of the crops in pixels. More than the face has in the video gains nothing. 0 = as the faces have: the next
-    of 128, 256, 384, 512, 768 and 1024 above nine tenths of them."""
-    quality: int = USUAL_QUALITY
-    """Of the crops' JPEG, 1 to 100. 95 cannot be told from the frame; 100 takes twice the space."""
-    range: str | None = None
-    """Only these frames of each video, START:END without END: 250:500, 12s:30s or 00:01:05-00:01:20."""
-    every_nth: int = 1
-    """Looks at every n-th frame only. 1 for a video that is to be changed; 2 to 5 for long material to learn from."""
-    every: float | None = None
-    """The same in seconds from one frame to the next: 0.5 looks at two frames a second."""
-    pictures: Literal["auto", "film", "loose"] = "auto"
-    """What a folder of pictures is. film = the frames of one, numbered and of one size: faces are followed from one to
-    the next. loose = photographs of any size and kind, each for itself. auto = by names, sizes and camera data."""
-    fps: str = USUAL_FPS
-    """Frames per second of pictures; 25, 23.976 or 30000/1001. Videos have their own."""
-    deinterlace: str | None = None
-    """What to do with an interlaced video: bwdif (make whole pictures of its fields) or off (take frames as they are).
-    Merge reads the video in the same way."""
-    processes: int = 1
-    """Processes that look for faces at once in a video of more than 2,048 frames; what they find is the same. They
-    share the processors, and each takes about 300 MB: worth while from four processors on."""
-    smoothing: float = 1.0
-    """Calms landmarks over time: 0 = raw; 1 = removes what is noise; 3 = removes slight expression too."""
-    force: bool = False
-    """Replaces what an extraction with other settings left in the folder, once the new faces are all there."""
 
     def __post_init__(self) -> None:
         self._check_looking()
@@ -209,11 +220,6 @@ class ExtractConfig(Repairing, Choosing, Looking):
         allow("--deinterlace", self.deinterlace, known, ", ".join(DEINTERLACE))
         if self.output.absolute() in {path.absolute() for path in self.videos}:
             raise ConfigError(f"--output is the folder of pictures itself, '{self.output}'. Choose another folder.")
-
-    @property
-    def videos(self) -> tuple[Path, ...]:
-        """All inputs, in order."""
-        return (self.video, *self.more)
 
 
 def plate_of(config: ExtractConfig, path: Path) -> Plate:

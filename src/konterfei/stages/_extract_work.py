@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from konterfei.stages._extract_pictures import analyse_pictures
 from konterfei.stages._extract_repair import Told, frames_to_redo
 from konterfei.stages._extract_settings import SIZES, ExtractConfig, finding_of, looking_of
 from konterfei.stages._settings import shown_frames
-from konterfei.tracking.finder import FinderState, FrameFaces
+from konterfei.tracking.finder import FrameFaces
 from konterfei.tracking.journal import Journal, peek
 
 REDO_BLOCK = 16
@@ -155,11 +155,9 @@ class Work:
             finder = finder_of(replace(self.given, thorough=True))
             found: dict[int, FrameFaces] = {}
             self.reporter.start("looking again", len(due))
-            for done, index in enumerate(due):
+            for done, frame in enumerate(plate.frames(due)):
                 check(self.reporter)
-                with closing(plate.open(index, index + 1)) as reader:
-                    for frame in reader:
-                        (found[index],), _ = finder.find([frame.image], FinderState())
+                found[frame.index] = finder.look(frame.image)
                 if len(found) >= REDO_BLOCK:
                     journal.redo(found, how)
                     found = {}

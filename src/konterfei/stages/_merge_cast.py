@@ -21,7 +21,7 @@ from konterfei.provenance.credentials import Claim, FaceClaim, Material
 from konterfei.provenance.label import wording
 from konterfei.reporting import Reporter
 from konterfei.stages import _merge_checks as checks
-from konterfei.stages._merge_stream import FaceSwapper
+from konterfei.stages._merge_roles import FaceSwapper
 
 
 @dataclass(frozen=True, kw_only=True)

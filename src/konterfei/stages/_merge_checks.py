@@ -22,7 +22,7 @@ from konterfei.reporting import Reporter
 from konterfei.stages._merge_encoding import Encoding
 from konterfei.stages._merge_extras import Extra
 from konterfei.stages._merge_output import output_for
-from konterfei.stages._merge_stream import FaceSwapper
+from konterfei.stages._merge_roles import FaceSwapper
 from konterfei.stages._run_material import material_of_run
 
 

@@ -33,6 +33,7 @@ from konterfei.stages._merge_clock import Clock
 from konterfei.stages._merge_output import Drawn, Job, output_for
 from konterfei.stages._merge_parts import Ledger, PartEncoder, PartRecord, Parts
 from konterfei.stages._merge_plate import plate_frames, seen_always
+from konterfei.stages._merge_roles import labels_in
 from konterfei.stages._merge_stream import SWAPPED, Item, composite, draw, steady
 
 _AHEAD: Final = 3
@@ -133,11 +134,13 @@ class Rendering:
 
         settings = self.keys.fingerprint(around, self.settings, faces_at)
         told = [own.start, own.stop, str(self.origin), [self.reach.faces, self.reach.colors], settings]
-        digest = hashlib.sha256(json.dumps(told).encode())
+        digest, labelled = hashlib.sha256(json.dumps(told).encode()), faceset.label_digests()
         for index in around:
             for record in faceset.faces_at(index):
                 text, block = record.pack()
                 digest.update(text.encode() + block)
+                if record.name in labelled and self.settings_at(index, record).needs_labels:
+                    digest.update(labelled[record.name].encode())
         return digest.hexdigest()
 
     def told(self, number: int) -> dict[str, Any]:
@@ -262,17 +265,17 @@ def render_run(
             encoder.close_part(record)
 
     def drawn(frames: Iterable[Frame]) -> Iterator[Item]:
-        waiting, batch = clock.waiting(frames, "wait for decoder"), rendering.batch
         return draw(
-            waiting,
+            clock.waiting(frames, "wait for decoder"),
             faceset.faces_at,
             cast,
             rendering.settings_at,
-            batch=batch,
+            batch=rendering.batch,
             reach=reach.faces,
             clock=clock,
             always=always,
             look=sdr_look(job.info.color.transfer, job.info.color.primaries),
+            labels_of=labels_in(faceset),
         )
 
     with (

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from konterfei.compositing import (
     Merged,
     MergeSettings,
-    Segmenter,
     Swapped,
     blend_mask,
     close_gaps,
     cut_face,
     enlarge,
+    label_mask,
     measure,
     merge_layers,
     motion_of,
@@ -35,15 +35,14 @@ from konterfei.compositing import (
     uncover,
     untouched,
 )
-from konterfei.enhancers import Enhancer
 from konterfei.errors import ConfigError, FacesetError, KonterfeiError
-from konterfei.geometry import Crop, FaceType, Region
+from konterfei.geometry import Crop, Region
 from konterfei.imaging import SdrLook, to_uint8
 from konterfei.io.faceset import FaceRecord
 from konterfei.io.video import Frame
-from konterfei.occluders import Occluder
 from konterfei.stages._merge_clock import Clock
 from konterfei.stages._merge_regions import narrowed, wholly_covered
+from konterfei.stages._merge_roles import Cast, FaceSwapper, LabelsOf
 
 Array = NDArray[Any]
 
@@ -53,37 +52,6 @@ OUTSIDE = "face outside the frame"
 COVERED = "nothing of the face inside the mask"
 LEFT = "left as the plate by the mode original"
 _NO_PICTURE = np.zeros((0, 0, 3), np.uint8)
-
-
-class FaceSwapper(Protocol):
-    """What a merge needs of a model; `models.swapper.Swapper` is one."""
-
-    resolution: int
-    face_type: FaceType
-    info: dict[str, Any]
-
-    def draw(self, images: Array) -> tuple[Array, Array, Array]:
-        """[N, S, S, 3] uint8 RGB -> the drawn faces [N, S, S, 3], their masks and those of the faces that were shown
-        [N, S, S]; float32 in [0, 1].
-        """
-
-    def redraw(self, images: Array) -> Array:
-        """The same faces drawn as themselves. [N, S, S, 3] float32 in [0, 1]"""
-
-
-class Cast(Protocol):
-    """Who draws whom; `_merge_cast.Cast` is one."""
-
-    segmenter: Segmenter | None
-
-    def swapper_for(self, record: FaceRecord) -> FaceSwapper | None:
-        """The model that draws this face; None = it stays as it is."""
-
-    def occluder(self, name: str) -> Occluder:
-        """That of `OCCLUDERS`, opened once."""
-
-    def enhancer(self, name: str) -> Enhancer:
-        """The enhancer of this name; opened once."""
 
 
 @dataclass(kw_only=True)
@@ -120,6 +88,7 @@ def draw(
     clock: Clock,
     always: Sequence[Region] | None = None,
     look: SdrLook | None = None,
+    labels_of: LabelsOf | None = None,
 ) -> Iterator[Item]:
     """Frames with their faces drawn by their models, `batch` faces at a time, steadied and prepared, in order.
 
@@ -135,8 +104,11 @@ def draw(
         clock: told how long the steps take.
         always: regions of every frame that are looked at besides its faces; None = all of it.
         look: of an HDR plate, how its faces are shown to models; not with `dfl_exact`, which knows none.
+        labels_of: what was drawn onto a face's crop; None = nothing was onto any.
     """
-    for item in steady_faces(_raw(frames, faces_at, cast, settings_at, batch, clock, always, look), reach, clock):
+    for item in steady_faces(
+        _raw(frames, faces_at, cast, settings_at, batch, clock, always, look, labels_of), reach, clock
+    ):
         ready = []
         with clock("prepare"):
             for record, face in zip(item.records, item.swapped, strict=True):
@@ -162,6 +134,7 @@ def _raw(
     clock: Clock,
     always: Sequence[Region] | None,
     look: SdrLook | None,
+    labels_of: LabelsOf | None,
 ) -> Iterator[Item]:
     """Frames with their faces as the models drew them."""
     held: list[Item] = []
@@ -169,6 +142,8 @@ def _raw(
 
     def seen(item: Item, record: FaceRecord, raw: Swapped) -> Swapped:
         raw = replace(raw, settings=settings_at(item.frame.index, record))
+        if labels_of is not None and raw.settings is not None and raw.settings.needs_labels:
+            raw = replace(raw, label_mask=label_mask(labels_of(record), record.crop, raw.crop))
         return _seen(item, record, raw, faces_at, cast, look)
 
     for frame in frames:

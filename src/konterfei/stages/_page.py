@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -52,6 +53,12 @@ svg .bar { fill: var(--bar); } svg .bar2 { fill: var(--bar2); } svg line { strok
 details { margin: .4rem 0; } summary { cursor: pointer; } code { overflow-wrap: anywhere; }
 nav a { margin-right: 1rem; } a { color: var(--bar); }
 """
+
+
+def beside(faceset: Path, kind: str) -> Path:
+    """Where a page about a faceset goes unless told: beside it, faces.report.html."""
+    place = faceset.absolute()
+    return place.with_name(f"{place.name}.{kind}.html")
 
 
 def page(title: str, parts: Sequence[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,13 +19,16 @@ from konterfei.reporting import Reporter
 USUAL = "mobilefacenet"
 """The recognizer, unless told otherwise."""
 
+EXPORTED_NAME = "exported.json"
+"""In a faceset of people export: whose it is, and which faces were put there."""
+
 
 @dataclass
 class Read:
     """What there is now.
 
     Attributes:
-        facesets: those that can be read.
+        facesets: those that can be read; their pictures, not what they hold, which is let go.
         seen: their faces.
         missing: folders that cannot be read.
     """
@@ -51,14 +54,17 @@ def state_of(folder: Path) -> People:
 
 
 def facesets_in(places: Iterable[Path]) -> list[Path]:
-    """The facesets among `places`, or directly in them; absolute, each once.
+    """The facesets among `places`, or directly in them (but for those of people export); absolute, each once.
 
     Raises:
         FacesetError: a place is neither a faceset nor a folder of some.
     """
     found: list[Path] = []
     for place in places:
-        own = [place] if (place / HEADER_NAME).exists() else sorted(p.parent for p in place.glob(f"*/{HEADER_NAME}"))
+        own = [place]
+        if not (place / HEADER_NAME).exists():
+            inside = sorted(path.parent for path in place.glob(f"*/{HEADER_NAME}"))
+            own = [folder for folder in inside if not (folder / EXPORTED_NAME).exists()]
         if not own:
             raise FacesetError(
                 f"'{place}' is no faceset and holds none. "
@@ -78,21 +84,27 @@ def read(
     Raises:
         FacesetError: a needed one cannot be read; embeddings of different recognizers.
     """
-    facesets, missing, wanted = [], [], set(needed)
-    for folder in folders:
-        try:
-            faceset = Faceset.open(folder, allow_empty=True)
-        except FacesetError as error:
-            if folder in wanted:
-                raise
-            reporter.warn(f"{error} What is known of its faces is kept.")
-            missing.append(folder)
-        else:
-            for remark in faceset.remarks():
-                reporter.warn(remark)
-            facesets.append(faceset)
+    facesets: list[Faceset] = []
+    missing: list[Path] = []
+    wanted = set(needed)
+
+    def opened() -> Iterator[Faceset]:
+        for folder in folders:
+            try:
+                faceset = Faceset.open(folder, allow_empty=True)
+            except FacesetError as error:
+                if folder in wanted:
+                    raise
+                reporter.warn(f"{error} What is known of its faces is kept.")
+                missing.append(folder)
+            else:
+                for remark in faceset.remarks():
+                    reporter.warn(remark)
+                facesets.append(Faceset(folder, faceset.header))
+                yield faceset
+
     looks = Looks(keeping, lambda: RECOGNIZERS.load(recognizer)(threads=0))
     try:
-        return Read(facesets, look(facesets, looks, reporter), missing)
+        return Read(facesets, look(opened(), looks, reporter), missing)
     finally:
         looks.save()

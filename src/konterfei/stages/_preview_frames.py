@@ -32,7 +32,8 @@ from konterfei.stages import _merge_checks as checks
 from konterfei.stages._merge_cast import Role, cast_for
 from konterfei.stages._merge_clock import Clock
 from konterfei.stages._merge_render import Reach
-from konterfei.stages._merge_stream import SWAPPED, FaceSwapper, composite, draw, steady
+from konterfei.stages._merge_roles import FaceSwapper, labels_in
+from konterfei.stages._merge_stream import SWAPPED, composite, draw, steady
 from konterfei.stages._preview_memory import FrameMemory, RememberingCast
 from konterfei.stages._preview_settings import PreviewConfig
 from konterfei.stages._preview_sheet import named, sheet
@@ -177,6 +178,7 @@ class Preview:
             reach=reach.faces,
             clock=Clock(),
             look=sdr_look(self.info.color.transfer, self.info.color.primaries),
+            labels_of=labels_in(self._faceset),
         )
         for item in steady(items, reach.colors, range(index, index + 1)):
             if item.frame.index == index:

@@ -18,7 +18,7 @@ from konterfei.io.faceset import FaceRecord
 from konterfei.io.video import Frame, open_frames
 from konterfei.occluders import Occluder
 from konterfei.stages._merge_cast import Cast
-from konterfei.stages._merge_stream import FaceSwapper
+from konterfei.stages._merge_roles import FaceSwapper
 
 Array = NDArray[Any]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -13,8 +13,8 @@ from konterfei.curation.lacking import KINDS, TOLERANCES, Gap
 from konterfei.curation.poses import PITCH_AHEAD, PoseMap
 from konterfei.curation.shapes import EXPRESSIONS
 from konterfei.curation.study import AXES, Comparison, Study, bars, told, values_of
-from konterfei.curation.suspicion import Suspicion
 from konterfei.curation.verdict import Criterion, Level, overall
+from konterfei.io.face_record import FaceRecord
 from konterfei.io.faceset import Faceset
 from konterfei.reporting import Reporter, check
 from konterfei.stages import _page as html
@@ -38,7 +38,7 @@ def page_of(
         parts.append(_shot(faceset, judged, shot, comparison, album, reporter))
     reporter.advance(1)
     check(reporter)
-    parts.append(suspicious(faceset, judged.found, judged.traits.names, album))
+    parts.append(suspicious(faceset, judged, album))
     reporter.advance(2)
     check(reporter)
     parts.append(_map(faceset, judged, comparison, album))
@@ -136,13 +136,13 @@ def _gap(faceset: Faceset, judged: Study, shot: Faceset, comparison: Comparison,
     worst, nearest = theirs.records[gap.worst], ours.records[gap.nearest]
     figures = [
         html.figure(
-            album.uri(shot, worst.name, _WIDE_SIDE),
+            album.uri(shot, worst, _WIDE_SIDE),
             f"the shot's face in frame {worst.frame_index}",
             f"shot, frame {worst.frame_index}: {_pose(theirs.yaw[gap.worst], theirs.pitch[gap.worst])}",
             wide=True,
         ),
         html.figure(
-            album.uri(faceset, nearest.name, _WIDE_SIDE),
+            album.uri(faceset, nearest, _WIDE_SIDE),
             f"the nearest face of src, {nearest.name}",
             f"nearest in src, {nearest.name}: {_pose(ours.yaw[gap.nearest], ours.pitch[gap.nearest])}",
             wide=True,
@@ -164,8 +164,9 @@ def _pose(yaw: float, pitch: float) -> str:
 # --- what is wrong
 
 
-def suspicious(faceset: Faceset, found: Mapping[str, Suspicion], names: list[str], album: Album) -> str:
+def suspicious(faceset: Faceset, judged: Study, album: Album) -> str:
     """What each reason speaks against, with pictures of the worst."""
+    found, records = judged.found, judged.traits.records
     blocks = ['<section id="suspicious"><h2>Suspicious faces</h2>']
     if not any(item.rows for item in found.values()):
         blocks.append(html.paragraph("None."))
@@ -179,9 +180,9 @@ def suspicious(faceset: Faceset, found: Mapping[str, Suspicion], names: list[str
             html.row(
                 [
                     html.figure(
-                        album.uri(faceset, names[row], _SIDE),
-                        f"{names[row]}, {item.reason.title}",
-                        f"{names[row]}: {item.told(row)}",
+                        album.uri(faceset, records[row], _SIDE, dotted=item.reason.shows_landmarks),
+                        f"{records[row].name}, {item.reason.title}",
+                        f"{records[row].name}: {item.told(row)}",
                     )
                     for row in item.rows[:_MOST_OF_A_REASON]
                 ]
@@ -202,7 +203,7 @@ def suspicious(faceset: Faceset, found: Mapping[str, Suspicion], names: list[str
 
 
 def _map(faceset: Faceset, judged: Study, comparison: Comparison | None, album: Album) -> str:
-    poses, names = judged.poses, judged.traits.names
+    poses = judged.poses
     theirs = None if comparison is None else comparison.poses
     used = poses.counts > 0
     if theirs is not None:
@@ -215,7 +216,7 @@ def _map(faceset: Faceset, judged: Study, comparison: Comparison | None, album: 
     for r in reversed(rows):
         cells = [f'<th scope="row">{html.text(_span(poses.pitch_edges, r, "down", "up"))}</th>']
         for c in columns:
-            cells.append(_cell(faceset, poses, theirs, r, c, names, album))
+            cells.append(_cell(faceset, poses, theirs, r, c, judged.traits.records, album))
         lines.append(f"<tr>{''.join(cells)}</tr>")
     words = (
         f"{poses.filled} cells have a face; the sharpest of each is shown with how many there are. Hatched cells are "
@@ -232,13 +233,19 @@ def _map(faceset: Faceset, judged: Study, comparison: Comparison | None, album: 
 
 
 def _cell(
-    faceset: Faceset, poses: PoseMap, theirs: PoseMap | None, r: int, c: int, names: list[str], album: Album
+    faceset: Faceset,
+    poses: PoseMap,
+    theirs: PoseMap | None,
+    r: int,
+    c: int,
+    records: Sequence[FaceRecord],
+    album: Album,
 ) -> str:
     count, wanted = int(poses.counts[r, c]), 0 if theirs is None else int(theirs.counts[r, c])
     shot = f" / shot {wanted}" if wanted else ""
     if count:
-        name = names[int(poses.best[r, c])]
-        shown = html.picture(album.uri(faceset, name, _MAP_SIDE), f"{count} faces, the sharpest is {name}")
+        best = records[int(poses.best[r, c])]
+        shown = html.picture(album.uri(faceset, best, _MAP_SIDE), f"{count} faces, the sharpest is {best.name}")
         return f"<td>{shown}{count}{shot}</td>"
     return f'<td class="none wanted">0{shot}</td>' if wanted else '<td class="none"></td>'
 
@@ -282,20 +289,21 @@ def _charts(judged: Study, comparison: Comparison | None) -> str:
 
 
 def _doubles(faceset: Faceset, judged: Study, album: Album) -> str:
-    names = judged.traits.names
+    records = judged.traits.records
     words = (
         f"{judged.num_doubles} faces show the same as a sharper one, in {len(judged.groups)} groups. The same means: "
         "within 1.5 degrees of pose, alike in mouth, eyes and gaze, and pictures that differ by at most "
-        f"{DOUBLE_LIMIT:g} grey levels in the mean. They cost time in training and teach nothing; konterfei curate sets them aside."
+        f"{DOUBLE_LIMIT:g} grey levels in the mean. They cost time in training and teach nothing; "
+        "konterfei curate sets them aside."
     )
     blocks = [f'<section id="doubles"><h2>Doubles</h2>{html.paragraph(words, "soft" if judged.groups else "")}']
     for group in judged.groups[:_MOST_GROUPS]:
         shown = group.rows[:_MOST_OF_A_GROUP]
         figures = [
             html.figure(
-                album.uri(faceset, names[row], _SIDE),
-                f"{names[row]}, one of {len(group.rows)} that show the same",
-                f"{names[row]}: {'the sharpest' if place == 0 else f'differs by {group.distances[place]:.1f}'}",
+                album.uri(faceset, records[row], _SIDE),
+                f"{records[row].name}, one of {len(group.rows)} that show the same",
+                f"{records[row].name}: {'the sharpest' if place == 0 else f'differs by {group.distances[place]:.1f}'}",
             )
             for place, row in enumerate(shown)
         ]

@@ -20,13 +20,14 @@ from konterfei.exchange.film import Film, look_through
 from konterfei.geometry import FaceType
 from konterfei.imaging import sharpness
 from konterfei.io.atomic import ensure_writable, make_folder, sha256
-from konterfei.io.faceset import Faceset, FacesetHeader
+from konterfei.io.faceset import FaceRecord, Faceset, FacesetHeader
 from konterfei.io.faceset_order import FacesetOrder
 from konterfei.io.manifest import Manifest, input_record
 from konterfei.io.sequence import USUAL_FPS, frame_rate
 from konterfei.recognizers import RECOGNIZERS, Recognizer
 from konterfei.reporting import Reporter, check
 from konterfei.stages._import_journal import JOURNAL_NAME, ImportJournal
+from konterfei.stages._import_tracks import tracks_of
 from konterfei.stages._settings import allow
 
 AUTO = "auto"
@@ -46,14 +47,18 @@ class ImportFacesConfig:
     """
 
     path: Path
-    """Folder of aligned pictures of DeepFaceLab, or its faceset.pak."""
+    """Folder of aligned pictures of DeepFaceLab, or its faceset.pak; faceswap's alignments as JSON."""
     output: Path
     """Folder of the faceset; made when missing. The same command on it goes on where it was stopped."""
     format: Annotated[str, FORMATS] = AUTO
-    """What it is: auto (look), dfl (a folder of aligned pictures) or dfl-pak (a faceset.pak)."""
+    """What it is: auto (look), dfl (a folder of aligned pictures), dfl-pak (a faceset.pak) or faceswap (JSON)."""
     frames: Path | None = None
     """Video, or folder of its frames, that the faces were found in. Needed for a faceset to merge with: frames get
     their exact times, and the plate is known. Without it, faces can be trained on."""
+    face_type: Annotated[str, FaceType] = "whole"
+    """How much of the head the crops cover, for formats that hold points and no crops (faceswap)."""
+    size: int = 256
+    """Side of the crops in pixels, for such formats."""
     fps: str = USUAL_FPS
     """Frames per second where --frames is a folder of pictures."""
     recognize: bool = True
@@ -65,6 +70,8 @@ class ImportFacesConfig:
 
     def __post_init__(self) -> None:
         allow("--format", self.format, self.format in FORMATS, ", ".join(FORMATS))
+        allow("--face-type", self.face_type, self.face_type in set(FaceType), ", ".join(FaceType))
+        allow("--size", self.size, 32 <= self.size <= 2048, "32 to 2048")
         allow("--threads", self.threads, self.threads >= 0, "0 or more")
         RECOGNIZERS[self.recognizer]  # raises with the nearest names
         frame_rate(self.fps)
@@ -120,7 +127,9 @@ def import_faces(config: ImportFacesConfig, reporter: Reporter) -> ImportFacesRe
     if before is None and config.output.is_dir() and any(config.output.iterdir()):
         raise OutputError(f"'{config.output}' is not empty. Choose another folder.")
     film = None if config.frames is None else look_through(config.frames, frame_rate(config.fps), reporter)
-    reader: FaceReader = FACE_READERS.load(name)(config.path, Material(film=film))
+    reader: FaceReader = FACE_READERS.load(name)(
+        config.path, Material(film=film, face_type=FaceType(config.face_type), size=config.size)
+    )
     with closing(reader):
         for remark in reader.remarks:
             reporter.warn(remark)
@@ -154,6 +163,8 @@ def _manifest(config: ImportFacesConfig, name: str, before: Manifest | None) -> 
     if config.frames is not None:
         inputs["frames"] = input_record(config.frames, known.get("frames"))
     settings: dict[str, Any] = {"format": name, "recognizer": config.recognizer if config.recognize else None}
+    if FACE_READERS.load(name).cuts:
+        settings |= {"face_type": config.face_type, "size": config.size}
     if config.frames is not None:
         settings["fps"] = str(frame_rate(config.fps))
     versions = {"konterfei": version("konterfei")}
@@ -187,7 +198,10 @@ def _take_over(
 ) -> dict[str, Any]:
     """Every face into its faceset. Gives the figures of the result."""
     not_taken: dict[str, str] = {}
-    kinds = _look_through(reader, not_taken, reporter)
+    records: dict[str, FaceRecord] = {}
+    kinds = _look_through(reader, not_taken, records if film is not None else None, reporter)
+    tracks = tracks_of(records)
+    records.clear()
     if not kinds:
         reasons = Counter(not_taken.values()).most_common(_SHOWN)
         told = "; ".join(f"{count} x {why}" for why, count in reasons) or "there are no pictures"
@@ -208,7 +222,7 @@ def _take_over(
             check(reporter)
             if place not in journal.done:
                 try:
-                    found = _measured(reader.read(place), recognizer)
+                    found = _measured(_in_track(reader.read(place), tracks.get(place)), recognizer)
                     _add(facesets[kind], found, journal)
                     if found.lost:
                         not_whole[place] = "; ".join(found.lost)
@@ -226,21 +240,31 @@ def _take_over(
         }
 
 
-def _look_through(reader: FaceReader, not_taken: dict[str, str], reporter: Reporter) -> dict[str, Kind]:
-    """The kind of each face, by place; `not_taken` is told the others."""
+def _look_through(
+    reader: FaceReader, not_taken: dict[str, str], records: dict[str, FaceRecord] | None, reporter: Reporter
+) -> dict[str, Kind]:
+    """The kind of each face, by place; `not_taken` is told the others, and `records`, if wanted, the records."""
     kinds: dict[str, Kind] = {}
     places = reader.places()
     reporter.start("looking through", len(places), unit="files")
     for number, place in enumerate(places, 1):
         check(reporter)
         try:
-            record = reader.read(place).record
+            record = reader.record(place)
             kinds[place] = record.face_type.value, record.size
+            if records is not None:
+                records[place] = record
         except NotTakenError as error:
             not_taken[place] = str(error)
         reporter.advance(number)
     reporter.finish()
     return kinds
+
+
+def _in_track(found: FoundFace, track: int | None) -> FoundFace:
+    if track is None or found.record.face.track is not None:
+        return found
+    return replace(found, record=replace(found.record, face=found.record.face.with_(track=track)))
 
 
 def _folders(output: Path, kinds: Mapping[str, Kind], reporter: Reporter) -> dict[Kind, Path]:

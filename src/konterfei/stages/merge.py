@@ -34,7 +34,7 @@ from konterfei.stages._merge_output import Job, output_for
 from konterfei.stages._merge_parts import PartRecord, Parts
 from konterfei.stages._merge_render import Rendering, render
 from konterfei.stages._merge_result import MergeResult
-from konterfei.stages._merge_stream import FaceSwapper
+from konterfei.stages._merge_roles import FaceSwapper
 from konterfei.stages._settings import allow, is_in_time, parse_range, shown_range
 
 _PER_FRAME: Final = {item.name for item in fields(MergeSettings)} | {"range", "part_frames", "keys"}

@@ -18,11 +18,8 @@ from konterfei.io.faceset import Faceset, FacesetHeader
 from konterfei.io.faceset_files import HEADER_NAME, put
 from konterfei.reporting import Reporter, check
 from konterfei.stages._people_page import rows_by_person
-from konterfei.stages._people_reading import Read, read, state_of
+from konterfei.stages._people_reading import EXPORTED_NAME, Read, read, state_of
 from konterfei.stages._settings import allow
-
-EXPORTED_NAME = "exported.json"
-"""Beside the crops: whose they are, and which faces were put there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +117,7 @@ def people_export(config: PeopleExportConfig, reporter: Reporter) -> PeopleExpor
 def _plans(config: PeopleExportConfig, people: People, found: Read) -> list[_Plan]:
     rows = rows_by_person(people, found.seen)
     numbers = [people.number_of(who) for who in config.person] or people.numbers
-    there = _folders(config.output)
+    there = _folders(config.output, people)
     plans = []
     for number in dict.fromkeys(numbers):
         own = rows[number].tolist() if number in rows else []
@@ -148,30 +145,32 @@ def _plans(config: PeopleExportConfig, people: People, found: Read) -> list[_Pla
     return plans
 
 
-def _folders(output: Path) -> dict[int, Path]:
-    """Number of a person -> the faceset that an earlier export made."""
+def _folders(output: Path, people: People) -> dict[int, Path]:
+    """Number of a person -> the faceset that an earlier export of these people made."""
     found = {}
     for path in sorted(output.glob(f"*/{EXPORTED_NAME}")):
-        person = _exported(path.parent).get("person")
+        person = _exported(path.parent, people).get("person")
         if isinstance(person, int):
             found[person] = path.parent
     return found
 
 
-def _exported(folder: Path) -> Mapping[str, Any]:
-    """What an earlier export put into `folder`; nothing where that is not known."""
+def _exported(folder: Path, people: People) -> Mapping[str, Any]:
+    """What an earlier export put into `folder`; nothing where that is not known, or all of it are other people's."""
     try:
         data = json.loads((folder / EXPORTED_NAME).read_text("utf-8"))
     except (OSError, ValueError):
         return {}
-    return data if isinstance(data, dict) else {}
+    faces = data.get("faces") if isinstance(data, dict) else None
+    is_ours = isinstance(faces, list) and (not faces or any(str(digest) in people.members for digest in faces))
+    return data if is_ours else {}
 
 
 def _write(
     plan: _Plan, people: People, seen: Sightings, config: PeopleExportConfig, reporter: Reporter, done: int
 ) -> tuple[int, tuple[int, int, int]]:
     """Makes one faceset as planned. Gives its crops, and how many came, were set aside, stay away."""
-    before = _exported(plan.folder)
+    before = _exported(plan.folder, people)
     if (plan.folder / HEADER_NAME).exists() and before.get("person") != plan.number:
         raise FacesetError(
             f"'{plan.folder}' holds a faceset that is not an export of {people.called(plan.number)}. "

@@ -112,7 +112,7 @@ def people_outliers(config: PeopleOutliersConfig, reporter: Reporter) -> PeopleO
             f"{len(seen)} faces in {escape(str(config.faceset))}; the {len(told)} least like the rest, strangers first."
         )
         write_text(place, page("Outliers", intro, [pictures]))
-        batch = faceset.set_aside(chosen, "another person, by konterfei people outliers") if chosen else 0
+        batch = faceset.set_aside(chosen, "strangers, by konterfei people outliers") if chosen else 0
     faces = {seen.names[row]: float(alike[row]) for row in order}
     lines = _lines(config, seen, order, alike, kinds, place, len(chosen), batch)
     return PeopleOutliersResult(
@@ -158,7 +158,8 @@ def _lines(
     lines += [f"  {alike[row]:5.2f}  {seen.names[row]}  {_WORDS[kinds[row]]}".rstrip() for row in order[:_LISTED]]
     lines.append(f"Pictures: {place}")
     if batch:
-        lines.append(f"{num_aside} crops went to the trash (batch {batch}), from where they can be taken back.")
+        back = f"konterfei trash {quote(str(config.faceset))} --restore {batch}"
+        lines.append(f"{num_aside} crops set aside. Back: {back}")
     elif strangers:
         lines.append(f"Set the strangers aside: konterfei people outliers {quote(str(config.faceset))} --set-aside")
     return lines

@@ -15,7 +15,8 @@ from konterfei.io.sequence import folder_of, is_pattern, numbered
 from konterfei.provenance.verification import verify
 from konterfei.reporting import Reporter, check
 from konterfei.stages import _merge_checks as checks
-from konterfei.stages._merge_stream import SWAPPED, FaceSwapper
+from konterfei.stages._merge_roles import FaceSwapper
+from konterfei.stages._merge_stream import SWAPPED
 from konterfei.stages._preview_frames import Look, Preview
 from konterfei.stages._preview_settings import PreviewConfig, grid_choices
 from konterfei.stages._preview_sheet import side_by_side

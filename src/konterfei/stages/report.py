@@ -13,6 +13,7 @@ from konterfei.errors import ConfigError
 from konterfei.io.atomic import ensure_writable, write_json, write_text
 from konterfei.io.faceset import Faceset
 from konterfei.reporting import Reporter
+from konterfei.stages._page import beside
 from konterfei.stages._report_figures import figures_of
 from konterfei.stages._report_page import page_of
 from konterfei.stages._settings import allow
@@ -70,7 +71,7 @@ def report(config: ReportConfig, reporter: Reporter) -> ReportResult:
         OutputError: the page cannot be written.
         Cancelled: a person asked to stop; what was measured is kept.
     """
-    place = page_place(config.output, config.faceset, "report")
+    place = config.output or beside(config.faceset, "report")
     ensure_writable(place)
     faceset = Faceset.open(config.faceset, reporter=reporter)
     shot_faceset = None if config.for_ is None else Faceset.open(config.for_, reporter=reporter)
@@ -84,12 +85,6 @@ def report(config: ReportConfig, reporter: Reporter) -> ReportResult:
     figures = place.with_suffix(".json")
     write_json(figures, figures_of(faceset, judged, shot_faceset, comparison))
     return ReportResult(page=place, figures=figures, level=overall(criteria), lines=tuple(_lines(judged, comparison)))
-
-
-def page_place(output: Path | None, faceset: Path, kind: str) -> Path:
-    """Where a page about a faceset goes: beside it unless told."""
-    place = faceset.absolute()
-    return output or place.with_name(f"{place.name}.{kind}.html")
 
 
 def _lines(judged: Study, comparison: Comparison | None) -> list[str]:

@@ -91,10 +91,8 @@ class SortConfig:
             raise ConfigError(f"--like goes with --by {' and '.join(_ALIKE)}.")
         if self.like is not None and not self.like.is_file():
             raise ConfigError(f"--like is '{self.like}', which is no picture that exists.")
-        if self.reverse and given == ["--set-aside-rest"]:
-            raise ConfigError(
-                "--set-aside-rest and --reverse exclude each other: what is left out is the end as it was."
-            )
+        if self.reverse and (self.set_aside_rest or self.by in _SELECTIONS):
+            raise ConfigError("--reverse would set the chosen faces aside, not the others. Leave it away.")
 
 
 @dataclass(frozen=True, kw_only=True)

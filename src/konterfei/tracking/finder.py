@@ -163,6 +163,16 @@ class Finder:
         block.finish()
         return block.frames, block.state()
 
+    def look(self, image: NDArray[np.uint8]) -> FrameFaces:
+        """Faces of a single picture, which gets one thorough look.
+
+        Args:
+            image: RGB. [H, W, 3] uint8
+        """
+        block = _Block(self, FinderState())
+        block.step(image)
+        return block.frames[0]
+
 
 class _Block:
     """The work on one block of frames."""

@@ -23,6 +23,7 @@ from konterfei.errors import FacesetError, StoreError
 from konterfei.geometry import Crop, FaceType
 from konterfei.geometry.landmarks import eye_mask, hull_mask, mouth_mask
 from konterfei.io.atomic import size_text
+from konterfei.io.face_labels import FaceLabels
 from konterfei.io.face_record import FaceRecord
 from konterfei.io.faceset import Faceset
 from konterfei.reporting import Reporter, check
@@ -44,7 +45,7 @@ class TrainingFaces:
     """All faces of one person, ready to sample.
 
     Attributes:
-        pixels: RGB and the hull mask as fourth channel. [N, S, S, 4] uint8
+        pixels: RGB, and as fourth channel the mask: the crop's own label, else the landmarks' hull. [N, S, S, 4] uint8
         parts: eyes and mouth; None where no loss asks for them. [N, S, S] uint8
         yaws: which way the heads look, radians; None where they were not read. [N]
     """
@@ -176,10 +177,13 @@ def _fill(
     side = room.pixels.shape[1]
     reporter.start(f"reading {name} faces", len(records), "faces")
     lost: dict[str, str] = {}
+    bad_masks: dict[str, str] = {}
+    labelled, num_own = faceset.labelled(), 0
     for done, record in enumerate(records):
         check(reporter)
         try:
             image = faceset.image(record.name)
+            labels = faceset.labels(record.name) if record.name in labelled else None
         except StoreError as error:
             lost[record.name] = str(error).split(". ")[0]
             continue
@@ -188,12 +192,36 @@ def _fill(
         crop = Crop.fit(landmarks, face_type, side)
         room.pixels[i, ..., :3] = crop.cut(image)
         points = crop.crop_from_frame @ landmarks
-        room.pixels[i, ..., 3] = hull_mask(points, (side, side)) * 255
+        own = None if labels is None else _own_mask(labels, record, crop, bad_masks)
+        num_own += own is not None
+        room.pixels[i, ..., 3] = hull_mask(points, (side, side)) * 255 if own is None else own
         if room.parts is not None:
             room.parts[i] = _eyes_mouth(points, room.pixels[i, ..., 3])
         reporter.advance(done + 1)
     reporter.finish()
+    if num_own:
+        reporter.note(f"{name}: {num_own} of {len(records)} faces are learned with a mask of their own.")
+    if bad_masks:
+        crop_name, why = next(iter(bad_masks.items()))
+        reporter.warn(f"{name}: {len(bad_masks)} masks cannot be used, the hull serves. {crop_name}: {why}.")
     return lost
+
+
+def _own_mask(labels: FaceLabels, record: FaceRecord, crop: Crop, bad: dict[str, str]) -> Array | None:
+    """What was labelled as face, in the place of the hull (dfl-spec 7.10.4); None where nothing was. [S, S] uint8
+
+    Args:
+        labels: of the record's crop; polygons win over an applied mask.
+        record: of the crop that they were drawn on.
+        crop: to see them in, from that crop; what that crop does not show is no face.
+        bad: a mask that cannot be decoded is noted here.
+    """
+    try:
+        mask = labels.mask(record.size, record.size)
+    except ValueError as error:
+        bad[record.name] = str(error)
+        return None
+    return None if mask is None else crop.cut(mask, border="zero")
 
 
 def _eyes_mouth(points: Array, mask: Array) -> Array:

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from drawn_faces import landmarks
 from konterfei.curation.people import NEW, People
 from konterfei.curation.people_file import to_text
-from konterfei.curation.sightings import quality
+from konterfei.curation.sightings import SAME_CLIP_FACTOR, quality
 from konterfei.errors import ConfigError, UnknownNameError
 from konterfei.geometry import Crop, Face, FaceType
 from konterfei.io.face_record import FaceRecord
 from konterfei.reporting import Silent
+from konterfei.tracking.people import NEAR_FACTOR
 from people_material import halfway, looks, seen, whose
 
 
@@ -100,6 +101,10 @@ def test_what_extract_took_for_one_person_needs_less_likeness_than_what_it_did_n
     assert len(partition(found(sightings))) == 1
     sightings.vectors[6:] = looks(9, 0)
     assert len(partition(found(sightings))) == 2  # but some it needs
+
+
+def test_extract_and_people_agree_on_what_one_clip_allows():
+    assert SAME_CLIP_FACTOR == NEAR_FACTOR
 
 
 def test_new_faces_of_a_track_go_where_the_track_was_put():
@@ -226,6 +231,17 @@ def test_who_is_named_stays_though_all_faces_are_gone():
     assert len(people.faces_of(2)) == 7 and len(people.numbers) == 3
 
 
+def test_a_face_that_comes_back_is_whose_it_was_decided_to_be():
+    whole = story(*CAST)
+    people = found(whole)
+    face = min(people.faces_of(0))
+    people.move([face], "2")
+    people.find(seen([(0, 2, n, 1) for n in range(7)], folders=("/clips/a",)), Silent())
+    assert face not in people.members
+    people.find(whole, Silent())
+    assert people.members[face] == 2 and len(people.members) == len(whole)
+
+
 def test_dissolving_leaves_those_alone_about_whom_something_was_decided():
     sightings = story(*CAST)
     people = found(sightings)
@@ -258,7 +274,7 @@ def test_refusals_say_what_to_do():
     people.name("0", "anna")
     with pytest.raises(ConfigError, match=r"anna \(0\) has that name.*--merge 0,1"):
         people.name("1", "Anna")
-    with pytest.raises(UnknownNameError, match="no person named 'ana'. Did you mean anna"):
+    with pytest.raises(UnknownNameError, match=r"no person named 'ana'\. Did you mean anna"):
         people.name("ana", "x")
     with pytest.raises(ConfigError, match="two or more"):
         people.merge(["anna", "0"])

@@ -12,7 +12,8 @@ import pytest
 
 from drawn_faces import ANNA, faceset
 from konterfei.errors import Cancelled, FacesetError, OutputError
-from konterfei.geometry import FaceType
+from konterfei.geometry import Crop, FaceType
+from konterfei.io.face_labels import FaceLabels, Polygon, encode_mask
 from konterfei.io.faceset import Faceset
 from konterfei.reporting import Recorder
 from konterfei.training import data, face_store
@@ -330,3 +331,72 @@ def test_reading_can_be_stopped_and_needs_a_face(tmp_path):
 
 def test_memory_for_faces_is_a_share_of_the_machine():
     assert 1 << 26 < data.memory_for_faces() < 1 << 44
+
+
+# --- masks of their own
+
+
+def labelled_faces(folder, labels):
+    """A faceset whose crops 1 and 2 carry `labels`."""
+    faceset(folder, ANNA, 4)
+    with Faceset.open(folder) as made:
+        for name in ("000001_0.jpg", "000002_0.jpg"):
+            made.relabel(name, labels)
+    return Faceset.open(folder)
+
+
+def loaded(faces, reporter=None, face_type=FaceType.WHOLE, **more):
+    return load_faces(faces, face_type, 64, 1 << 30, reporter or Recorder(), "src", **more)
+
+
+SQUARE = np.array([[20, 30], [70, 30], [70, 80], [20, 80]], np.float32)
+
+
+@pytest.mark.parametrize("face_type", [FaceType.WHOLE, FaceType.FULL, FaceType.HEAD])
+@pytest.mark.parametrize("kind", ["outline", "mask"])
+def test_a_label_takes_the_place_of_the_hull(tmp_path, kind, face_type):
+    """It lies on the same skin in whatever face type the model has, and other faces are as without it."""
+    drawn = FaceLabels(polygons=(Polygon(SQUARE),))
+    labels = drawn if kind == "outline" else FaceLabels(mask_file=encode_mask(drawn.mask(48, 96)))
+    faces, reporter = labelled_faces(tmp_path / "anna", labels), Recorder()
+    plain = loaded(Faceset.open(faceset(tmp_path / "plain", ANNA, 4)), face_type=face_type)
+    made = loaded(faces, reporter, face_type)
+    for i in (0, 3):
+        assert np.array_equal(made.pixels[i], plain.pixels[i])
+    record = faces.records()[1]
+    landmarks = record.crop.crop_from_frame @ record.face.landmarks
+    crop = Crop.fit(landmarks, face_type, 96)
+    y, x = np.mgrid[:96, :96]
+    places = crop.crop_from_frame.inverse() @ np.stack([x, y], -1).astype(float)
+    rim = 2 if kind == "outline" else 4  # a mask of half the crop's side has softer edges
+    inside = ((places > SQUARE[0] + rim) & (places < SQUARE[2] - rim)).all(-1)
+    outside = ((places < SQUARE[0] - rim) | (places > SQUARE[2] + rim)).any(-1)
+    mask = made.pixels[1, ..., 3]
+    assert mask[inside].min() > 240 and mask[outside].max() < 15
+    assert np.array_equal(made.pixels[1, ..., :3], plain.pixels[1, ..., :3])
+    assert reporter.notes == ["src: 2 of 4 faces are learned with a mask of their own."]
+
+
+def test_an_outline_wins_over_a_mask_and_a_hole_is_cut_out(tmp_path):
+    hole = Polygon(SQUARE * 0.2 + 40, include=False)
+    everything = encode_mask(np.full((32, 32), 255, np.uint8))
+    faces = labelled_faces(tmp_path / "anna", FaceLabels(polygons=(Polygon(SQUARE), hole), mask_file=everything))
+    mask = loaded(faces).pixels[1, ..., 3]
+    assert mask[5, 5] == 0 and mask[35, 25] == 255 and mask[50, 50] == 0
+    only_hole = labelled_faces(tmp_path / "b", FaceLabels(polygons=(hole,)))  # says nothing of where the face is
+    plain = loaded(Faceset.open(faceset(tmp_path / "plain", ANNA, 4)))
+    assert np.array_equal(loaded(only_hole).pixels, plain.pixels)
+
+
+def test_eyes_and_mouth_keep_to_the_mask(tmp_path):
+    below = np.array([[0, 60], [95, 60], [95, 95], [0, 95]], np.float32)
+    faces = labelled_faces(tmp_path / "anna", FaceLabels(polygons=(Polygon(below),)))
+    made = loaded(faces, with_parts=True)
+    assert made.parts[0, :56].any() and not made.parts[1, :56].any() and made.parts[1].any()
+
+
+def test_a_mask_that_cannot_be_read_is_told_and_the_hull_serves(tmp_path):
+    faces, reporter = labelled_faces(tmp_path / "anna", FaceLabels(mask_file=b"broken")), Recorder()
+    plain = loaded(Faceset.open(faceset(tmp_path / "plain", ANNA, 4)))
+    assert np.array_equal(loaded(faces, reporter).pixels, plain.pixels)
+    assert any("2 masks cannot be used" in line and "000001_0.jpg" in line for line in reporter.warnings)
