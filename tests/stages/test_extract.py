@@ -1,16 +1,12 @@
 import json
 import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
-from extract_material import StopAt, records, run
+from extract_material import StopAt, kill_at, records, run
 
 import drawn_vision
 from drawn_faces import ANNA, BERT
@@ -303,50 +299,6 @@ def test_damaged_journal(long_clip, whole, flipped, tmp_path):
     journal.write_bytes(data)
     run(long_clip, tmp_path / "faces")
     assert records(tmp_path / "faces") == whole
-
-
-KILLED = """
-import json, sys, threading
-from pathlib import Path
-import drawn_vision
-drawn_vision.install()
-from konterfei.reporting import Silent
-from konterfei.stages.extract import ExtractConfig, extract
-clip, output, kind, enough = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
-settings = dict(drawn_vision.SETTINGS, **json.loads(sys.argv[5]))
-place = output / ".new" if settings.get("force") else output
-class Bounded(Silent):
-    def advance(self, done, **figures):
-        journal = place / "analysis.jsonl"
-        if kind == "blocks":
-            there = journal.read_bytes().count(b"\\n") if journal.exists() else 0
-        else:
-            there = len(list(place.glob("*.jpg")))
-        if there > enough:
-            threading.Event().wait()
-extract(ExtractConfig(video=clip, output=output, **settings), Bounded())
-"""
-"""Goes no further than one block, or one crop, beyond the point where it is to be killed: however late the kill comes,
-there is something left to interrupt."""
-
-
-def kill_at(clip, output, place, kind, enough, **settings):
-    """Extracts in another process and kills it as soon as so many blocks, or crops, lie in `place`."""
-    tests = Path(__file__).resolve().parents[1]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tests.parent / "src"), str(tests)])}
-
-    def there():
-        if kind == "crops":
-            return len(list(place.glob("*.jpg")))
-        journal = place / "analysis.jsonl"
-        return journal.read_bytes().count(b"\n") if journal.exists() else 0
-
-    line = [sys.executable, "-c", KILLED, str(clip), str(output), kind, str(enough), json.dumps(settings)]
-    with subprocess.Popen(line, env=environment) as process:
-        while process.poll() is None and there() < enough:
-            time.sleep(0.005)
-        process.kill()
-    assert process.returncode == -signal.SIGKILL
 
 
 @pytest.mark.timeout(900)

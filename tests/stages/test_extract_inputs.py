@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from extract_material import StopAt, crops, records, run
+from extract_material import StopAt, crops, kill_at, records, run
 from PIL import Image
 
 import drawn_vision
@@ -114,6 +114,18 @@ def test_stopped_and_resumed_with_more_inputs_equals_uninterrupted(clips, tmp_pa
     run(given, tmp_path / "faces")
     assert records(tmp_path / "faces") == records(tmp_path / "whole")
     assert crops(tmp_path / "faces") == crops(tmp_path / "whole")
+
+
+@pytest.mark.timeout(900)
+def test_killed_at_any_point_with_several_inputs_equals_uninterrupted(clips, tmp_path):
+    given = [clips[0], photographs(tmp_path / "photos", 5), clips[1]]
+    run(given, tmp_path / "whole")
+    output = tmp_path / "faces"
+    for kind, enough in [("blocks", 2), ("blocks", 4), ("crops", 3), ("crops", 14)]:
+        kill_at(given, output, output, kind, enough)
+    run(given, output)
+    assert crops(output) == crops(tmp_path / "whole")
+    assert not [file.name for file in output.iterdir() if file.suffix == ".part" or "tmp" in file.name]
 
 
 def test_stopped_while_a_video_is_added(clips, tmp_path):

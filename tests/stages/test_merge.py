@@ -197,6 +197,15 @@ def test_a_trial_has_the_frames_of_the_whole(place, config):
         assert (read_image(whole.output / name) == read_image(trial.output / name)).all()
 
 
+def test_a_trial_told_in_seconds_is_the_one_told_in_frames(config):
+    config = dataclasses.replace(config, range="12:25")
+    merge(config, Silent(), Painter())
+    start, stop = (float(time) for time in (times(26)[12], times(26)[25]))
+    recorder = Recorder()
+    again = merge(dataclasses.replace(config, range=f"{start:.3f}s:{stop:.3f}s"), recorder, Painter())
+    assert again.frames == 13 and any("Nothing to do" in note for note in recorder.notes)
+
+
 def test_an_error_in_another_process_is_told_here(place, config):
     config = dataclasses.replace(config, processes=2)
     with pytest.raises(KonterfeiError, match=r"Frame \d+ cannot be merged: the model gives values that are no numbers"):

@@ -74,6 +74,8 @@ def as_made(config: ExtractConfig, before: Manifest | None) -> ExtractConfig:
                 f"--{name.replace('_', '-')} is {now}, but the faceset was made with {was}; --redo and --fill-missed "
                 "keep that. Leave it out, or make all of it anew with --force."
             )
+    if "fps" in before.settings:
+        made["fps"] = before.settings["fps"]
     looking = {field.name for field in fields(Looking)} - {"threads"}
     made |= {name: value for name, value in before.settings.items() if name in looking}
     absent: dict[str, Any] = {name: usual[name] for name in (*looking, *_KEPT) if name not in made}

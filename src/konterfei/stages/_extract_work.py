@@ -33,6 +33,9 @@ from konterfei.tracking.journal import Journal, peek
 REDO_BLOCK = 16
 """Frames from one line of the journal to the next while frames are looked at again."""
 
+SHOWN = 6
+"""Runs of frames without a face that are told; the manifest names all."""
+
 
 class Work:
     """One extraction into one folder.
@@ -232,6 +235,13 @@ class Work:
                 self.reporter.warn(
                     f"{part.analysis.lost} frames of {part.given.path} could not be decoded and have no crop."
                 )
+        missed: dict[str, str] = self.manifest.output["missed"]
+        for name, frames in missed.items():
+            parts = frames.split(",")
+            shown = ",".join(parts[:SHOWN]) + (f" and {len(parts) - SHOWN} more places" if len(parts) > SHOWN else "")
+            self.reporter.note(
+                f"No face in frames {shown} of {name}. --debug shows them, --fill-missed looks at them again."
+            )
         if left_out:
             self.reporter.note(f"{left_out} faces were left out by --max-faces, --min-score or --area-limit.")
 

@@ -113,15 +113,16 @@ def extract(config: ExtractConfig, reporter: Reporter) -> ExtractResult:
         manifest.results = before.results
     manifest.save(work.output)
     manifest.results = Work(work, given, manifest, inputs, corrections, reporter).run()
+    corrections.store(config.output)
     manifest.complete = True
     manifest.save(work.output)
     if is_replaced:
         replace_crops(config.output)
     drop_replacement(config.output)
-    corrections.store(config.output)
     results = manifest.results
     reporter.note(f"{results['num_faces']} faces in {config.output}, from {results['num_frames']} frames.")
-    draw(given, inputs, Faceset.open(config.output, allow_empty=True), manifest, reporter)
+    if given.debug is not None:
+        draw(given, inputs, Faceset.open(config.output, allow_empty=True), manifest, reporter)
     write_template(given, inputs, manifest)
     return ExtractResult(faceset=config.output, was_done=False, **results)
 

@@ -8,7 +8,7 @@ from konterfei.errors import OutputError
 from konterfei.io import locks
 from konterfei.landmarkers import Window
 from konterfei.tracking.finder import FinderState, FrameFaces, Lane
-from konterfei.tracking.journal import Journal
+from konterfei.tracking.journal import Journal, peek
 
 ABOUT = {"video_sha256": "ab", "detector": "yunet", "threshold": 0.7}
 
@@ -128,3 +128,20 @@ def test_two_at_once_are_refused(tmp_path):
         journal.add(*block(4))
     with Journal(tmp_path / "j", ABOUT) as again:
         same(again.analysis, journal.analysis)
+
+
+def test_frames_looked_at_again_and_loose_pictures_are_kept_beside(tmp_path):
+    _, _, frames, _, _ = block(0)
+    with Journal(tmp_path / "j", ABOUT) as journal:
+        journal.add_pictures(["aa one.jpg", "bb two.jpg"], frames[:2], {"cc torn.jpg": "cut off"})
+        journal.add_pictures(["dd three.jpg"], frames[2:3], {})
+        journal.redo({1: frames[3]}, {"detector": "centerface"})
+        journal.redo({1: FrameFaces(), 2: frames[0]}, {"detector": "yunet"})
+    with Journal(tmp_path / "j", ABOUT) as journal:
+        again = journal.analysis
+    assert again.names == ["aa one.jpg", "bb two.jpg", "dd three.jpg"] and again.indices == [0, 1, 2]
+    assert again.unreadable == {"cc torn.jpg": "cut off"} and again.next_index == 3
+    assert not again.redone[1].faces.faces and again.redone[1].how == {"detector": "yunet"}, "the last look counts"
+    assert np.array_equal(again.redone[2].faces.faces[0].points, frames[0].faces[0].points)
+    assert len(again.frames[1].faces) == 1, "what was found first is still there"
+    assert peek(tmp_path / "j").names == again.names and peek(tmp_path / "none") is None

@@ -63,3 +63,10 @@ def test_description_is_short_even_in_a_crowd():
     people = group([track(0, 10, n, left=200 * n) for n in range(20)], SAME)
     text = describe(people, 40, chosen=[2])
     assert "2 (chosen): 10 frames (25 %)" in text and "and 12 more" in text
+
+
+def test_people_known_before_keep_their_places_however_often_others_are_seen():
+    known = group([track(0, 10, 1), track(0, 5, 2, left=400)], SAME)
+    people = group([track(100, 50, 3), track(100, 30, 2, left=400), track(200, 60, 4)], SAME, known)
+    assert [person.num_frames for person in people] == [10, 35, 60, 50]
+    assert people[:2] == known
