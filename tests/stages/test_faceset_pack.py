@@ -176,6 +176,12 @@ def test_archives_of_other_programs_are_read(faces, tmp_path):
     assert content(tmp_path / "again") == content(faces)
 
 
+def test_a_name_that_is_no_text_is_told(faces, tmp_path):
+    (faces / "a\udcff.txt").write_text("x")
+    with pytest.raises(FacesetError, match="faceset rename"):
+        pack(faces, tmp_path / "a.faceset")
+
+
 def test_what_is_no_pack_is_refused(faces, tmp_path):
     with pytest.raises(FacesetError, match="no file"):
         unpack(tmp_path / "no.zip", tmp_path / "x")

@@ -51,6 +51,14 @@ def test_who_it_is_is_found_in_the_crop(tmp_path):
     assert float(vectors[0] @ vectors[1]) > 0.5  # the same drawn person
 
 
+def test_a_film_that_is_not_there_is_told_and_faces_do_not_go_into_their_own_folder(tmp_path):
+    folder = write_aligned(tmp_path / "aligned", 1)
+    with pytest.raises(ConfigError, match=r"There is no '.*gone.mp4'"):
+        imported(folder, tmp_path / "faces", frames=tmp_path / "gone.mp4")
+    with pytest.raises(ConfigError, match="lies in it"):
+        imported(folder, folder / "faces")
+
+
 def test_a_pak_is_found_in_its_folder_and_comes_before_the_pictures(tmp_path):
     folder = write_aligned(tmp_path / "aligned", 2)
     write_pak(folder / "faceset.pak", [("x.jpg", write_jpg(*aligned(5)))])

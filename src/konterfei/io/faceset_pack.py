@@ -65,11 +65,16 @@ def pack(folder: Path, target: Path, told: Told) -> int:
         told: hears of progress.
 
     Raises:
-        FacesetError: no faceset, or a file of it changed meanwhile.
+        FacesetError: no faceset, a file's name that has no characters, or a file changed meanwhile.
         OutputError: no space, no permission.
     """
     read_header(folder)
     files = members(folder)
+    for path in files:
+        if (shown := path.name.encode("utf-8", "replace").decode()) != path.name:
+            raise FacesetError(
+                f"'{folder / shown}' has a name that is no text (UTF-8). Rename it: konterfei faceset rename."
+            )
     sizes = [path.stat().st_size for path in files]
     total, done = sum(sizes), 0
     ensure_writable(target, total)
