@@ -123,7 +123,7 @@ def import_faces(config: ImportFacesConfig, reporter: Reporter) -> ImportFacesRe
         Cancelled: a person asked to stop; what was taken over is kept.
     """
     name = config.format if config.format != AUTO else _recognised(config.path)
-    before = Manifest.load(config.output)
+    before, holds_files = Manifest.load_begun(config.output)
     reporter.start("reading what is there", None, unit="files")
     manifest = _manifest(config, name, before)
     reporter.finish()
@@ -134,7 +134,7 @@ def import_faces(config: ImportFacesConfig, reporter: Reporter) -> ImportFacesRe
     if before is not None and before.complete:
         reporter.note(f"Nothing to do: {config.output} is complete.")
         return _result(config.output, before.results, was_done=True)
-    if before is None and config.output.is_dir() and any(config.output.iterdir()):
+    if before is None and holds_files:
         raise OutputError(f"'{config.output}' is not empty. Choose another folder.")
     film = None if config.frames is None else look_through(config.frames, frame_rate(config.fps), reporter)
     material = Material(film=film, face_type=FaceType(config.face_type), size=config.size, reporter=reporter)
