@@ -347,3 +347,19 @@ def test_a_long_list_of_what_was_left_out_is_not_told_to_its_end():
     left_out = {f"{number}.jpg": "nothing is drawn onto it" for number in range(5000)}
     lines = FacesetExportResult(output=Path("out"), num_faces=1, left_out=left_out).summary()
     assert len(lines) == 22 and lines[-1] == "... and 4980 more, listed in manifest.json"
+
+
+@pytest.mark.parametrize("format", ["dfl", "dfl-pak"])
+def test_faces_of_two_films_put_into_one_are_told(tmp_path, format):
+    plate = make_plate(tmp_path / "anna.mp4", frames=3, sound=False)
+    for folder, names in (("one", ["anna_00001.png", "anna_00002.png"]), ("two", ["anna_00001.png", "bert_00002.png"])):
+        files = [write_jpg(*aligned(index, source_filename=name)) for index, name in enumerate(names)]
+        place = tmp_path / folder
+        place.mkdir()
+        for number, data in enumerate(files):
+            (place / f"{number}.jpg").write_bytes(data)
+        if format == "dfl-pak":
+            place = write_pak(tmp_path / f"{folder}.pak", [(f"{n}.jpg", data) for n, data in enumerate(files)])
+        _, reporter = imported(place, tmp_path / f"{folder}-faces", frames=plate)
+        told = [line for line in reporter.warnings if "several films ('anna' and 'bert')" in line]
+        assert len(told) == (folder == "two")

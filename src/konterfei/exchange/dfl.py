@@ -12,8 +12,9 @@ from konterfei.errors import ConfigError, StoreError
 from konterfei.exchange.base import FoundFace, Material, NotTakenError, WriteSettings, Written
 from konterfei.exchange.dfl_frames import place_of
 from konterfei.exchange.dfl_pictures import outgoing, told_of
-from konterfei.exchange.dfl_records import KEY, face_of, name_in
+from konterfei.exchange.dfl_records import KEY, face_of, frame_of, name_in
 from konterfei.exchange.dfl_values import is_text
+from konterfei.exchange.film import Film
 from konterfei.io.atomic import make_folder, write_bytes
 from konterfei.io.embedded import EmbeddedError, extract, strip
 from konterfei.io.face_labels import FaceLabels
@@ -55,6 +56,7 @@ class DflFolder:
         self._places = files
         self._numbers = {place: number for number, place in enumerate(files)}
         self._people = people_of([place.rpartition("/")[0] or None for place in files])
+        self._films = Films(material.film, self.remarks)
         self._meta = {person: self._read_meta(person) for person in {place.rpartition("/")[0] for place in files}}
 
     def _read_meta(self, person: str) -> dict[str, tuple[tuple[int, ...], dict[str, Any]]]:
@@ -107,6 +109,7 @@ class DflFolder:
             source=self.source,
             people=self._people,
             meta=self._meta[person].get(path.name),
+            films=self._films,
         )
 
     def close(self) -> None:
@@ -145,6 +148,7 @@ def found_face(
     source: str,
     people: Mapping[str, int],
     meta: tuple[tuple[int, ...], dict[str, Any]] | None = None,
+    films: Films | None = None,
 ) -> FoundFace:
     """The face of one aligned picture's file.
 
@@ -158,6 +162,7 @@ def found_face(
         source: name for faces whose film is not known.
         people: numbers of people by name.
         meta: size and record that meta.dat has of it.
+        films: is told which film the frame's name speaks of.
 
     Raises:
         NotTakenError: damaged, foreign, or of a kind that konterfei has not.
@@ -177,6 +182,8 @@ def found_face(
         raise NotTakenError(f"{why}: its picture is {width} x {height}, crops are square")
     recorded, kept = _own(data)
     where = place_of(name_in(values), number, material.film, source)
+    if films is not None:
+        films.add(name_in(values))
     if recorded is not None and material.film is not None:
         recorded = replace(
             recorded,
@@ -195,6 +202,31 @@ def found_face(
     return FoundFace(
         place=place, picture=strip(picture), record=record, labels=labels, lost=lost, is_measured=is_measured
     )
+
+
+class Films:
+    """Which films the names of frames speak of: "anna_00012.png" of "anna". Told once where there are several.
+
+    Args:
+        film: that all faces are taken to be of; None = not at hand.
+        remarks: of the reader; gets the words.
+    """
+
+    def __init__(self, film: Film | None, remarks: list[str]) -> None:
+        self._film, self._remarks, self._names = film, remarks, set[str]()
+
+    def add(self, name: str) -> None:
+        """One more frame's name."""
+        series, count = frame_of(name)
+        if self._film is None or self._film.stems or count is None or len(self._names) > 1:
+            return
+        self._names.add(series)
+        if len(self._names) > 1:
+            told = " and ".join(f"'{each[:80]}'" for each in sorted(self._names))
+            self._remarks.append(
+                f"The names of frames speak of several films ({told}), and all faces are put into frames of "
+                f"'{self._film.name}'. Import the faces of each film by themselves, or without --frames."
+            )
 
 
 def _own(data: bytes) -> tuple[FaceRecord | None, FaceLabels | None]:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from konterfei.errors import FacesetError
 from konterfei.exchange.base import FoundFace, Material, NotTakenError, WriteSettings, Written
-from konterfei.exchange.dfl import found_face, people_of, source_name
+from konterfei.exchange.dfl import Films, found_face, people_of, source_name
 from konterfei.exchange.dfl_pictures import Outgoing, outgoing, told_of
 from konterfei.geometry import FaceType
 from konterfei.io.atomic import make_folder
@@ -40,6 +40,7 @@ class DflPak:
             self._entries[place] = number, entry
         self._people = people_of([entry.person for entry in self._pak.entries])
         self.remarks = list(self._pak.remarks)
+        self._films = Films(material.film, self.remarks)
         beside = [each for each in path.parent.glob("*.jpg")]
         if beside and path.name == PAK_NAME:
             self.remarks.append(
@@ -75,6 +76,7 @@ class DflPak:
             material=self._material,
             source=self.source,
             people=self._people,
+            films=self._films,
         )
 
     def close(self) -> None:

@@ -140,18 +140,25 @@ def import_faces(config: ImportFacesConfig, reporter: Reporter) -> ImportFacesRe
     material = Material(film=film, face_type=FaceType(config.face_type), size=config.size, reporter=reporter)
     reader: FaceReader = FACE_READERS.load(name)(config.path, material)
     with closing(reader):
-        for remark in reader.remarks:
-            reporter.warn(_shown(remark))
+        num_told = _tell_remarks(reader, 0, reporter)
         ensure_writable(config.output, _bytes_of(config.path))
         make_folder(config.output)
         manifest.save(config.output)
         results = _take_over(config, reader, film, manifest, reporter)
+        _tell_remarks(reader, num_told, reporter)
     manifest.results, manifest.complete = results, True
     manifest.save(config.output)
     (config.output / JOURNAL_NAME).unlink(missing_ok=True)
     result = _result(config.output, results, was_done=False)
     _tell(result, reporter)
     return result
+
+
+def _tell_remarks(reader: FaceReader, num_told: int, reporter: Reporter) -> int:
+    """What is to be said of the whole and was not yet; gives how much there is."""
+    for remark in reader.remarks[num_told:]:
+        reporter.warn(_shown(remark))
+    return len(reader.remarks)
 
 
 def _recognised(path: Path) -> str:
