@@ -148,9 +148,9 @@ class Manifest:
 
         Stage, inputs (by content: a moved file is the same) and settings count; versions and results do not.
         """
-        changes = []
-        if self.stage != other.stage:
-            changes.append(f"the stage is {self.stage}, was {other.stage}")
+        changes: list[str] = []
+        if self.stage != other.stage:  # nothing else of it can be compared
+            return [f"it is what 'konterfei {other.stage}' made"]
         for name in sorted({*self.inputs, *other.inputs}):
             now, was = self.inputs.get(name), other.inputs.get(name)
             if was is None and now is not None:

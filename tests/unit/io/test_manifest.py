@@ -83,3 +83,9 @@ def test_damaged_manifests_are_errors(tmp_path, text):
     (tmp_path / "manifest.json").write_text(text)
     with pytest.raises(DamagedFileError, match=r"manifest\.json"):
         Manifest.load(tmp_path)
+
+
+def test_of_another_stage_nothing_but_that_is_told():
+    one = Manifest(stage="faceset export", inputs={}, settings={"bare": False}, versions={})
+    other = Manifest(stage="extract", inputs={}, settings={"size": 256}, versions={})
+    assert one.differs_from(other) == ["it is what 'konterfei extract' made"]
