@@ -73,6 +73,24 @@ def test_boxes_scale_with_the_image(detector, faces):
     assert len(shared) >= 10 and np.median(shared) > 0.85
 
 
+def test_turned_looks_at_a_large_frame_see_what_one_of_the_turns_sees(detector, faces):
+    """They are given a reduced frame: what they see is told in the large one."""
+    for image in faces[:6]:
+        large = on_canvas(np.repeat(np.repeat(image, 2, axis=0), 2, axis=1), 1100, 1501)
+        assert max(large.shape) > detector.size
+        best = max(look_turned(detector, large), key=lambda detection: detection.score)
+        middles = []
+        for turns in range(4):
+            seen = detector.detect(np.ascontiguousarray(np.rot90(large, turns)))
+            for x, y in [detection.points.mean(axis=0) for detection in seen]:
+                sides = large.shape[1::-1]
+                middles.append(
+                    [(x, y), (sides[0] - 1 - y, x), (sides[0] - 1 - x, sides[1] - 1 - y), (y, sides[1] - 1 - x)][turns]
+                )
+        size = float((best.box[2:] - best.box[:2]).max())
+        assert np.abs(np.array(middles) - best.points.mean(axis=0)).max(axis=1).min() < 0.02 * size
+
+
 def test_quarter_turns_are_seen_through(detector, faces):
     for image in faces[::8]:
         plain = look_turned(detector, image)

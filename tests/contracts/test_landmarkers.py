@@ -1,5 +1,6 @@
 import dataclasses
 
+import cv2
 import numpy as np
 import pytest
 from faces_material import eye_distance, on_canvas, pictures, turned
@@ -88,6 +89,20 @@ def test_shift_by_a_few_pixels_shifts_the_points(landmarker, faces):
         )
         (shifted,) = landmarker.landmarks(on_canvas(image, height + 40, width + 40, left=13, top=29), [moved])
         assert np.abs(shifted.points - plain.points - [13, 29]).mean() < 0.02 * eye_distance(plain.points)
+
+
+def test_very_large_faces_have_their_points_where_small_ones_have(landmarker, faces):
+    """What is averaged before it is looked at is not shifted by that: half a pixel of the enlarged one is not seen."""
+    shifts = []
+    for image, seen in faces[:12]:
+        (plain,) = landmarker.landmarks(image, [seen])
+        large = cv2.resize(image, None, fx=6, fy=6, interpolation=cv2.INTER_CUBIC)
+        box, points = ((values + 0.5) * 6 - 0.5 for values in (seen.box, seen.points))
+        (answer,) = landmarker.landmarks(large, [dataclasses.replace(seen, box=box, points=points)])
+        back = (answer.points + 0.5) / 6 - 0.5
+        assert np.abs(back - plain.points).mean() < 0.03 * eye_distance(plain.points)
+        shifts.append((back - plain.points).mean(axis=0) / eye_distance(plain.points))
+    assert np.abs(np.mean(shifts, axis=0)).max() < 0.006
 
 
 def test_mirror_image_gives_mirrored_points(landmarker, faces):

@@ -1,5 +1,7 @@
 """convert: other sizes and face types, from crops and from the video; labels and order follow."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from konterfei.io.face_labels import FaceLabels
 from konterfei.io.faceset import Faceset
 from konterfei.io.faceset_order import FacesetOrder
 from konterfei.io.images import write_image
+from konterfei.io.sequence import sequence_sha256
 from konterfei.reporting import Recorder
 from konterfei.stages.faceset_convert import FacesetConvertConfig, faceset_convert
 
@@ -153,3 +156,41 @@ def test_what_makes_no_sense_is_refused(faces, tmp_path):
     write_image(small / "0000.png", np.zeros((24, 32, 3), np.uint8))
     with pytest.raises(ConfigError, match="32x24"):
         convert(faces, tmp_path / "y", size=64, source=(small,))
+
+
+def test_pooled_films_and_loose_pictures_are_each_cut_from_their_own(tmp_path):
+    """Records of loose pictures are called folder/picture, those of films by the film."""
+    folder = tmp_path / "pooled"
+    plain = Faceset.open(labelled(tmp_path / "anna"))
+    with Faceset.create(folder, replace(plain.header, source="", source_sha256="")) as pooled:
+        for record in plain.records():
+            index = record.frame_index
+            source = "anna.mp4" if index < 4 else f"photos/{index:04d}.png"
+            pooled.add(plain.image(record.name), replace(record, source=source))
+    film, photos = frames(tmp_path / "anna.mp4", 4), frames(tmp_path / "photos")
+    made = convert(folder, tmp_path / "head", face_type="head", source=(film, photos))
+    assert (made.num_faces, made.num_from_video) == (6, 6)
+    new = Faceset.open(tmp_path / "head")
+    for record in new.records():
+        index = record.frame_index
+        wanted = record.crop.cut(picture(landmarks(index, 6 if index > 3 else 4), ANNA)).astype(int)
+        assert np.abs(new.image(record.name) - wanted).mean() < 2
+    reporter = Recorder()
+    made = convert(folder, tmp_path / "half", reporter, face_type="half")
+    assert made.num_from_crops == 6 and any("anna.mp4, photos" in note for note in reporter.notes)
+
+
+def test_the_video_that_the_faceset_names_is_taken_only_while_it_is_the_same(tmp_path):
+    film = frames(tmp_path / "films" / "anna.mp4")
+    plain = Faceset.open(labelled(tmp_path / "anna"))
+    known = {"source": str(film), "source_sha256": sequence_sha256(film)}
+    with Faceset.create(tmp_path / "faces", replace(plain.header, **known)) as made:
+        for record in plain.records():
+            made.add(plain.image(record.name), record)
+    assert convert(tmp_path / "faces", tmp_path / "a", size=64).num_from_video == 6
+    assert convert(tmp_path / "faces", tmp_path / "b", size=64, from_crops=True).num_from_video == 0
+    write_image(film / "0000.png", np.zeros((240, 320, 3), np.uint8))
+    assert convert(tmp_path / "faces", tmp_path / "c", size=64).num_from_video == 0
+    reporter = Recorder()
+    convert(tmp_path / "faces", tmp_path / "d", reporter, size=64, source=(film,))
+    assert any("not the file" in line for line in reporter.warnings)

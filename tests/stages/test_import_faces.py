@@ -86,6 +86,19 @@ def test_all_that_is_not_taken_is_listed_with_the_reason(tmp_path):
     assert any("plain.jpg" in line for line in result.summary())
 
 
+def test_what_strangers_wrote_is_shown_in_plain_characters(tmp_path, capsys):
+    folder = write_aligned(tmp_path / "aligned", 1)
+    evil = "\x1b[2J\ud800"
+    for name, changes in (("a", {"face_type": evil}), ("b", {evil: 10**30}), ("c\x1b[2J", None)):
+        jpeg, values = aligned(3)
+        data = write_jpg(jpeg, {**values, **changes}) if changes else b"none"
+        (folder / f"{name}.jpg").write_bytes(data)
+    assert main(["import", "faces", str(folder), "-o", str(tmp_path / "faces"), "--no-recognize"]) == 0
+    told = capsys.readouterr().out
+    assert "face type is '?[2J?'" in told and "its field '?[2J?'" in told and "c?[2J.jpg" in told
+    assert "\x1b[2J" not in told
+
+
 def test_several_kinds_get_a_folder_each(tmp_path):
     folder = write_aligned(tmp_path / "aligned", 3)
     (folder / "a.jpg").write_bytes(write_jpg(*aligned(4, face_type=FaceType.FULL)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -76,7 +77,7 @@ class Traits:
     def __len__(self) -> int:
         return len(self.records)
 
-    @property
+    @cached_property
     def names(self) -> list[str]:
         """File names of the crops."""
         return [record.name for record in self.records]

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
+
+_CURATE = "konterfei curate sets them aside"
+_LARGER = "use footage in which the face is larger, or a smaller --size"
 
 
 class Level(StrEnum):
@@ -85,82 +89,20 @@ def of_a_set(
         with_shot: leave out what a shot says more exactly (span and mouth)
     """
     asked = [
-        Criterion(
-            name="distinct_faces",
-            title="faces that differ",
-            value=distinct,
-            unit="",
-            good=300,
-            usable=50,
-            is_most=False,
-            remedy="take more footage in, with other poses and other light",
-        ),
-        Criterion(
-            name="wrong_faces",
-            title="wrong faces (another person, misplaced landmarks)",
-            value=100 * wrong,
-            unit="%",
-            good=1,
-            usable=5,
-            is_most=True,
-            remedy="konterfei curate sets them aside",
-        ),
-        Criterion(
-            name="poor_faces",
-            title="poor faces (blurred, covered, cut off, dark)",
-            value=100 * poor,
-            unit="%",
-            good=10,
-            usable=30,
-            is_most=True,
-            remedy="konterfei curate sets them aside",
-        ),
-        Criterion(
-            name="enlargement",
-            title="enlargement from frame to crop",
-            value=enlargement,
-            unit="times",
-            good=1.5,
-            usable=3,
-            is_most=True,
-            remedy="use footage in which the face is larger, or a smaller --size",
-        ),
+        _least("distinct_faces", "faces that differ", distinct, "", 300, 50, "take in more footage, in other light"),
+        _most("wrong_faces", "wrong faces (another person, misplaced landmarks)", 100 * wrong, "%", 1, 5, _CURATE),
+        _most("poor_faces", "poor faces (blurred, covered, cut off, dark)", 100 * poor, "%", 10, 30, _CURATE),
+        _most("enlargement", "enlargement from frame to crop", enlargement, "times", 1.5, 3, _LARGER),
     ]
     if people > 1:
-        asked.append(
-            Criterion(
-                name="people",
-                title="people (a shot may have several, src is one)",
-                value=people,
-                unit="",
-                good=1,
-                usable=1,
-                is_most=True,
-                remedy="extract again with --person, if this is to be src",
-            )
-        )
+        remedy = "extract again with --person, if this is to be src"
+        asked.append(_most("people", "people (a shot may have several, src is one)", people, "", 1, 1, remedy))
     if not with_shot:
+        turned = "film or find the person looking to both sides"
+        talking = "film or find the person talking and laughing"
         asked += [
-            Criterion(
-                name="yaw_span",
-                title="head turns, from side to side",
-                value=yaw_span,
-                unit="degrees",
-                good=60,
-                usable=20,
-                is_most=False,
-                remedy="film or find the person looking to both sides",
-            ),
-            Criterion(
-                name="mouth_open",
-                title="faces with an open mouth",
-                value=100 * mouth_open,
-                unit="%",
-                good=10,
-                usable=1,
-                is_most=False,
-                remedy="film or find the person talking and laughing",
-            ),
+            _least("yaw_span", "head turns, from side to side", yaw_span, "degrees", 60, 20, turned),
+            _least("mouth_open", "faces with an open mouth", 100 * mouth_open, "%", 10, 1, talking),
         ]
     return asked
 
@@ -173,39 +115,24 @@ def against_a_shot(*, covered: float, height: float, sharpness: float) -> list[C
         height: median height of the source's faces by what the shot's larger faces have (9 of 10 are smaller).
         sharpness: median sharpness of the sharper half of the source by the shot's median.
     """
+    film, larger = "film or find what is listed as lacking", "use footage of src in which the face is larger"
     asked = [
-        Criterion(
-            name="coverage",
-            title="frames of the shot that src has a face for",
-            value=100 * covered,
-            unit="%",
-            good=95,
-            usable=80,
-            is_most=False,
-            remedy="film or find what is listed as lacking",
-        ),
-        Criterion(
-            name="height",
-            title="height of src's faces by what the shot needs",
-            value=100 * height,
-            unit="%",
-            good=90,
-            usable=50,
-            is_most=False,
-            remedy="use footage of src in which the face is larger",
-        ),
+        _least("coverage", "frames of the shot that src has a face for", 100 * covered, "%", 95, 80, film),
+        _least("height", "height of src's faces by what the shot needs", 100 * height, "%", 90, 50, larger),
     ]
-    if sharpness == sharpness:  # known
-        asked.append(
-            Criterion(
-                name="sharpness",
-                title="sharpness of src by the shot's",
-                value=100 * sharpness,
-                unit="%",
-                good=90,
-                usable=60,
-                is_most=False,
-                remedy="use footage of src that is in focus",
-            )
-        )
+    if math.isfinite(sharpness):
+        focus = "use footage of src that is in focus"
+        asked.append(_least("sharpness", "sharpness of src by the shot's", 100 * sharpness, "%", 90, 60, focus))
     return asked
+
+
+def _least(
+    name: str, title: str, value: float, unit: str, good: float, usable: float, remedy: str, *, is_most: bool = False
+) -> Criterion:
+    return Criterion(
+        name=name, title=title, value=value, unit=unit, good=good, usable=usable, is_most=is_most, remedy=remedy
+    )
+
+
+def _most(name: str, title: str, value: float, unit: str, good: float, usable: float, remedy: str) -> Criterion:
+    return _least(name, title, value, unit, good, usable, remedy, is_most=True)

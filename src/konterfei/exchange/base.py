@@ -15,7 +15,7 @@ from konterfei.geometry import FaceType
 from konterfei.io.face_labels import FaceLabels
 from konterfei.io.face_record import FaceRecord
 from konterfei.io.faceset import Faceset
-from konterfei.reporting import Reporter
+from konterfei.reporting import Reporter, Silent
 
 
 class NotTakenError(ValueError):
@@ -50,11 +50,13 @@ class Material:
     Attributes:
         film: the video or the pictures that the faces were found in; None = not at hand.
         face_type, size: of the crops to cut, for formats that hold points and no crops.
+        reporter: told how far a long list of faces is read when a reader is made; a person may stop it.
     """
 
     film: Film | None = None
     face_type: FaceType = FaceType.WHOLE
     size: int = 256
+    reporter: Reporter = field(default_factory=Silent)
 
 
 class FaceReader(Protocol):

@@ -6,8 +6,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
-
 from konterfei.exchange.base import FoundFace, Material, NotTakenError, WriteSettings, Written
 from konterfei.exchange.dfl import found_face, people_of, source_name
 from konterfei.exchange.dfl_pictures import Outgoing, outgoing, told_of
@@ -31,7 +29,7 @@ class DflPak:
 
     def __init__(self, path: Path, material: Material) -> None:
         path = path / PAK_NAME if path.is_dir() else path
-        self._pak, self._material = LegacyPak(path), material
+        self._pak, self._material = LegacyPak(path, material.reporter), material
         self.source = source_name(path)
         self._entries: dict[str, tuple[int, PakEntry]] = {}
         for number, entry in enumerate(self._pak.entries):
@@ -103,16 +101,16 @@ def write_pak_file(faceset: Faceset, output: Path, settings: WriteSettings, repo
 def _config(one: Outgoing, face_type: FaceType, size: int) -> dict[str, Any]:
     """What the table of a pak says of a face (dfl-spec 3.2)."""
     values = one.values
-    landmarks, mask = values["landmarks"], values.get("xseg_mask")
+    landmarks = values.get("landmarks", one.record.crop.crop_from_frame @ one.record.face.landmarks)
     return {
         "sample_type": Choice("SampleType", _FACE),
         "filename": one.file,
         "face_type": Choice("FaceType", face_type.dfl_value),
         "shape": (size, size, 3),
-        "landmarks": landmarks.tolist() if isinstance(landmarks, np.ndarray) else landmarks,
-        "seg_ie_polys": values.get("seg_ie_polys") or {"polys": []},
+        "landmarks": [[float(x), float(y)] for x, y in landmarks],
+        "seg_ie_polys": values.get("seg_ie_polys", {"polys": []}),
         "xseg_mask": None,
-        "xseg_mask_compressed": mask,
+        "xseg_mask_compressed": values.get("xseg_mask"),
         "eyebrows_expand_mod": values.get("eyebrows_expand_mod", 1.0),
         "source_filename": values.get("source_filename"),
         "person_name": one.person,

@@ -30,14 +30,14 @@ class Outgoing:
     """One crop on its way out.
 
     Attributes:
-        name: of the crop in its faceset.
+        record: of the crop, with its name.
         file: name of its file there.
         person: name of the folder that it goes into; None = none.
         picture: the JPEG, with our own record unless it is to be bare.
         values: DeepFaceLab's dict of it.
     """
 
-    name: str
+    record: FaceRecord
     file: str
     person: str | None
     picture: bytes
@@ -76,10 +76,10 @@ def outgoing(faceset: Faceset, settings: WriteSettings, left_out: MutableMapping
             remark = "its picture was encoded anew: it has restart markers, which DeepFaceLab cannot read"
         if not settings.bare:
             picture = embed(picture, record.encode(), FaceLabels(foreign=labels.foreign).encode())
-        one = Outgoing(record.name, file, person, picture, values)
+        one = Outgoing(record, file, person, picture, values)
         try:
             one.data()
-        except LegacyFaceError as error:
+        except ValueError as error:  # too long, or a forged faceset's value of a kind that DeepFaceLab has not
             left_out[record.name] = str(error)
             continue
         if remark:

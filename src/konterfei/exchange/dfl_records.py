@@ -6,7 +6,6 @@ under `foreign["dfl"]`, and used again as long as it still says the same as reco
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -338,11 +337,13 @@ def values_for(record: FaceRecord, labels: FaceLabels, name: str) -> dict[str, A
     if own.get("frame") == [record.source, record.frame_index]:
         name = str(own.get("source_filename", name))
     values = {key: value for key, value in plain_values(record, labels, name).items() if value is not None}
-    shape = own.get("mask_shape")
-    if isinstance(shape, list) and "xseg_mask" in values and math.prod(shape) == len(labels.mask_file):
+    shape, length = own.get("mask_shape"), len(labels.mask_file)
+    if shape in ([length], [length, 1]) and "xseg_mask" in values:
         values["xseg_mask"] = values["xseg_mask"].reshape(shape)
-    stored, absent = own.get("values", {}), own.get("absent", [])
-    originals = {str(key): unpacked(value) for key, value in stored.items()} if isinstance(stored, Mapping) else {}
+    stored, absent = own.get("values"), own.get("absent")
+    absent = absent if isinstance(absent, list) else []
+    opened = {str(key): unpacked(value) for key, value in stored.items()} if isinstance(stored, Mapping) else {}
+    originals = {key: value for key, value in opened.items() if value is not None}
     grouped = {key for group in _GROUPS for key in group}
     for group in _GROUPS:
         trial = {key: value for key, value in values.items() if key not in group or key not in absent}

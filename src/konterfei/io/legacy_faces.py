@@ -91,17 +91,19 @@ def joined(picture: bytes, values: Mapping[str, Any]) -> bytes:
     payload = pickle_bytes({key: value for key, value in values.items() if value is not None})
     if len(payload) > _MOST_PAYLOAD:
         raise LegacyFaceError(f"its record would take {len(payload)} bytes; a segment holds {_MOST_PAYLOAD}")
-    place = 2
+    place, parts = 1, [picture[:2]]
     try:
-        if has_restarts(picture):
-            raise LegacyFaceError("its JPEG has restart markers, which DeepFaceLab cannot read")
-        for marker, _, end in segments(picture):
-            if 0xE0 <= marker <= 0xEF:
-                place = end
+        for marker, start, end in segments(picture):
+            if marker == _RESTARTS:
+                raise LegacyFaceError("its JPEG has restart markers, which DeepFaceLab cannot read")
+            if marker != _APP15:  # another program's: DeepFaceLab would take it for its own
+                parts.append(picture[start:end])
+            if 0xE0 <= marker < _APP15:
+                place = len(parts)
     except EmbeddedError as error:
         raise LegacyFaceError(str(error)) from error
-    segment = bytes((0xFF, _APP15)) + struct.pack(">H", len(payload) + 2) + payload
-    return picture[:place] + segment + picture[place:]
+    parts.insert(place, bytes((0xFF, _APP15)) + struct.pack(">H", len(payload) + 2) + payload)
+    return b"".join(parts)
 
 
 def mask_within_limits(file: bytes) -> bytes:

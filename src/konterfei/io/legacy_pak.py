@@ -15,6 +15,7 @@ from konterfei.io.atomic import atomic_path
 from konterfei.io.legacy_faces import MOST_BYTES, LegacyFaceError
 from konterfei.io.legacy_pickle_stream import items_of
 from konterfei.io.legacy_pickle_writer import pickle_bytes
+from konterfei.reporting import Reporter, Silent, check
 
 PAK_NAME = "faceset.pak"
 VERSION = 1
@@ -46,12 +47,18 @@ class LegacyPak:
         entries: in the file's order.
         remarks: what is wrong with the whole, for people.
 
+    Args:
+        path: of the file.
+        reporter: told how far the table is read (2 ms a face); a person may stop it.
+
     Raises:
         StoreError: it cannot be read. DamagedFileError: it is no pak, or of another version.
+        Cancelled: a person asked to stop.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, reporter: Reporter | None = None) -> None:
         self.path = path
+        self._reporter = reporter or Silent()
         self.remarks: list[str] = []
         try:
             self._file = path.open("rb")
@@ -100,8 +107,11 @@ class LegacyPak:
     def _told(self, length: int) -> list[tuple[str, str | None]] | None:
         """Names and people, None where the list cannot be read."""
         told: list[tuple[str, str | None]] = []
+        self._reporter.start("reading the list of faces", length, unit="bytes")
         try:
             for item in items_of(self._file, length):
+                check(self._reporter)
+                self._reporter.advance(self._file.tell() - 16)
                 name, person = item.get("filename"), item.get("person_name")
                 name = _last_part(name) if isinstance(name, str) else ""
                 name = name or f"{len(told):05d}.jpg"
@@ -112,6 +122,7 @@ class LegacyPak:
                 "faces are lost, the faces themselves are looked for."
             )
             return None
+        self._reporter.finish()
         return told
 
     def _count(self, table: int) -> int:

@@ -170,6 +170,8 @@ class Machine:
         """Do what the opcode called `name` says. Raises ValueError, IndexError, KeyError or TypeError."""
         if name in _CONSTANTS:
             self.stack.append(argument)
+        elif (action := _ACTIONS.get(name)) is not None:
+            action(self)
         elif name in _LITERALS:
             self.stack.append(_LITERALS[name])
         elif name in _TUPLES:
@@ -180,8 +182,6 @@ class Machine:
             self.stack.append(self._memo[argument])
         elif name == "GLOBAL":
             self._name(*argument.split(" ", 1))
-        elif (action := _ACTIONS.get(name)) is not None:
-            action(self)
         else:
             raise RefusedError(f"it uses the opcode {name}")
 

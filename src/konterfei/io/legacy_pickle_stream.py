@@ -11,6 +11,7 @@ from konterfei.io.legacy_pickle import MARK, Machine, RefusedError
 MOST_AN_ITEM = 1_000_000
 """Opcodes from one dict to the next; more are refused. A face takes 500, each outline drawn on it 30."""
 _LARGEST = 64 << 20
+_BETWEEN = frozenset(["EMPTY_DICT", "APPENDS", "APPEND"])
 
 
 class _Part:
@@ -19,15 +20,16 @@ class _Part:
     def __init__(self, file: IO[bytes], length: int) -> None:
         self._file, self._left = file, length
 
-    def _take(self, data: bytes) -> bytes:
-        self._left -= len(data)
-        return data
-
     def read(self, count: int) -> bytes:
-        return self._take(self._file.read(max(0, min(count, self._left, _LARGEST))))
+        if not 0 <= count <= self._left or count > _LARGEST:
+            count = max(0, min(count, self._left, _LARGEST))
+        self._left -= count  # short at the end of the file, where nothing is read any more
+        return self._file.read(count)
 
     def readline(self) -> bytes:
-        return self._take(self._file.readline(max(0, min(self._left, _LARGEST))))
+        data = self._file.readline(max(0, min(self._left, _LARGEST)))
+        self._left -= len(data)
+        return data
 
 
 class _ListMachine(Machine):
@@ -84,20 +86,21 @@ def items_of(file: IO[bytes], length: int) -> Iterator[dict[Any, Any]]:
     try:
         for opcode, argument, _ in genops(_Part(file, length)):  # type: ignore[arg-type]
             since += 1
+            name = opcode.name
             if since > MOST_AN_ITEM:
                 raise RefusedError(f"an entry of it has more than {MOST_AN_ITEM} opcodes")
-            if machine.is_between(opcode.name):
+            if name in _BETWEEN and machine.is_between(name):
                 yield machine.take()
                 since = 1
-                if opcode.name == "APPEND":  # what it would append was taken
+                if name == "APPEND":  # what it would append was taken
                     continue
-            if opcode.name == "STOP":
+            if name == "STOP":
                 left = machine.result()
                 if not isinstance(left, list) or not all(isinstance(item, dict) for item in left):
                     raise ValueError("it is no list of faces")
                 yield from left
                 return
-            machine.obey(opcode.name, argument)
+            machine.obey(name, argument)
     except (IndexError, KeyError, TypeError, OverflowError) as error:
         raise ValueError(f"its opcodes do not fit together: {type(error).__name__} {error}") from error
     raise ValueError("it has no end")

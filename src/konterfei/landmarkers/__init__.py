@@ -65,7 +65,7 @@ class Landmarker(Protocol):
     """Presence from which on the window is taken for a face."""
 
     def landmarks(self, image: NDArray[np.uint8], starts: Sequence[Seen | Window]) -> list[Landmarked]:
-        """One answer per start, in order, all starts in one batch.
+        """One answer per start, in order; none depends on the other starts.
 
         Args:
             image: RGB. [H, W, 3] uint8

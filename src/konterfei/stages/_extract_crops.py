@@ -65,7 +65,7 @@ class Cutting:
             for index, here in faces.items()
             if (missing := [kept for kept in here if (index, *_own(kept)) not in done])
         }
-        shots = self._shots(part, sorted(due), "cutting crops", lambda index: due[index])
+        shots = self._shots(part, sorted(due), "cutting crops", lambda index: map(self._fit, due[index]))
         crops = ([self._crop(part, shot, kept) for kept in due[shot.index]] for shot in shots)
         for made in read_ahead(crops):  # cut on another thread, while these go to the disk
             for record, crop in made:
@@ -89,7 +89,7 @@ class Cutting:
                 self._store(record, crop)
 
     def _shots(
-        self, part: Part, indices: Sequence[int], told: str, faces: Callable[[int], Iterable[Kept]] | None = None
+        self, part: Part, indices: Sequence[int], told: str, cuts: Callable[[int], Iterable[Crop]] | None = None
     ) -> Iterator[Shot]:
         """The frames or pictures with these indices (ascending).
 
@@ -97,7 +97,7 @@ class Cutting:
             part: what they are of.
             indices: which.
             told: what is done, in words.
-            faces: of a frame, whose crops will be cut: a film's frames need hold no other pixels. None = all of them.
+            cuts: crops that will be cut from a frame: a film's frames need hold no other pixels. None = all of them.
         """
         if not indices:
             return
@@ -113,18 +113,10 @@ class Cutting:
         self.reporter.start(told, indices[-1] + 1)
         for frame in plate.frames(indices, deep=look is not None, native=True):
             check(self.reporter)
-            needed = frame if faces is None else self._within(frame, faces(frame.index))
+            needed = frame if cuts is None else _within(frame, cuts(frame.index))
             yield Shot(frame.index, frame.pts, needed.image, look)
             self.reporter.advance(frame.index + 1)
         self.reporter.finish()
-
-    def _within(self, frame: Frame, faces: Iterable[Kept]) -> Frame:
-        """The frame with the pixels under the crops of these faces, where making these costs less than making all."""
-        width, height = frame.size
-        crops = [self._fit(kept) for kept in faces]
-        regions = [crop.bounds((height, width), _REACH) for crop in crops]
-        pixels = sum((rows.stop - rows.start) * (columns.stop - columns.start) for rows, columns in regions)
-        return frame.within(regions) if 0 < pixels < _WORTHWHILE * width * height else frame
 
     def _fit(self, kept: Kept) -> Crop:
         return Crop.fit(kept.face.landmarks, FaceType(self.config.face_type), self.size)
@@ -157,6 +149,15 @@ class Cutting:
             self.faceset.add(crop, record)
         else:
             self.faceset.add_jpeg(encode_image(crop, ".jpg", self.config.quality), record)
+
+
+def _within(frame: Frame, crops: Iterable[Crop]) -> Frame:
+    """The frame with the pixels under these crops, where making them costs less than making all."""
+    width, height = frame.size
+    regions = [crop.bounds((height, width), _REACH) for crop in crops]
+    pixels = [(rows.stop - rows.start) * (columns.stop - columns.start) for rows, columns in regions]
+    # beside the frame a crop repeats its edge, which has to be there
+    return frame.within(regions) if all(pixels) and sum(pixels) < _WORTHWHILE * width * height else frame
 
 
 def source_of(part: Part, index: int) -> str:

@@ -58,6 +58,9 @@ class Basics:
     deinterlace: str | None = None
     """What to do with an interlaced video: bwdif (make whole pictures of its fields) or off (take frames as they are).
     Merge reads the video in the same way."""
+    processes: int = 1
+    """Processes that look for faces at once in a video of more than 2,048 frames; what they find is the same. They
+    share the processors, and each takes about 300 MB: worth while from four processors on."""
     smoothing: float = 1.0
     """Calms landmarks over time: 0 = raw; 1 = removes what is noise; 3 = removes slight expression too."""
     debug: Path | None = None
@@ -100,7 +103,8 @@ class Looking:
     recognizer: Annotated[str, RECOGNIZERS] = "mobilefacenet"
     """Tells people apart."""
     threads: int = 0
-    """Threads of each network; 0 = one per core. The networks take turns; the video is decoded on another thread."""
+    """Threads of the detector, and faces of a frame that are looked at at once; 0 = one per core. The video is decoded
+    on another thread."""
 
     def _check_looking(self) -> None:
         allow("--threshold", self.threshold, self.threshold is None or 0 < self.threshold < 1, "between 0 and 1")
@@ -205,6 +209,7 @@ class ExtractConfig(Choosing, Looking, Repairing, Basics):
         allow("--quality", self.quality, 1 <= self.quality <= 100, "1 to 100")
         allow("--every-nth", self.every_nth, self.every_nth >= 1, "1 or more")
         allow("--every", self.every, self.every is None or 0 < self.every <= 86400, "above 0, in seconds")
+        allow("--processes", self.processes, self.processes >= 1, "1 or more")
         allow("--smoothing", self.smoothing, 0 <= self.smoothing <= 10, "0 to 10")
         allow("--pictures", self.pictures, self.pictures in ("auto", "film", "loose"), "auto, film, loose")
         parse_range(self.range)

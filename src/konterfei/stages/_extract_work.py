@@ -17,11 +17,12 @@ from konterfei.io.manifest import Manifest
 from konterfei.recognizers import RECOGNIZERS
 from konterfei.reporting import Reporter, check
 from konterfei.stages._extract_amend import Amendments, Kept
-from konterfei.stages._extract_analysis import analyse, finder_of
+from konterfei.stages._extract_analysis import finder_of
 from konterfei.stages._extract_choice import Cast, Part, cast_of, chosen_of, faces_of, nothing_found, usual_side
 from konterfei.stages._extract_crops import Cutting
 from konterfei.stages._extract_folder import forget, has_crops
 from konterfei.stages._extract_inputs import JOURNAL_NAME, KEY, Input, is_alone
+from konterfei.stages._extract_parts import analyse
 from konterfei.stages._extract_pictures import analyse_pictures
 from konterfei.stages._extract_repair import Told, frames_to_redo
 from konterfei.stages._extract_settings import SIZES, ExtractConfig, finding_of, looking_of

@@ -11,17 +11,19 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from konterfei.errors import ConfigError, StoreError
+from konterfei.errors import ConfigError, StoreError, UnreadableMediaError
 from konterfei.geometry import Crop, FaceType, known_share, recut, resized
 from konterfei.imaging import sharpness, to_uint8
 from konterfei.io.atomic import ensure_writable
 from konterfei.io.face_record import FaceRecord
 from konterfei.io.faceset import Faceset
 from konterfei.io.faceset_files import bytes_for
+from konterfei.io.images import read_image
 from konterfei.io.label_moves import moved
 from konterfei.io.manifest import Manifest, input_record
 from konterfei.io.sequence import USUAL_FPS
 from konterfei.reporting import Reporter, check
+from konterfei.stages._extract_inputs import KEY, known_inputs
 from konterfei.stages._extract_plate import ahead, look_of, plate_reader
 from konterfei.stages._faceset_tools import carry_order, is_done, manifest_of, place_of, refuse_itself
 from konterfei.stages._settings import allow
@@ -108,6 +110,7 @@ def faceset_convert(config: FacesetConvertConfig, reporter: Reporter) -> Faceset
         job = _Conversion(old, new, reporter)
         for name, (path, _) in sources.items():
             job.from_video(name, path)
+            job.from_pictures(name, path)
         job.from_crops()
         carry_order(old, config.output, job.names)
         results = {"num_faces": len(new), "num_from_video": job.num_cut, "num_from_crops": job.num_recut}
@@ -123,23 +126,35 @@ def manifest_results(output: Path) -> dict[str, Any]:
 
 
 def _sources(config: FacesetConvertConfig, old: Faceset, reporter: Reporter) -> dict[str, tuple[Path, dict[str, Any]]]:
-    """By the name in the records: the video to cut from, and what a manifest notes of it."""
-    there = Manifest.load(config.faceset)
-    known = {} if there is None else there.inputs.get("video", {})
-    wanted, header = sorted({record.source for record in old.records()}), old.header
+    """By the name in the records: what to cut from, and what a manifest notes of it.
+
+    Loose pictures have the name of their folder.
+    """
+    known = known_inputs(Manifest.load(config.faceset))
+    header = old.header
+    if header.source and header.source_sha256:
+        known.setdefault(KEY + header.source_name, {"path": header.source, "sha256": header.source_sha256})
+    names = sorted({record.source.partition("/")[0] for record in old.records()})
     found = {}
     for path in config.source:
-        if path.name not in wanted:
-            raise ConfigError(f"--source is '{path}': no face comes from that. They come from: {', '.join(wanted)}.")
-        found[path.name] = path, input_record(path, known)
-        if header.source_sha256 and header.source_sha256 != found[path.name][1]["sha256"]:
+        if path.name not in names:
+            raise ConfigError(f"--source is '{path}': no face comes from that. They come from: {', '.join(names)}.")
+        was = known.get(KEY + path.name, {})
+        found[path.name] = path, input_record(path, was)
+        if "pictures" not in was and was.get("sha256", found[path.name][1]["sha256"]) != found[path.name][1]["sha256"]:
             reporter.warn(f"'{path}' is not the file that the faces were found in; its frames have to be the same.")
-    if not config.source and header.source and header.source_sha256 and Path(header.source).exists():
-        record = input_record(header.source, known)
-        if record["sha256"] == header.source_sha256:
-            found[header.source_name] = Path(header.source), record
-    if not found:
-        reporter.note("The video is not at hand: the new crops are made of the old ones. --source names it.")
+    if config.source:
+        return found
+    for key, was in known.items():
+        name, path = key.removeprefix(KEY), Path(was["path"])
+        if name in names and path.exists():
+            is_loose = "pictures" in was  # more may lie there by now; each one's size is looked at
+            record = was if is_loose else input_record(path, was)
+            if record["sha256"] == was["sha256"]:
+                found[name] = path, record
+    if len(found) < len(names):
+        missing = ", ".join(name for name in names if name not in found)
+        reporter.note(f"Not at hand: {missing}. New crops are made of the old ones; --source names the video.")
     return found
 
 
@@ -200,18 +215,43 @@ class _Conversion:
             for frame in frames:
                 check(self._reporter)
                 for name in by_frame.get(frame.index, ()):
-                    record, wanted = self._due[name]
-                    seen = frame.image.shape[1::-1]
-                    if record.frame_size not in ((0, 0), seen):
-                        sizes = "{}x{}, the faces were found in frames of {}x{}".format(*seen, *record.frame_size)
-                        raise ConfigError(f"'{path}' has frames of {sizes}. Give the same video with --source.")
-                    cut = wanted.crop.cut(frame.image)
+                    cut = self._cut(name, frame.image, path)
                     self._add(name, cut if look is None else to_uint8(look.show(cut)))
                     self.num_cut += 1
                 self._reporter.advance(frame.index + 1 - first)
         self._reporter.finish()
         if lost := [name for names in by_frame.values() for name in names if name in self._due]:
             self._reporter.warn(f"{len(lost)} frames of '{path}' could not be read; their old crops serve.")
+
+    def from_pictures(self, folder_name: str, folder: Path) -> None:
+        """Cut what comes from loose pictures of a folder."""
+        due = [(name, record.source) for name, (record, _) in self._due.items()]
+        due = [(name, source) for name, source in due if source.startswith(f"{folder_name}/")]
+        if not due:
+            return
+        lost = 0
+        self._reporter.start(f"cutting from {folder_name}", len(due), "faces")
+        for number, (name, source) in enumerate(due, 1):
+            check(self._reporter)
+            file = folder / source.rpartition("/")[2]
+            try:
+                self._add(name, self._cut(name, read_image(file), file))
+                self.num_cut += 1
+            except UnreadableMediaError:
+                lost += 1
+            self._reporter.advance(number)
+        self._reporter.finish()
+        if lost:
+            self._reporter.warn(f"{lost} pictures of '{folder}' could not be read; their old crops serve.")
+
+    def _cut(self, name: str, image: NDArray[Any], path: Path) -> NDArray[Any]:
+        """The new crop of a face from its frame. Raises ConfigError where the frame has another size than it had."""
+        record, wanted = self._due[name]
+        seen = image.shape[1::-1]
+        if record.frame_size not in ((0, 0), seen):
+            sizes = "{}x{}, the faces were found in frames of {}x{}".format(*seen, *record.frame_size)
+            raise ConfigError(f"'{path}' has frames of {sizes}. Give the same video with --source.")
+        return wanted.crop.cut(image)
 
     def from_crops(self) -> None:
         """Make of old crops what is still due."""

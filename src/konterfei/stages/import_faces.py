@@ -33,7 +33,7 @@ from konterfei.stages._settings import allow
 AUTO = "auto"
 """In the place of a format: the first one that recognises the path."""
 FORMATS = {AUTO: None, **dict.fromkeys(FACE_READERS)}
-_SHOWN = 3
+_SHOWN, _LISTED = 3, 20
 Kind = tuple[str, int]
 """Face type and size."""
 
@@ -98,10 +98,16 @@ class ImportFacesResult:
     was_done: bool = False
 
     def summary(self) -> list[str]:
-        """Where the faces are, and everything that was not taken over, with the reason."""
+        """Where the faces are, and what was not taken over, with the reason."""
         lines = [f"{self.num_faces} faces in {', '.join(str(folder) for folder in self.facesets)}"]
-        lines += [f"not taken over: {file}: {why}" for file, why in self.not_taken.items()]
-        return lines + [f"taken over in part: {file}: {why}" for file, why in self.not_whole.items()]
+        lines += _listed("not taken over", self.not_taken)
+        return lines + _listed("taken over in part", self.not_whole)
+
+
+def _listed(what: str, reasons: Mapping[str, str]) -> list[str]:
+    lines = [f"{what}: {file}: {why}" for file, why in list(reasons.items())[:_LISTED]]
+    more = len(reasons) - len(lines)
+    return lines + ([f"{what}: {more} more, listed in manifest.json"] if more > 0 else [])
 
 
 def import_faces(config: ImportFacesConfig, reporter: Reporter) -> ImportFacesResult:
@@ -116,7 +122,9 @@ def import_faces(config: ImportFacesConfig, reporter: Reporter) -> ImportFacesRe
     """
     name = config.format if config.format != AUTO else _recognised(config.path)
     before = Manifest.load(config.output)
+    reporter.start("reading what is there", None, unit="files")
     manifest = _manifest(config, name, before)
+    reporter.finish()
     if before is not None and (changes := manifest.differs_from(before)):
         raise OutputError(
             f"'{config.output}' holds other faces: {'; '.join(changes)}. Choose another folder, or remove this one."
@@ -127,12 +135,11 @@ def import_faces(config: ImportFacesConfig, reporter: Reporter) -> ImportFacesRe
     if before is None and config.output.is_dir() and any(config.output.iterdir()):
         raise OutputError(f"'{config.output}' is not empty. Choose another folder.")
     film = None if config.frames is None else look_through(config.frames, frame_rate(config.fps), reporter)
-    reader: FaceReader = FACE_READERS.load(name)(
-        config.path, Material(film=film, face_type=FaceType(config.face_type), size=config.size)
-    )
+    material = Material(film=film, face_type=FaceType(config.face_type), size=config.size, reporter=reporter)
+    reader: FaceReader = FACE_READERS.load(name)(config.path, material)
     with closing(reader):
         for remark in reader.remarks:
-            reporter.warn(remark)
+            reporter.warn(_shown(remark))
         ensure_writable(config.output, _bytes_of(config.path))
         make_folder(config.output)
         manifest.save(config.output)
@@ -203,7 +210,7 @@ def _take_over(
     tracks = tracks_of(records)
     records.clear()
     if not kinds:
-        reasons = Counter(not_taken.values()).most_common(_SHOWN)
+        reasons = Counter(map(_shown, not_taken.values())).most_common(_SHOWN)
         told = "; ".join(f"{count} x {why}" for why, count in reasons) or "there are no pictures"
         raise NoFacesError(f"Not one face in '{config.path}' can be taken over: {told}.")
     folders = _folders(config.output, kinds, reporter)
@@ -235,9 +242,18 @@ def _take_over(
         return {
             "facesets": [str(folder.relative_to(config.output)) for folder in folders.values()],
             "num_faces": sum(map(len, facesets.values())),
-            "not_taken": {**not_taken, **journal.doubles},
-            "not_whole": not_whole,
+            "not_taken": _readable({**not_taken, **journal.doubles}),
+            "not_whole": _readable(not_whole),
         }
+
+
+def _readable(reasons: Mapping[str, str]) -> dict[str, str]:
+    """The same in characters that any terminal can show: names and reasons may repeat what a stranger wrote."""
+    return {_shown(place): _shown(why) for place, why in reasons.items()}
+
+
+def _shown(text: str) -> str:
+    return "".join(each if each.isprintable() else "?" for each in text)
 
 
 def _look_through(
@@ -323,7 +339,8 @@ def _add(faceset: Faceset, found: FoundFace, journal: ImportJournal) -> None:
 
 def _keep_order(faceset: Faceset, names: list[str]) -> None:
     """The order in which the other program had the faces, where that is not ours."""
-    names = list(dict.fromkeys(names))
+    there = set(faceset.names())
+    names = [name for name in dict.fromkeys(names) if name in there]
     if names != faceset.names():
         values = tuple(float(number) for number in range(len(names)))
         about = "as they came from the other program"

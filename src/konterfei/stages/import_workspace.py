@@ -277,8 +277,7 @@ def _faces(
         left.append(f"{path}: {error}")
         return None
     taken.append(f"{result.num_faces} faces of {path} -> {', '.join(str(each) for each in result.facesets)}")
-    left += [f"{path}: {file}: {why}" for file, why in result.not_taken.items()]
-    left += [f"{path}: {file}, in part: {why}" for file, why in result.not_whole.items()]
+    left += [f"{path}: {line}" for line in result.summary()[1:]]
     return result.facesets[0]
 
 

@@ -75,7 +75,7 @@ class Journal:
     """
 
     def __init__(self, path: Path, about: Mapping[str, Any]) -> None:
-        self.path = path
+        self.path, self.about = path, dict(about)
         self.analysis = Analysis()
         busy = OutputError(f"Another extraction is at work in '{path.parent}'. Wait for it or choose another folder.")
         self._file: IO[bytes] = exclusive(path, busy)
@@ -139,6 +139,20 @@ class Journal:
     def redo(self, frames: Mapping[int, FrameFaces], how: Mapping[str, Any]) -> None:
         """Keep what was found in frames (index -> faces) that were looked at again, and how that was done."""
         self._keep({"redo": [[index, _frame_to_json(frame)] for index, frame in frames.items()], "how": dict(how)})
+
+    def take_over(self, path: Path) -> None:
+        """Keep the blocks of another journal, which follow on this one's.
+
+        Raises:
+            OutputError: it cannot be read, or this one not written.
+        """
+        try:
+            lines, _ = _read(path)
+        except OSError as error:
+            raise output_error(path, error) from error
+        for line in lines[1:]:
+            if not line.get("end"):
+                self._keep(line)
 
     def finish(self, lost: int) -> None:
         """The end of the video was reached; `lost` frames could not be decoded."""

@@ -88,7 +88,7 @@ def dicts(draw, index):
     return jpeg, values
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(st.data())
 def test_what_came_from_there_goes_back_as_it_was(data):
     with tempfile.TemporaryDirectory() as place:
@@ -147,6 +147,21 @@ def test_packed_and_unpacked_it_is_the_same(tmp_path):
     assert set(loose) == {"anna/00000.jpg", *(f"bert/0000{n}.jpg" for n in (1, 2, 3))}
 
 
+@pytest.mark.parametrize("missing", ["landmarks", "source_landmarks", "image_to_face_mat", "source_rect", "face_type"])
+def test_a_pak_of_faces_that_came_without_something_can_be_read(missing, tmp_path):
+    (tmp_path / "aligned").mkdir()
+    jpeg, values = aligned(0, face_type=FaceType.FULL)
+    wanted = values["landmarks"]
+    del values[missing]
+    (tmp_path / "aligned" / "a.jpg").write_bytes(write_jpg(jpeg, values))
+    faces = taken(tmp_path / "aligned", tmp_path / "faces")
+    written(faces, tmp_path / "out", "dfl-pak")
+    ((config,), (data,)) = read_pak(tmp_path / "out" / "faceset.pak")
+    np.testing.assert_allclose(config["landmarks"], wanted, atol=1e-2)
+    assert missing not in read_jpg(data)[0]
+    assert config["face_type"] == 2
+
+
 # --- here and back: what konterfei made
 
 
@@ -160,7 +175,7 @@ polygon_lists = st.lists(
 ).map(lambda polygons: tuple(sorted(polygons, key=lambda polygon: not polygon.include)))
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(
     polygon_lists,
     st.booleans(),
@@ -306,6 +321,16 @@ def test_segments_lie_as_deepfacelab_lays_them(tmp_path):
     assert applications[0] == 0xE0 and applications[-1] == 0xEF
     assert markers[: len(applications) + 1] == [0xD8, *applications]
     assert 0xDD not in markers and markers[-1] == 0xD9
+
+
+def test_an_app15_of_another_program_does_not_hide_the_record(tmp_path):
+    source = Faceset.open(faceset(tmp_path / "anna", count=1))
+    (record,) = source.records()
+    jpeg = source.jpeg(record.name)
+    with Faceset.create(tmp_path / "faces", source.header) as made:
+        made.add_jpeg(jpeg[:2] + b"\xff\xef\x00\x08Q00095" + jpeg[2:], record)
+    _, files = written(tmp_path / "faces", tmp_path / "there")
+    assert read_jpg(next(iter(files.values())))[0]["face_type"] == "whole_face"
 
 
 def test_restart_markers_are_encoded_away(tmp_path):
