@@ -15,7 +15,7 @@ from cyclopts.config import Toml
 
 import konterfei
 from konterfei.cli import dialogue
-from konterfei.cli.results import exit_code, lines_of
+from konterfei.cli.results import exit_code, lines_of, printable
 from konterfei.cli.settings_file import taken_out
 from konterfei.errors import Cancelled, KonterfeiError
 from konterfei.stages import GROUPS, HEADINGS, STAGES, Stage
@@ -129,7 +129,7 @@ def _run_stage(stage: Stage, config: Any) -> int:
     with ConsoleReporter.on_stderr() as reporter, stop_requests(reporter.ask_to_stop):
         result = stage.load_run()(config, reporter)
     for line in lines_of(result):
-        print(line)
+        print(printable(line))
     return exit_code(result)
 
 
@@ -141,7 +141,7 @@ def _said(error: CycloptsError) -> str:
 
 
 def _complain(text: str, code: int) -> int:
-    print(text, file=sys.stderr)
+    print(printable(text), file=sys.stderr)
     return code
 
 
