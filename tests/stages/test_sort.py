@@ -16,6 +16,7 @@ from konterfei.reporting import Recorder
 from konterfei.stages import _sort_export
 from konterfei.stages._sort_sheet import places
 from konterfei.stages.sort import SHEET_NAME, SortConfig, sort
+from konterfei.stages.trash import TrashConfig, trash
 
 
 @pytest.fixture
@@ -133,11 +134,33 @@ def test_export_numbers_links_and_replaces_its_own(folder, tmp_path):
         f"{number:05d}_{name}" for number, name in enumerate(order.names)
     ]
     assert (place / f"00000_{order.names[0]}").samefile(folder / order.names[0])
-    (place / f"00003_{order.names[3]}").unlink()
     result = run(folder, by="time", keep=4, export_order=place)
     assert sorted(path.name for path in place.glob("*.jpg")) == [f"{n:05d}_{n:06d}_0.jpg" for n in range(4)]
     assert "4 crops linked" in "\n".join(result.summary())
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_what_a_person_deleted_in_an_export_is_not_forgotten_by_the_next_one(folder, tmp_path):
+    place = tmp_path / "in order"
+    order = run(folder, by="time", export_order=place).order
+    (place / f"00003_{order.names[3]}").unlink()
+    with pytest.raises(ConfigError, match=r"1 crops were deleted .* trash .*anna --not-in '.*in order'"):
+        run(folder, by="yaw", export_order=place)
+    trash(TrashConfig(faceset=folder, not_in=place), Recorder())
+    run(folder, by="yaw", export_order=place)
+    assert len(list(place.glob("*.jpg"))) == 9 == len(Faceset.open(folder))
+
+
+def test_crops_that_were_never_exported_are_not_taken_for_deleted(folder, tmp_path):
+    place = tmp_path / "sorted"
+    with Faceset.open(folder) as faceset:
+        faceset.set_aside(["000007_0.jpg"], "too early")
+    run(folder, by="time", export_order=place)
+    next(place.glob("*_000002_0.jpg")).unlink()
+    trash(TrashConfig(faceset=folder, restore="all"), Recorder())
+    result = trash(TrashConfig(faceset=folder, not_in=place), recorder := Recorder())
+    assert result.num_moved == 1 and "1 crops came to the faceset after" in recorder.notes[-1]
+    assert "000007_0.jpg" in Faceset.open(folder).names()
 
 
 def test_export_copies_where_links_are_not_possible(folder, tmp_path, monkeypatch):

@@ -1,11 +1,16 @@
 """trash: aside, listed, back, and deleted only when asked for twice."""
 
+import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
 from drawn_faces import BERT, faceset
 from konterfei.errors import ConfigError, FacesetError, NoFacesError
+from konterfei.geometry import FaceType
+from konterfei.io.embedded import extract
+from konterfei.io.face_record import FaceRecord
 from konterfei.io.faceset import Faceset
 from konterfei.reporting import Recorder
 from konterfei.stages.trash import TrashConfig, trash
@@ -97,3 +102,32 @@ def test_unknown_names_and_numbers_move_nothing(faces):
     with pytest.raises(NoFacesError, match="number 7"):
         run(faces, restore="1,7")
     assert len(left(faces)) == 11
+
+
+def test_crops_of_another_size_stay_in_the_trash_and_it_is_said_why(faces):
+    run(faces, "000003_0.jpg", "000004_0.jpg")
+    header = json.loads((faces / "faceset.json").read_text())
+    strange = faceset(faces.parent / "larger", count=1, face_type=FaceType.FULL)
+    shutil.copy(strange / "000000_0.jpg", faces / "trash" / "larger.jpg")
+    result = trash(TrashConfig(faceset=faces, restore="all"), recorder := Recorder())
+    assert result.num_moved == 2 and len(Faceset.open(faces)) == 12
+    assert not Faceset.open(faces).damaged and (faces / "trash" / "larger.jpg").exists()
+    assert f"{header['size']} px 'full', the faceset now holds {header['size']} px 'whole'" in recorder.warnings[-1]
+
+
+def test_a_face_that_is_there_again_is_told(faces):
+    run(faces, "000003_0.jpg")
+    with Faceset.open(faces) as there:
+        old = FaceRecord.decode(extract((faces / "trash" / "000003_0.jpg").read_bytes()).text)
+        there.add(there.image("000004_0.jpg"), replace(old, sharpness=old.sharpness + 1))
+    trash(TrashConfig(faceset=faces, restore="all"), recorder := Recorder())
+    assert "1 of them show a face that the faceset has another crop of" in recorder.warnings[-1]
+
+
+def test_an_empty_faceset_says_what_lies_in_its_trash(tmp_path):
+    folder = faceset(tmp_path / "von Jörg", count=2)
+    lines = run(folder, "0*").summary()
+    assert f"konterfei trash '{folder}' --restore 1" in lines[0]
+    with pytest.raises(FacesetError, match=r"holds no faces. 2 lie in its trash: konterfei trash '.*' --restore all"):
+        Faceset.open(folder)
+    assert "kB" in run(folder, list=True).summary()[0]

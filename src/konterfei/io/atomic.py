@@ -180,8 +180,10 @@ def _nearest_folder(path: Path) -> Path:
 
 
 def size_text(size: float) -> str:
-    """A number of bytes as a person reads it: "3 MB", "1.9 GB"."""
-    return f"{size / 1e9:.3g} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
+    """A number of bytes as a person reads it: "270 kB", "3 MB", "1.9 GB"."""
+    if size >= 1e9:
+        return f"{size / 1e9:.3g} GB"
+    return f"{size / 1e3:.0f} kB" if 0 < size < 1e6 else f"{size / 1e6:.0f} MB"
 
 
 def free_space(path: Path | str) -> int:

@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
+from shlex import quote
 from types import TracebackType
 from typing import IO, Self
 
@@ -98,7 +99,10 @@ class Faceset:
             why = (
                 f" {len(faceset.damaged)} pictures cannot be used: {_few(faceset.damaged)}." if faceset.damaged else ""
             )
-            raise FacesetError(f"The faceset '{folder}' holds no faces.{why} Put crops back or extract again.")
+            back = f"konterfei trash {quote(str(folder))} --restore all"
+            count = sum(len(batch.names) for batch in faceset.set_asides())
+            remedy = f"{count} lie in its trash: {back}" if count else "Put crops back or extract again with --force."
+            raise FacesetError(f"The faceset '{folder}' holds no faces.{why} {remedy}")
         return faceset
 
     def refresh(self) -> None:

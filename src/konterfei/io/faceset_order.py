@@ -13,6 +13,8 @@ from konterfei.errors import FacesetError
 from konterfei.io.atomic import write_json
 
 ORDER_NAME = "order.json"
+SHEET_NAME = "order.png"
+"""The picture of the order; no JPEG, which in a faceset would be a crop."""
 _VERSION = 1
 
 

@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 
 from konterfei.geometry import Crop, FaceType, head_pose
 from konterfei.imaging import SdrLook, sharpness, to_uint8
+from konterfei.io.face_labels import FaceLabels
 from konterfei.io.faceset import FaceRecord, Faceset
 from konterfei.io.images import encode_image
 from konterfei.io.video import Frame, read_ahead
 from konterfei.reporting import Reporter, check
 from konterfei.stages._extract_amend import Amendments, Kept
+from konterfei.stages._extract_carry import carried
 from konterfei.stages._extract_choice import Part
 from konterfei.stages._extract_pictures import read_picture
 from konterfei.stages._extract_plate import look_of
@@ -73,7 +75,7 @@ class Cutting:
 
     def amend(self, amendments: Amendments, frames: Sequence[int], finder: Finder) -> None:
         """Makes the crops of `frames` what is known of them now; those that are right already are not touched."""
-        part = amendments.part
+        part, num_drawn, num_carried = amendments.part, 0, 0
         there: dict[int, list[FaceRecord]] = {}
         for record in self.faceset.records():
             if _is_of(part, record):
@@ -82,11 +84,23 @@ class Cutting:
             image = shot.image if shot.look is None else to_uint8(shot.look.show(shot.image))
             wanted = [self._crop(part, shot, kept) for kept in amendments.faces(shot.index, image, finder)]
             texts = {record.encode() for record, _ in wanted}
-            old = [record.name for record in there.get(shot.index, ()) if record.encode() not in texts]
+            old = [record for record in there.get(shot.index, ()) if record.encode() not in texts]
+            drawn = [(record, self.faceset.labels(record.name)) for record in old]
+            labels = carried(drawn, [record for record, _ in wanted])
             if old:
-                self.faceset.set_aside(old, f"frame {shot.index} of {part.given.name} was extracted again")
-            for record, crop in wanted:
-                self._store(record, crop)
+                why = f"frame {shot.index} of {part.given.name} was extracted again"
+                self.faceset.set_aside([record.name for record in old], why)
+            for place, (record, crop) in enumerate(wanted):
+                self._store(record, crop, labels.get(place))
+            num_drawn += sum(not one.is_empty for _, one in drawn)
+            num_carried += len(labels)
+        if num_carried:
+            self.reporter.note(f"What was drawn on {num_carried} crops went over to the new ones.")
+        if num_drawn > num_carried:
+            self.reporter.warn(
+                f"{num_drawn - num_carried} crops that were drawn on have no new one of the same face. They lie in the "
+                f"trash of '{self.faceset.folder}', with what was drawn."
+            )
 
     def _shots(
         self, part: Part, indices: Sequence[int], told: str, cuts: Callable[[int], Iterable[Crop]] | None = None
@@ -144,11 +158,11 @@ class Cutting:
         )
         return record, cut
 
-    def _store(self, record: FaceRecord, crop: NDArray[np.uint8]) -> None:
+    def _store(self, record: FaceRecord, crop: NDArray[np.uint8], labels: FaceLabels | None = None) -> None:
         if self.config.quality == USUAL_QUALITY:
-            self.faceset.add(crop, record)
+            self.faceset.add(crop, record, labels)
         else:
-            self.faceset.add_jpeg(encode_image(crop, ".jpg", self.config.quality), record)
+            self.faceset.add_jpeg(encode_image(crop, ".jpg", self.config.quality), record, labels)
 
 
 def _within(frame: Frame, crops: Iterable[Crop]) -> Frame:

@@ -21,6 +21,7 @@ from konterfei.errors import DamagedFileError, FacesetError, OutputError
 from konterfei.io.atomic import make_folder, output_error, sync, write_json
 from konterfei.io.faceset import Faceset
 from konterfei.io.faceset_files import HEADER_NAME, REPLACEMENT_NAME, writer_lock
+from konterfei.io.faceset_order import ORDER_NAME, SHEET_NAME
 from konterfei.io.manifest import Manifest, input_record
 from konterfei.io.video import open_frames
 from konterfei.stages._extract_corrections import STORED_NAME
@@ -34,6 +35,8 @@ _OF_ONE_FILM = ("fps", "hdr_crops")
 """Settings that are noted where an extraction has but one film."""
 _LEAVING = "leaving.json"
 """Names of the old crops that no new one takes the place of. Where it lies in the replacement, all of that is whole."""
+_OF_OLD_CROPS = (ORDER_NAME, SHEET_NAME)
+"""What was made of the old crops and is not true of the new ones."""
 
 
 def new_manifest(
@@ -155,7 +158,7 @@ def replace_crops(folder: Path) -> None:
     place = folder / REPLACEMENT_NAME
     coming = {path.name for path in (*place.glob("*.jpg"), *place.glob(JOURNALS))}
     there = {*_crops(folder), *(path.name for path in folder.glob(JOURNALS))}
-    write_json(place / _LEAVING, sorted(there - coming))
+    write_json(place / _LEAVING, sorted({*(there - coming), *_OF_OLD_CROPS}))
     finish_replacing(folder)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -10,8 +11,9 @@ from typing import Any
 from konterfei.errors import ConfigError
 from konterfei.io.atomic import write_bytes, write_json
 from konterfei.io.manifest import Manifest
+from konterfei.reporting import Reporter
 from konterfei.stages._extract_corrections import STORED_NAME, Corrections, read_corrections, template
-from konterfei.stages._extract_inputs import Input, is_alone
+from konterfei.stages._extract_inputs import KEY, Input, is_alone, known_inputs
 from konterfei.stages._extract_settings import ExtractConfig, Looking
 from konterfei.stages._settings import parse_frames
 
@@ -41,11 +43,13 @@ class Told:
         entries: by the names of the inputs.
         path: the file that they come from, for messages.
         data: that file, if it is not the stored one.
+        is_own: whether they are the faceset's own, of which those that do not fit any more are passed over.
     """
 
     entries: Corrections
     path: Path
     data: bytes | None
+    is_own: bool = False
 
     def store(self, folder: Path) -> None:
         """Keeps them in the faceset: --force does not lose them."""
@@ -92,23 +96,46 @@ def refuse_without(config: ExtractConfig, inputs: Sequence[Input], before: Manif
         )
 
 
-def corrections_for(config: ExtractConfig, inputs: Sequence[Input]) -> Told:
-    """The corrections given, else those that the faceset holds. Raises ConfigError."""
+def corrections_for(
+    config: ExtractConfig, inputs: Sequence[Input], before: Manifest | None, reporter: Reporter
+) -> Told:
+    """The corrections given, else those that the faceset holds.
+
+    The faceset's own name their film, so that they are never taken for another one's; where that is not among the
+    inputs, they are kept and not used, which the reporter is told.
+
+    Raises:
+        ConfigError: they make no sense, or are of a film that is not here.
+    """
     stored = config.output / STORED_NAME
     path = config.corrections or stored
     if not path.is_file():
         return Told({}, path, None)
     found = read_corrections(path)
     names = [one.name for one in inputs if one.plate is not None]
+    is_own = config.corrections is None
+    meant = _only_film(before) if is_own else names[0] if len(names) == 1 else ""
     entries: Corrections = {}
     for name, frames in found.items():
-        if name not in names and (name or not names):
+        film = name or meant
+        if film not in names:
+            if is_own and film:
+                reporter.note(f"'{path}' is of {film}, which is not among the inputs; it is kept, and not used.")
+                continue
+            if names and not name:
+                raise ConfigError(f"'{path}' does not say of which video. Add \"video\": one of {', '.join(names)}.")
             raise ConfigError(f"'{path}', video is '{name}'; corrections are of films, here: {', '.join(names)}.")
-        if not name and len(names) > 1:
-            raise ConfigError(f"'{path}' does not say of which video. Add \"video\": one of {', '.join(names)}.")
-        entries.setdefault(name or names[0], {}).update(frames)
+        entries.setdefault(film, {}).update(frames)
     data = path.read_bytes()
-    return Told(entries, path, None if stored.is_file() and stored.read_bytes() == data else data)
+    if "" in found and (len(names) > 1 or not is_own):
+        data = json.dumps({**json.loads(data), "video": meant}, ensure_ascii=False).encode()
+    return Told(entries, path, None if stored.is_file() and stored.read_bytes() == data else data, is_own)
+
+
+def _only_film(before: Manifest | None) -> str:
+    """Name of the one film of an extraction; empty where it had several."""
+    names = [key.removeprefix(KEY) for key, record in known_inputs(before).items() if "pictures" not in record]
+    return names[0] if len(names) == 1 else ""
 
 
 def is_repair(config: ExtractConfig, before: Manifest | None, told: Told) -> bool:

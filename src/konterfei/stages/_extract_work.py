@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from konterfei.reporting import Reporter, check
 from konterfei.stages._extract_amend import Amendments, Kept
 from konterfei.stages._extract_analysis import finder_of
 from konterfei.stages._extract_choice import Cast, Part, cast_of, chosen_of, faces_of, nothing_found, usual_side
+from konterfei.stages._extract_corrections import Correction
 from konterfei.stages._extract_crops import Cutting
 from konterfei.stages._extract_folder import forget, has_crops
 from konterfei.stages._extract_inputs import JOURNAL_NAME, KEY, Input, is_alone
@@ -134,12 +135,26 @@ class Work:
         made, left_out = [], 0
         for number, part in enumerate(self.parts):
             base, without = faces_of(self.config, cast, chosen, self.parts, number)
-            corrections = self.told.entries.get(part.given.name, {}) if part.given.plate is not None else {}
+            corrections = self._corrections(part)
             one = Amendments(self.config, part, number, cast, chosen, base, same_person, corrections)
             one.check(self.told.path)
             made.append(one)
             left_out += without
         return made, left_out
+
+    def _corrections(self, part: Part) -> Mapping[int, Sequence[Correction]]:
+        """What a person says of a film; the faceset's own of frames that are not looked at now are passed over."""
+        said = self.told.entries.get(part.given.name, {}) if part.given.plate is not None else {}
+        if not self.told.is_own:
+            return said
+        known = set(part.analysis.indices)
+        here = {frame: faces for frame, faces in said.items() if frame in known}
+        if len(here) < len(said):
+            self.reporter.note(
+                f"{len(said) - len(here)} corrections are of frames that are not looked at now; they are kept, and "
+                "count again when these frames are."
+            )
+        return here
 
     def _redo(self, journals: Sequence[Journal], amendments: Sequence[Amendments]) -> None:
         """Looks again at the frames that --redo and --fill-missed mean; what was done in the same way is not done."""
@@ -217,7 +232,8 @@ class Work:
         if not size:
             usual = usual_side([one.base for one in amendments], face_type, SIZES)
             size = usual if there is None else there.size
-            self.reporter.note(f"Crops are of {size} px, as large as most faces are here.")
+            said = "large enough for nine tenths of the faces here" if there is None else "as those that are there"
+            self.reporter.note(f"Crops are of {size} px, {said}.")
         header = FacesetHeader(
             face_type=face_type,
             size=size,
@@ -247,9 +263,10 @@ class Work:
 
 
 def _missed(one: Amendments) -> list[int]:
-    """Frames of a film in which nobody who is kept was found."""
+    """Frames of a film in which nobody who is kept was found, but for those that a person has taken faces out of."""
     better = one.frames
-    return [n for n in one.part.analysis.indices if not (one.has_face(n) if n in better else n in one.base)]
+    missed = [n for n in one.part.analysis.indices if not (one.has_face(n) if n in better else n in one.base)]
+    return [n for n in missed if n not in one.corrections]
 
 
 def vanished(folder: Path, inputs: Sequence[Input]) -> dict[str, set[str]]:

@@ -19,6 +19,7 @@ from konterfei.io.manifest import Manifest
 from konterfei.io.sequence import frame_rate
 from konterfei.io.video import is_sequence
 from konterfei.reporting import Reporter
+from konterfei.stages._extract_carry import keep_what_people_made, tell_of_replacing
 from konterfei.stages._extract_debug import check_place, draw
 from konterfei.stages._extract_folder import (
     begin_replacement,
@@ -89,7 +90,7 @@ def extract(config: ExtractConfig, reporter: Reporter) -> ExtractResult:
     is_replaced = config.force and has_crops(config.output) and (not is_same or before is None or before.complete)
     if not config.force and more is None:
         refuse_other(config.output, before, manifest)
-    corrections = corrections_for(config, inputs)
+    corrections = corrections_for(config, inputs, before, reporter)
     is_there = before is not None and before.complete and is_same and has_crops(config.output) and not config.force
     if is_there and not is_repair(given, before, corrections):
         assert before is not None
@@ -104,7 +105,7 @@ def extract(config: ExtractConfig, reporter: Reporter) -> ExtractResult:
     if is_replaced:
         alone = is_alone(inputs)
         begin_replacement(config.output, manifest, [JOURNAL_NAME if alone else one.journal_name for one in inputs])
-        reporter.note(f"The faces in {config.output} stay until the new ones are all there.")
+        tell_of_replacing(config.output, before, reporter)
         manifest.output = {}
     make_folder(work.output)
     _plan(manifest, before if not is_replaced else None, inputs, more)
@@ -117,6 +118,7 @@ def extract(config: ExtractConfig, reporter: Reporter) -> ExtractResult:
     manifest.complete = True
     manifest.save(work.output)
     if is_replaced:
+        keep_what_people_made(config.output, before, manifest, reporter)
         replace_crops(config.output)
     drop_replacement(config.output)
     results = manifest.results

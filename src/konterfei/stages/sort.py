@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Any
 
 import numpy as np
@@ -20,19 +21,17 @@ from konterfei.errors import ConfigError, DamagedFileError
 from konterfei.io.embedded import EmbeddedError, extract
 from konterfei.io.face_record import FaceRecord
 from konterfei.io.faceset import Faceset
-from konterfei.io.faceset_order import FacesetOrder
+from konterfei.io.faceset_order import SHEET_NAME, FacesetOrder
 from konterfei.io.images import write_image
 from konterfei.landmarkers import LANDMARKERS
 from konterfei.recognizers import RECOGNIZERS
 from konterfei.reporting import Reporter
-from konterfei.sorters import SORTERS, Example, Order, Wish
+from konterfei.sorters import SORTERS, Example, Order, Wish, parts_for
 from konterfei.stages._settings import allow
 from konterfei.stages._sort_export import export, refuse_foreign
 from konterfei.stages._sort_sheet import sheet, value_text
 from konterfei.tracking.reference import face_in_picture
 
-SHEET_NAME = "order.png"
-"""The picture of the order; no JPEG, which in a faceset would be a crop."""
 _SELECTIONS = ("best", "final", "final-fast")
 _ALIKE = ("identity", "expression")
 _SHOWN = 3
@@ -122,7 +121,7 @@ class SortResult:
         if self.batch:
             lines.append(
                 f"{self.num_set_aside} set aside in '{self.faceset / 'trash'}'; they come back with: "
-                f"konterfei trash {self.faceset} --restore {self.batch}"
+                f"konterfei trash {quote(str(self.faceset))} --restore {self.batch}"
             )
         return lines
 
@@ -140,7 +139,7 @@ def sort(config: SortConfig, reporter: Reporter) -> SortResult:
         if config.export_order is not None:
             refuse_foreign(config.export_order, faceset.folder)
         like = None if config.like is None else _example(config.like)
-        faces = measure(faceset, reporter, config.processes or None)
+        faces = measure(faceset, reporter, config.processes or None, parts_for(config.by))
         sorter = SORTERS.load(config.by)
         wanted = config.count or (config.keep if config.by in _SELECTIONS else None)
         found: Order = sorter(faces, Wish(like=like, count=wanted), reporter)
@@ -156,7 +155,7 @@ def sort(config: SortConfig, reporter: Reporter) -> SortResult:
         exported = ""
         stays = order.over(order.names[: len(order.names) - leaving])
         if config.export_order is not None:
-            how = export(config.export_order, faceset.folder, stays.names, config.by, reporter)
+            how = export(config.export_order, faceset, stays.names, config.by, reporter)
             exported = f"{len(stays.names)} crops {how} under numbered names in {config.export_order}"
         away = order.names[len(stays.names) :]
         batch = faceset.set_aside(away, _why(config, found)) if away else 0

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+from shlex import quote
 
+import numpy as np
+
+from konterfei.detectors import overlap
 from konterfei.errors import ConfigError, FacesetError, NoFacesError
 from konterfei.io.atomic import size_text
 from konterfei.io.embedded import EmbeddedError, extract
+from konterfei.io.face_record import FaceRecord
 from konterfei.io.faceset import Faceset
 from konterfei.io.faceset_files import scan
-from konterfei.io.faceset_trash import Batch, empty, held
+from konterfei.io.faceset_trash import TRASH_NAME, Batch, empty, held
 from konterfei.reporting import Reporter, check
+from konterfei.stages._sort_export import exported_faces
 
 _ALL = "all"
+_SAME_FACE = 0.5
+"""Overlap of the boxes from which on two crops of one frame show the same face."""
 _NAMED = "names"
 
 
@@ -36,7 +44,8 @@ class TrashConfig:
     """The reason, kept with them."""
     not_in: Path | None = None
     """Sets aside each crop that is not in this folder: a copy of the faceset, such as 'konterfei sort --export-order'
-    makes, in which a person has deleted some. Crops are told by what they hold, not by their names."""
+    makes, in which a person has deleted some. Crops are told by what they hold, not by their names; those that the
+    faceset got after such an export stay."""
     list: bool = False
     """Shows what lies in the trash: when, why, how many."""
     restore: str | None = None
@@ -93,16 +102,16 @@ def trash(config: TrashConfig, reporter: Reporter) -> TrashResult:
         if config.empty:
             return _emptied(faceset, config.for_good, reporter)
         if config.restore is not None:
-            return _restored(faceset, config)
+            return _restored(faceset, config, reporter)
         if config.not_in is not None:
             chosen = _missing_in(faceset, config.not_in, reporter)
             why = f"not in '{config.not_in.name}'" if config.why == "by hand" else config.why
         else:
             chosen, why = _fitting(faceset.names(), config.names, f"the faceset '{config.faceset}'"), config.why
         if not chosen:
-            return TrashResult(lines=["Nothing to do: every crop is in that folder."])
+            return TrashResult(lines=["Nothing to do: no crop was deleted in that folder."])
         number = faceset.set_aside(chosen, why)
-        back = f"konterfei trash {config.faceset} --restore {number}"
+        back = f"konterfei trash {quote(str(config.faceset))} --restore {number}"
         lines = [f"{len(chosen)} crops set aside ({why}), {len(faceset)} are left. They come back with: {back}"]
         return TrashResult(lines=lines, num_moved=len(chosen), batch=number)
 
@@ -141,7 +150,15 @@ def _missing_in(faceset: Faceset, folder: Path, reporter: Reporter) -> list[str]
     digests = faceset.digests()
     if kept.isdisjoint(digests.values()):
         raise NoFacesError(f"'{folder}' holds none of the crops of '{faceset.folder}'. Check that it was made of it.")
-    return [name for name in faceset.names() if digests[name] not in kept]
+    missing = [name for name in faceset.names() if digests[name] not in kept]
+    if exported := exported_faces(folder):
+        later = [name for name in missing if digests[name] not in exported]
+        if later:
+            reporter.note(
+                f"{len(later)} crops came to the faceset after that export, or were left out of it; they stay."
+            )
+        missing = [name for name in missing if digests[name] in exported]
+    return missing
 
 
 def _told(faceset: Faceset) -> list[str]:
@@ -160,21 +177,63 @@ def _line(batch: Batch) -> str:
     return f"  {batch.number:>4}  {when}  {len(names):>6} crops  {batch.why}  ({shown})"
 
 
-def _restored(faceset: Faceset, config: TrashConfig) -> TrashResult:
+def _restored(faceset: Faceset, config: TrashConfig, reporter: Reporter) -> TrashResult:
     batches = faceset.set_asides()
     if not batches:
         return TrashResult(lines=[f"Nothing to do: the trash of '{faceset.folder}' is empty."])
     if config.restore == _ALL:
-        came = faceset.take_back()
+        chosen = [stored for batch in batches for stored in batch.names]
     elif config.restore == _NAMED:
         there = [stored for batch in batches for stored in batch.names]
-        came = faceset.take_back(names=_fitting(there, config.names, f"the trash of '{config.faceset}'"))
+        chosen = _fitting(there, config.names, f"the trash of '{config.faceset}'")
     else:
-        numbers = [int(number) for number in (config.restore or "").split(",")]
-        if strange := sorted(set(numbers) - {batch.number for batch in batches}):
+        numbers = {int(number) for number in (config.restore or "").split(",")}
+        if strange := sorted(numbers - {batch.number for batch in batches}):
             raise NoFacesError(f"There is no number {strange[0]} in the trash. 'konterfei trash --list' shows them.")
-        came = faceset.take_back(numbers)
+        chosen = [stored for batch in batches if batch.number in numbers for stored in batch.names]
+    misfits = _misfits(faceset, chosen)
+    came = faceset.take_back(names=[stored for stored in chosen if stored not in misfits])
+    if misfits:
+        name, why = next(iter(misfits.items()))
+        reporter.warn(f"{len(misfits)} crops stay in the trash, as they cannot be of this faceset. {name}: {why}")
+    if twice := _twice(faceset, came.values()):
+        reporter.warn(
+            f"{len(twice)} of them show a face that the faceset has another crop of, made later: {', '.join(twice[:5])}"
+            f"{', ...' if len(twice) > 5 else ''}. Set aside the one of each that you do not want."
+        )
     return TrashResult(lines=[f"{len(came)} crops taken back, {len(faceset)} in all."], num_moved=len(came))
+
+
+def _misfits(faceset: Faceset, names: Iterable[str]) -> dict[str, str]:
+    """Of these crops of the trash those that would not be used, were they taken back: name -> why."""
+    header, found = faceset.header, {}
+    for name in names:
+        try:
+            record = FaceRecord.decode(extract((faceset.folder / TRASH_NAME / name).read_bytes()).text)
+        except FileNotFoundError:
+            continue
+        except (EmbeddedError, ValueError) as error:
+            found[name] = str(error)
+            continue
+        if (record.size, record.face_type) != (header.size, header.face_type):
+            now = f"the faceset now holds {header.size} px '{header.face_type}'"
+            found[name] = f"it is a crop of {record.size} px '{record.face_type}', {now}"
+    return found
+
+
+def _twice(faceset: Faceset, names: Iterable[str]) -> list[str]:
+    """Those of `names` beside which there is another crop of the same face in the same frame."""
+    by_frame: dict[tuple[str, int], list[FaceRecord]] = {}
+    for record in faceset.records():
+        by_frame.setdefault((record.source, record.frame_index), []).append(record)
+    wanted = set(names)
+    found = []
+    for here in by_frame.values():
+        for record in here:
+            others = [other.face.box for other in here if other is not record]
+            if record.name in wanted and others and overlap(record.face.box, np.array(others)).max() > _SAME_FACE:
+                found.append(record.name)
+    return found
 
 
 def _emptied(faceset: Faceset, for_good: bool, reporter: Reporter) -> TrashResult:
