@@ -112,7 +112,7 @@ class WriteSettings:
 
     Attributes:
         names: "kept" gives a file the name that it came with from the same program, "source" that of its frame.
-        bare: leave out what only konterfei reads (its own record in each picture).
+        bare: leave out what only konterfei reads (its own record in each picture), and any measure of who a face is.
     """
 
     names: Literal["kept", "source"] = "kept"

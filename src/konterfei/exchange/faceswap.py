@@ -43,6 +43,8 @@ VERSION = 2.4
 """Of the structure that is written."""
 _MOST_BYTES = 2 << 30
 _OWN = {"x", "y", "w", "h", "landmarks_xy", "landmarksXY", "detected", "landmarks_2d"}
+_WHO = {"identity", "thumb"}
+"""What of faceswap's own says who a face is, as numbers or as a little picture: left out where `bare` is asked for."""
 _NUMBER = re.compile(r"_(\d{1,9})(\.\w+)?$")
 
 
@@ -234,14 +236,15 @@ def write_alignments(faceset: Faceset, output: Path, settings: WriteSettings, re
     reporter.start("collecting landmarks", len(records), "faces")
     for number, record in enumerate(records, 1):
         check(reporter)
-        kept: Any = faceset.labels(record.name).foreign.get(KEY, {}) if record.name in labelled else {}
+        kept: Any = faceset.labels(record.name).foreign.get(KEY) if record.name in labelled else None
+        kept = kept if isinstance(kept, dict) else {}
         left, top, right, bottom = (float(value) for value in record.face.box)
         if record.name in labelled and faceset.labels(record.name).has_mask:
             left_out[record.name] = "its mask is not written: only its landmarks"
         face = {
             "mask": {},
             "identity": {},
-            **(kept if isinstance(kept, dict) else {}),
+            **({key: value for key, value in kept.items() if not (settings.bare and key in _WHO)}),
             "x": round(left),
             "w": round(right - left),
             "y": round(top),

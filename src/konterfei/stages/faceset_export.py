@@ -37,7 +37,8 @@ class FacesetExportConfig:
     """Names of files: kept (as they came from that program, otherwise those of their frames) or source (always of their
     frames, as DeepFaceLab's extraction gives them)."""
     bare: bool = False
-    """Leave konterfei's own record out of the pictures: who the face is as numbers, its track, the exact time."""
+    """Leave konterfei's own record out of the pictures: who the face is as numbers, its track, the exact time. Of
+    faceswap's alignments, what it kept of that itself (identity, thumb)."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -73,8 +73,6 @@ class ImportFacesConfig:
         allow("--face-type", self.face_type, self.face_type in set(FaceType), ", ".join(FaceType))
         allow("--size", self.size, 32 <= self.size <= 2048, "32 to 2048")
         allow("--threads", self.threads, self.threads >= 0, "0 or more")
-        if self.frames is not None and not (is_sequence(self.frames) or self.frames.is_file()):
-            raise ConfigError(f"There is no '{self.frames}'. Name the video, or the folder of its frames.")
         RECOGNIZERS[self.recognizer]  # raises with the nearest names
         frame_rate(self.fps)
         if self.path.absolute() in (self.output.absolute(), *self.output.absolute().parents):
@@ -116,13 +114,15 @@ def import_faces(config: ImportFacesConfig, reporter: Reporter) -> ImportFacesRe
     """Make facesets of what lies in `config.path`.
 
     Raises:
-        ConfigError: there is nothing that any format recognises.
+        ConfigError: there is nothing that any format recognises, or no film where --frames says.
         StoreError, DamagedFileError: nothing of it can be read.
         NoFacesError: there is not one face that can be taken over.
         OutputError: the folder cannot be written, or holds something else.
         Cancelled: a person asked to stop; what was taken over is kept.
     """
     name = config.format if config.format != AUTO else _recognised(config.path)
+    if config.frames is not None and not (is_sequence(config.frames) or config.frames.is_file()):
+        raise ConfigError(f"There is no '{config.frames}'. Name the video, or the folder of its frames.")
     before, holds_files = Manifest.load_begun(config.output)
     reporter.start("reading what is there", None, unit="files")
     manifest = _manifest(config, name, before)

@@ -114,6 +114,17 @@ def test_what_konterfei_has_no_place_for_is_given_back(plate, tmp_path):
     assert again["identity"] == identity and again["thumb"] == [1, 2] and again["x"] == face(0)["x"]
 
 
+def test_bare_alignments_say_nothing_of_who_it_is(plate, tmp_path):
+    who = {"identity": {"vggface2": [0.1]}, "thumb": [1, 2], "mask": {"a": 1}}
+    saved(tmp_path / "alignments.json", {"anna_000001.png": [face(0, **who)]})
+    config = {"path": tmp_path, "output": tmp_path / "faces", "frames": plate, "recognize": False, "threads": 1}
+    import_faces(ImportFacesConfig(**config), Recorder())
+    for bare, kept in ((False, who), (True, {"identity": {}, "mask": {"a": 1}})):
+        write_alignments(Faceset.open(tmp_path / "faces"), tmp_path / "out", WriteSettings(bare=bare), Silent())
+        (frame,) = json.loads((tmp_path / "out" / "alignments.json").read_text())["__data__"].values()
+        assert {key: value for key, value in frame["faces"][0].items() if key in who} == kept
+
+
 def test_pictures_are_known_by_their_names(tmp_path):
     place = tmp_path / "shot"
     for index in range(3):
