@@ -109,6 +109,9 @@ def _fitting(record: FaceRecord, labels: FaceLabels, frame_name: str) -> tuple[d
     if smaller != labels.mask_file:
         remark = remark or "its mask had more than 50,000 bytes and was written as a JPEG, as DeepFaceLab does"
         labels = replace(labels, mask_file=smaller)
+    kinds = [polygon.include for polygon in labels.polygons]
+    if kinds != sorted(kinds, reverse=True):
+        remark = remark or "some outlines cut out before others include: DeepFaceLab cuts out last, so its mask differs"
     values = values_for(record, labels, frame_name)
     for key, what in (("seg_ie_polys", "its polygons"), ("xseg_mask", "its mask")):
         try:

@@ -116,8 +116,8 @@ def test_what_konterfei_has_no_place_for_is_given_back(plate, tmp_path):
 
 def test_bare_alignments_say_nothing_of_who_it_is(plate, tmp_path):
     who = {"identity": {"vggface2": [0.1]}, "thumb": [1, 2], "mask": {"a": 1}}
-    saved(tmp_path / "alignments.json", {"anna_000001.png": [face(0, **who)]})
-    config = {"path": tmp_path, "output": tmp_path / "faces", "frames": plate, "recognize": False, "threads": 1}
+    path = saved(tmp_path / "a.json", {"anna_000001.png": [face(0, **who)]})
+    config = {"path": path, "output": tmp_path / "faces", "frames": plate, "recognize": False, "threads": 1}
     import_faces(ImportFacesConfig(**config), Recorder())
     for bare, kept in ((False, who), (True, {"identity": {}, "mask": {"a": 1}})):
         write_alignments(Faceset.open(tmp_path / "faces"), tmp_path / "out", WriteSettings(bare=bare), Silent())

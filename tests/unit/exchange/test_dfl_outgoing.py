@@ -12,7 +12,7 @@ from drawn_faces import faceset
 from konterfei.errors import FacesetError
 from konterfei.exchange import FACE_READERS, FACE_WRITERS, Material, WriteSettings
 from konterfei.io.embedded import strip
-from konterfei.io.face_labels import FaceLabels
+from konterfei.io.face_labels import FaceLabels, Polygon
 from konterfei.io.faceset import Faceset
 from konterfei.io.images import write_image
 from konterfei.io.legacy_faces import split, values_of
@@ -130,3 +130,16 @@ def test_bare_pictures_hold_nothing_of_ours(tmp_path):
 
 def test_the_material_is_what_deepfacelab_wrote():
     assert read_jpg(write_jpg(*aligned(0)))[0]["source_filename"] == "00001.png"
+
+
+def test_outlines_that_deepfacelab_draws_in_another_order_are_told(tmp_path):
+    folder = faceset(tmp_path / "faces", count=2)
+    square = np.array([[10, 10], [60, 10], [60, 60]], np.float32)
+    orders = ((True, False), (False, True))
+    with Faceset.open(folder) as faces:
+        for name, order in zip(faces.names(), orders, strict=True):
+            faces.relabel(
+                name, FaceLabels(polygons=tuple(Polygon(square + 5 * n, kind) for n, kind in enumerate(order)))
+            )
+    made = FACE_WRITERS.load("dfl")(Faceset.open(folder), tmp_path / "out", WriteSettings(), Silent())
+    assert list(made.left_out) == ["000001_0.jpg"] and "cuts out last" in made.left_out["000001_0.jpg"]
