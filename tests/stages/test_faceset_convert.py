@@ -1,5 +1,6 @@
 """convert: other sizes and face types, from crops and from the video; labels and order follow."""
 
+import json
 from dataclasses import replace
 
 import cv2
@@ -194,3 +195,16 @@ def test_the_video_that_the_faceset_names_is_taken_only_while_it_is_the_same(tmp
     reporter = Recorder()
     convert(tmp_path / "faces", tmp_path / "d", reporter, size=64, source=(film,))
     assert any("not the file" in line for line in reporter.warnings)
+
+
+def test_a_crop_moved_in_from_another_film_is_converted_with_the_others(faces, tmp_path):
+    other = Faceset.open(labelled(tmp_path / "bert", count=1))
+    record = other.records()[0]
+    with Faceset.create(tmp_path / "one", replace(other.header, source="bert.mp4")) as one:
+        name = one.add(other.image(record.name), replace(record, source="bert.mp4"))
+    (tmp_path / "one" / name).rename(faces / "guest.jpg")
+    header = json.loads((faces / "faceset.json").read_text())
+    (faces / "faceset.json").write_text(json.dumps({**header, "source": "anna.mp4"}))
+    made = convert(faces, tmp_path / "small", size=64)
+    assert made.num_faces == 7
+    assert {record.source for record in Faceset.open(tmp_path / "small").records()} == {record.source, "bert.mp4"}

@@ -236,7 +236,7 @@ class Faceset:
 
         Args:
             image: the crop. [S, S, 3] uint8 RGB
-            record: its record; size, face type and source as in the header.
+            record: its record; size and face type as in the header. Of another source, it is in no frame of ours.
             labels: what was drawn onto it.
 
         Raises:
@@ -266,8 +266,6 @@ class Faceset:
     def _add(self, jpeg: Callable[[], bytes], record: FaceRecord, labels: FaceLabels | None) -> str:
         if misfit := self._contents.misfit(record.size, record.face_type):
             raise ValueError(misfit)
-        if self.header.source_name not in ("", record.source):
-            raise ValueError(f"record of '{record.source}' in the faceset of '{self.header.source_name}'")
         text = record.encode()
         digest = hashlib.sha256(text).hexdigest()
         if digest in self._contents.by_digest:

@@ -305,11 +305,16 @@ def test_pictures_and_records_that_do_not_fit_the_header_are_bugs(tmp_path):
         (picture(1)[:32], record(1)),
         (picture(1).astype(np.float32), record(1)),
         (picture(1), record(1, face_type=FaceType.HEAD)),
-        (picture(1), record(1, source="ben.mp4")),
     ]:
         with pytest.raises(ValueError):
             faceset.add(image, face)
     assert list(tmp_path.glob("*.jpg")) == []
+
+
+def test_a_face_of_another_film_is_held_but_in_no_frame(tmp_path):
+    with Faceset.create(tmp_path, header()) as faceset:
+        faceset.add(picture(1), record(1, source="ben.mp4"))
+        assert (len(faceset), faceset.faces_at(1)) == (1, [])
 
 
 def test_two_writers_at_once_are_refused(tmp_path):
