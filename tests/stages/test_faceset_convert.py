@@ -198,7 +198,7 @@ def test_the_video_that_the_faceset_names_is_taken_only_while_it_is_the_same(tmp
 
 
 def test_a_crop_moved_in_from_another_film_is_converted_with_the_others(faces, tmp_path):
-    other = Faceset.open(labelled(tmp_path / "bert", count=1))
+    other = Faceset.open(labelled(tmp_path / "bert", count=3))
     record = other.records()[0]
     with Faceset.create(tmp_path / "one", replace(other.header, source="bert.mp4")) as one:
         name = one.add(other.image(record.name), replace(record, source="bert.mp4"))
