@@ -76,7 +76,7 @@ def build(argv: Sequence[str], runner: Runner, files: Sequence[Toml] = ()) -> Ap
                 groups[group[0]] = App(name=group[0], help=GROUPS.get(group[0], stage.about), **headed[group[0]])
                 app.command(groups[group[0]])
             parent = groups[group[0]]
-        where: dict[str, Any] = {"sort_key": place} if group else headed[verb]
+        where = {"sort_key": place} if group else headed.get(verb, {})
         if wanted[: len(group) + 1] == (*group, verb):
             parent.command(
                 _command(stage, runner), name=verb, help=_help(stage), help_epilogue=_epilogue(stage), **where
