@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from drawn_faces import BERT
-from konterfei.errors import ConfigError, UnknownNameError
+from konterfei.errors import ConfigError, FacesetError, UnknownNameError
 from konterfei.io.faceset import Faceset
 from konterfei.reporting import Recorder
 from konterfei.stages.curate import CurateConfig, curate
@@ -124,3 +124,11 @@ def test_nonsense_is_refused(folder):
             CurateConfig(faceset=folder, **changes)
     with pytest.raises(UnknownNameError, match="blurred"):
         CurateConfig(faceset=folder, leave=("blured",))
+
+
+def test_no_page_says_that_faces_went_where_another_process_writes(folder, tmp_path):
+    with Faceset.open(folder) as busy:
+        busy.hold()
+        with pytest.raises(FacesetError, match="Another process"):
+            run(folder, output=tmp_path / "page.html")
+    assert not (tmp_path / "page.html").exists() and not (tmp_path / "page.jpg").exists()
