@@ -46,6 +46,14 @@ def test_landmarks_labels_and_masks_are_drawn_where_they_are(faces):
     assert np.hypot(rows - 288, columns - 288) == pytest.approx(np.full(len(rows), 576 / 3), abs=16)  # a circle
 
 
+def test_a_damaged_mask_is_told_and_the_face_drawn_without(faces, tmp_path):
+    with Faceset.open(faces) as faceset:
+        faceset.relabel("000002_0.jpg", FaceLabels(mask_file=b"\x89PNG\r\n\x1a\nnothing"))
+    reporter = Recorder()
+    assert faceset_debug(FacesetDebugConfig(faceset=faces, output=tmp_path / "out"), reporter).num_pictures == 6
+    assert "000002_0.jpg is drawn without its mask" in reporter.warnings[0]
+
+
 def test_it_does_not_write_into_the_faceset(faces):
     with pytest.raises(ConfigError, match="itself"):
         FacesetDebugConfig(faceset=faces, output=faces / "debug")

@@ -129,6 +129,28 @@ def test_links_foreign_and_hidden_members_are_listed(faces, tmp_path):
     assert content(tmp_path / "again") == content(faces)
 
 
+def test_names_that_no_folder_takes_are_listed(faces, tmp_path):
+    odd = ["a" * 300 + ".jpg", "顔" * 100 + ".jpg", "trash"]
+    with zipfile.ZipFile(tmp_path / "odd.zip", "w") as archive:
+        archive.write(faces / "faceset.json", "faceset.json")
+        for name in odd:
+            archive.writestr(name, b"x")
+        archive.write(faces / "000001_0.jpg", "trash/000001_0.jpg")
+    made = unpack(tmp_path / "odd.zip", tmp_path / "out")
+    assert set(made.skipped) == set(odd)
+    assert (tmp_path / "out" / "trash" / "000001_0.jpg").is_file()
+
+
+def test_a_member_without_a_name_is_listed(faces, tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.write(faces / "faceset.json", "faceset.json")
+        archive.writestr("x", b"x")
+    data = bytearray((tmp_path / "a.zip").read_bytes())
+    data[data.rindex(b"PK\x01\x02") + 46] = 0  # ends the name before it begins
+    (tmp_path / "a.zip").write_bytes(data)
+    assert "" in unpack(tmp_path / "a.zip", tmp_path / "out").skipped
+
+
 def test_a_changed_byte_costs_one_crop(faces, tmp_path):
     file = pack(faces, tmp_path / "a.zip").file
     with zipfile.ZipFile(file) as archive:
@@ -174,6 +196,12 @@ def test_archives_of_other_programs_are_read(faces, tmp_path):
             archive.writestr(name, data)
     unpack(tmp_path / "other.zip", tmp_path / "again")
     assert content(tmp_path / "again") == content(faces)
+
+
+def test_a_name_that_is_no_text_is_told(faces, tmp_path):
+    (faces / "a\udcff.txt").write_text("x")
+    with pytest.raises(FacesetError, match="faceset rename"):
+        pack(faces, tmp_path / "a.faceset")
 
 
 def test_what_is_no_pack_is_refused(faces, tmp_path):

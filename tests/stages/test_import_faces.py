@@ -51,6 +51,14 @@ def test_who_it_is_is_found_in_the_crop(tmp_path):
     assert float(vectors[0] @ vectors[1]) > 0.5  # the same drawn person
 
 
+def test_a_film_that_is_not_there_is_told_and_faces_do_not_go_into_their_own_folder(tmp_path):
+    folder = write_aligned(tmp_path / "aligned", 1)
+    with pytest.raises(ConfigError, match=r"There is no '.*gone.mp4'"):
+        imported(folder, tmp_path / "faces", frames=tmp_path / "gone.mp4")
+    with pytest.raises(ConfigError, match="lies in it"):
+        imported(folder, folder / "faces")
+
+
 def test_a_pak_is_found_in_its_folder_and_comes_before_the_pictures(tmp_path):
     folder = write_aligned(tmp_path / "aligned", 2)
     write_pak(folder / "faceset.pak", [("x.jpg", write_jpg(*aligned(5)))])
@@ -312,3 +320,30 @@ def test_an_export_goes_on_and_is_done_once(tmp_path):
         faceset_export(FacesetExportConfig(faces=tmp_path / "faces", output=tmp_path / "aligned"), Recorder())
     with pytest.raises(ConfigError, match="is the faceset itself"):
         faceset_export(FacesetExportConfig(faces=tmp_path / "faces", output=tmp_path / "faces"), Recorder())
+
+
+def test_what_was_refused_does_not_stand_in_the_way_of_the_next_try(tmp_path):
+    folder = tmp_path / "aligned"
+    folder.mkdir()
+    (folder / "plain.jpg").write_bytes(aligned(0)[0])
+    with pytest.raises(NoFacesError):
+        imported(folder, tmp_path / "faces")
+    write_aligned(folder, 2)
+    assert imported(folder, tmp_path / "faces")[0].num_faces == 2
+    masks = FacesetExportConfig(faces=tmp_path / "faces", output=tmp_path / "out", format="masks")
+    with pytest.raises(NoFacesError):
+        faceset_export(masks, Recorder())
+    plain = FacesetExportConfig(faces=tmp_path / "faces", output=tmp_path / "out")
+    assert faceset_export(plain, Recorder()).num_faces == 2
+    with pytest.raises(OutputError, match="written otherwise"):
+        faceset_export(masks, Recorder())
+
+
+def test_a_long_list_of_what_was_left_out_is_not_told_to_its_end():
+    from pathlib import Path
+
+    from konterfei.stages.faceset_export import FacesetExportResult
+
+    left_out = {f"{number}.jpg": "nothing is drawn onto it" for number in range(5000)}
+    lines = FacesetExportResult(output=Path("out"), num_faces=1, left_out=left_out).summary()
+    assert len(lines) == 22 and lines[-1] == "... and 4980 more, listed in manifest.json"

@@ -181,6 +181,8 @@ def test_a_single_category_is_the_face_and_strange_ones_are_listed(faces, tmp_pa
         ({"segmentation": [[1, 2, 3]]}, "reshape"),
         ({"segmentation": [["a", 1, 2, 3, 4, 5]]}, "convert"),
         ({"segmentation": [[1e400, 1, 2, 3, 4, 5]]}, "finite"),
+        ({"segmentation": [[10**400, 1, 2, 3, 4, 5]]}, "too large"),
+        ({"segmentation": {"size": [1e400, 96], "counts": [5]}}, "no size"),
         ({"segmentation": {"size": [96, 96], "counts": [5]}}, "cover 5 pixels"),
         ({"segmentation": {"size": [96, 96], "counts": "\x01"}}, "character"),
         ({"segmentation": {"size": [99999999, 96], "counts": [5]}}, "up to"),

@@ -46,7 +46,7 @@ def test_who_is_who_over_all_clips_and_the_page_shows_it(film):
     result = find(film)
     assert result.people == {0: ("", 11), 1: ("", 9), 2: ("", 3)} and not result.was_done
     page = (film / "people" / "people.html").read_text()
-    assert page.count('<img width="104"') == (8 + 5) + (8 + 5) + 3
+    assert page.count('<img src="data:image') == (8 + 5) + (8 + 5) + 3
     assert "one.mp4 ('one'): 6 faces, 0:00.0-0:00.2; --person 0 there" in page.replace("&#x27;", "'")
     assert any("konterfei people export" in line for line in result.summary())
 

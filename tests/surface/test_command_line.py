@@ -16,7 +16,7 @@ import pytest
 from konterfei.cli import main
 from konterfei.cli.app import build
 from konterfei.cli.options import choices, parameters
-from konterfei.stages import STAGES, Stage
+from konterfei.stages import HEADINGS, STAGES, Stage
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTRACT = [
@@ -144,3 +144,8 @@ def test_help_does_not_import_torch(words: list[str]):
 def test_python_dash_m_is_the_same_command():
     done = subprocess.run([sys.executable, "-m", "konterfei", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "0.1.0"
+
+
+def test_every_command_is_under_one_heading():
+    headed = [word for words in HEADINGS.values() for word in words]
+    assert sorted(headed) == sorted({name.split()[0] for name in STAGES})

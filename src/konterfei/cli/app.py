@@ -10,15 +10,15 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from cyclopts import App, CycloptsError, MissingArgumentError
+from cyclopts import App, CycloptsError, Group, MissingArgumentError
 from cyclopts.config import Toml
 
 import konterfei
 from konterfei.cli import dialogue
-from konterfei.cli.results import exit_code, lines_of
+from konterfei.cli.results import exit_code, lines_of, printable
 from konterfei.cli.settings_file import taken_out
 from konterfei.errors import Cancelled, KonterfeiError
-from konterfei.stages import GROUPS, STAGES, Stage
+from konterfei.stages import GROUPS, HEADINGS, STAGES, Stage
 
 ABOUT = """Puts one face on another in video, measured, labelled and with consent on record.
 
@@ -63,21 +63,26 @@ def build(argv: Sequence[str], runner: Runner, files: Sequence[Toml] = ()) -> Ap
     """
     app = App(name="konterfei", help=ABOUT, help_format="plaintext", version=konterfei.__version__, config=tuple(files))
     groups: dict[str, App] = {}
+    headed: dict[str, dict[str, Any]] = {}
+    for number, (heading, names) in enumerate(HEADINGS.items()):
+        panel = Group(heading, sort_key=number)
+        headed |= {word: {"group": panel, "sort_key": place} for place, word in enumerate(names)}
     wanted = tuple(word for word in argv if not word.startswith("-"))
     for place, (name, stage) in enumerate(STAGES.items()):
         *group, verb = name.split(" ")
         parent = app
         if group:
             if group[0] not in groups:
-                groups[group[0]] = App(name=group[0], help=GROUPS.get(group[0], stage.about), sort_key=place)
+                groups[group[0]] = App(name=group[0], help=GROUPS.get(group[0], stage.about), **headed[group[0]])
                 app.command(groups[group[0]])
             parent = groups[group[0]]
+        where: dict[str, Any] = {"sort_key": place} if group else headed[verb]
         if wanted[: len(group) + 1] == (*group, verb):
             parent.command(
-                _command(stage, runner), name=verb, help=_help(stage), help_epilogue=_epilogue(stage), sort_key=place
+                _command(stage, runner), name=verb, help=_help(stage), help_epilogue=_epilogue(stage), **where
             )
         else:
-            parent.command(_placeholder, name=verb, help=stage.about, sort_key=place)
+            parent.command(_placeholder, name=verb, help=stage.about, **where)
     return app
 
 
@@ -124,7 +129,7 @@ def _run_stage(stage: Stage, config: Any) -> int:
     with ConsoleReporter.on_stderr() as reporter, stop_requests(reporter.ask_to_stop):
         result = stage.load_run()(config, reporter)
     for line in lines_of(result):
-        print(line)
+        print(printable(line))
     return exit_code(result)
 
 
@@ -136,7 +141,7 @@ def _said(error: CycloptsError) -> str:
 
 
 def _complain(text: str, code: int) -> int:
-    print(text, file=sys.stderr)
+    print(printable(text), file=sys.stderr)
     return code
 
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from konterfei.cli.keys import Keyboard
 from konterfei.cli.live import LiveTask, figure_text
 from konterfei.cli.pace import Pace, clock
+from konterfei.cli.results import printable
 
 QUIET_S = 2.0
 """A task shorter than this is not shown."""
@@ -154,7 +155,7 @@ class ConsoleReporter:
             self._bar = None
 
     def _say(self, text: str, style: str | None = None) -> None:
-        self._console.print(text, style=style, markup=False, soft_wrap=True)
+        self._console.print(printable(text), style=style, markup=False, soft_wrap=True)
 
 
 def _key_name(key: str) -> str:

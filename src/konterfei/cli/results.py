@@ -9,6 +9,11 @@ from typing import Any
 _SIMPLE = (str, int, float, Path)
 
 
+def printable(text: str) -> str:
+    """The same without what would command a terminal or cannot be written: names of files may come from strangers."""
+    return "".join(each if each.isprintable() or each in "\n\t" else "?" for each in text)
+
+
 def lines_of(result: Any) -> list[str]:
     """The lines to print for a result.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ from konterfei.errors import DamagedFileError
 from konterfei.executors import LocalExecutor, Voice
 from konterfei.geometry import ALIGNED, TEMPLATE, Similarity, hull_mask, pose
 from konterfei.io.embedded import EmbeddedError, extract
-from konterfei.io.face_measures import ROW, THUMB, FaceMeasures, load, store
+from konterfei.io.face_measures import PARTS, ROW, THUMB, FaceMeasures, as_part, load, store
 from konterfei.io.face_record import FaceRecord
 from konterfei.io.faceset import Faceset
 from konterfei.reporting import Reporter, check
@@ -38,13 +38,16 @@ _BLACK, _BURNT = 8, 250
 """Brightest grey level that counts as black, darkest channel value that counts as burnt out."""
 
 
-def measure(faceset: Faceset, reporter: Reporter, processes: int | None = None) -> FaceMeasures:
-    """Every measure of every crop. What was measured before, and is unchanged, is not measured again.
+def measure(
+    faceset: Faceset, reporter: Reporter, processes: int | None = None, parts: Sequence[str] = tuple(PARTS)
+) -> FaceMeasures:
+    """The measures of every crop. What was measured before, and is unchanged, is not measured again.
 
     Args:
         faceset: whose crops; its folder gets the figures, where it can be written.
         reporter: is told the progress, and of crops that cannot be read; they are left out.
         processes: that work at it; None = as many as there are processor cores.
+        parts: of `io.face_measures.PARTS`: what is asked for.
 
     Raises:
         Cancelled: asked to stop; what was measured is kept, and the next call goes on.
@@ -52,21 +55,28 @@ def measure(faceset: Faceset, reporter: Reporter, processes: int | None = None) 
     """
     names, records = faceset.names(), faceset.records()
     keys = faceset.checksums()
-    rows, known = load(faceset.folder, keys)
+    rows, known = {}, {}
+    for part in parts:
+        rows[part], known[part] = load(faceset.folder, keys, part)
     place = {name: row for row, name in enumerate(names)}
     left = [
-        _Crop(names[row], records[row].crop.crop_from_frame @ records[row].face.landmarks)
-        for row in np.flatnonzero(~known)
+        _Crop(
+            names[row],
+            records[row].crop.crop_from_frame @ records[row].face.landmarks,
+            tuple(part for part in parts if not known[part][row]),
+        )
+        for row in np.flatnonzero(~np.all([known[part] for part in parts], axis=0))
     ]
     done, failed = 0, {}
 
     def heard(batch: _Batch) -> None:
         nonlocal done
-        where = [place[name] for name in batch.names]
-        rows[where], known[where] = batch.rows, True
+        for part, (found, measured) in batch.found.items():
+            where = [place[name] for name in found]
+            rows[part][where], known[part][where] = measured, True
+            store(faceset.folder, [keys[row] for row in where], measured, part)
         failed.update(batch.failed)
-        store(faceset.folder, [keys[row] for row in where], batch.rows)
-        done += len(batch.names) + len(batch.failed)
+        done += batch.count
         reporter.advance(done)
 
     if left:
@@ -82,18 +92,22 @@ def measure(faceset: Faceset, reporter: Reporter, processes: int | None = None) 
         reporter.finish()
     for name, why in failed.items():
         reporter.warn(f"'{faceset.folder / name}' cannot be measured and is left out: {why}")
-    if not known.any():
+    whole = np.all([known[part] for part in parts], axis=0)
+    if not whole.any():
         raise DamagedFileError(f"No crop in '{faceset.folder}' can be read. Extract again.")
-    kept = np.flatnonzero(known)
-    return _together([names[row] for row in kept], [records[row] for row in kept], rows if known.all() else rows[kept])
+    kept = np.flatnonzero(whole)
+    if not whole.all():
+        rows = {part: rows[part][kept] for part in parts}
+    return _together([names[row] for row in kept], [records[row] for row in kept], rows)
 
 
 @dataclass(frozen=True)
 class _Crop:
-    """A crop to look at: its file, and its landmarks in it [68, 2]."""
+    """A crop to look at: its file, its landmarks in it [68, 2], the parts to measure."""
 
     name: str
     points: Array
+    parts: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -104,11 +118,11 @@ class _Task:
 
 @dataclass(frozen=True)
 class _Batch:
-    """What was found: rows [M] of `ROW` for `names`; why others could not be read."""
+    """What was found in `count` crops: of each part names and rows of `PARTS`; why others could not be read."""
 
-    names: list[str]
-    rows: Array
+    found: dict[str, tuple[list[str], Array]]
     failed: dict[str, str]
+    count: int
 
 
 def _measure_aside(task: _Task, voice: Voice) -> None:
@@ -119,7 +133,8 @@ def _measure_aside(task: _Task, voice: Voice) -> None:
 
 
 def _measured(task: _Task) -> _Batch:
-    found, failed = {}, {}
+    found: dict[str, dict[str, Array]] = {}
+    failed = {}
     for crop in task.crops:
         try:
             data = (task.folder / crop.name).read_bytes()
@@ -128,33 +143,35 @@ def _measured(task: _Task) -> _Batch:
         except (EmbeddedError, ValueError, OSError) as error:
             failed[crop.name] = str(error)
             continue
-        found[crop.name] = measure_crop(image, crop.points)
-    return _Batch(list(found), np.concatenate([np.zeros(0, ROW), *found.values()]), failed)
+        row = measure_crop(image, crop.points, crop.parts)
+        for part in crop.parts:
+            found.setdefault(part, {})[crop.name] = as_part(row, part)
+    joined = {part: (list(rows), np.concatenate([*rows.values()])) for part, rows in found.items()}
+    return _Batch(joined, failed, len(task.crops))
 
 
-def measure_crop(image: Array, points: Array) -> Array:
+def measure_crop(image: Array, points: Array, parts: Sequence[str] = tuple(PARTS)) -> Array:
     """All figures of one crop.
 
     Args:
         image: RGB. [S, S, 3] uint8
         points: landmarks in the crop. [68, 2]
+        parts: of `io.face_measures.PARTS`; figures of others are zeros.
 
     Returns:
         [1] of `ROW`
     """
     measured = np.zeros(1, ROW)
-    row = measured[0]
     hull = hull_mask(points, image.shape[:2])
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    face = dfl_measures.masked(image, hull)
-    grey_face = cv2.cvtColor(face, cv2.COLOR_RGB2GRAY)
-    row["blur"], row["motion_blur"] = dfl_measures.blur(grey_face), dfl_measures.motion_blur(face)
-    row["brightness"], row["hue"] = dfl_measures.brightness_and_hue(image)
-    row["black"] = dfl_measures.black(image)
-    row["dfl_pose"] = pose(points, image.shape[0])
-    row["histograms"] = [dfl_measures.histogram_roots(channel) for channel in cv2.split(image)]
-    row["grey_histogram"] = dfl_measures.histogram_roots(grey)
-    row["masked_histogram"] = dfl_measures.histogram_roots(grey_face)
+    if "ours" in parts:
+        _measure_ours(measured[0], image, grey, hull, points)
+    if "dfl" in parts:
+        _measure_dfl(measured[0], image, grey, hull, points)
+    return measured
+
+
+def _measure_ours(row: Any, image: Array, grey: Array, hull: Array, points: Array) -> None:
     row["sharpness"] = row["occlusion"] = np.nan
     with suppress(ValueError):  # landmarks that fall together: such a face has no scale
         unit_from_crop = Similarity.fit(points[ALIGNED], TEMPLATE)
@@ -164,7 +181,18 @@ def measure_crop(image: Array, points: Array) -> Array:
     row["light"] = light(image, points)
     row["fingerprint"] = _fingerprint(grey)
     row["thumb"] = cv2.resize(image, (THUMB, THUMB), interpolation=cv2.INTER_AREA)
-    return measured
+
+
+def _measure_dfl(row: Any, image: Array, grey: Array, hull: Array, points: Array) -> None:
+    face = dfl_measures.masked(image, hull)
+    grey_face = cv2.cvtColor(face, cv2.COLOR_RGB2GRAY)
+    row["blur"], row["motion_blur"] = dfl_measures.blur(grey_face), dfl_measures.motion_blur(face)
+    row["brightness"], row["hue"] = dfl_measures.brightness_and_hue(image)
+    row["black"] = dfl_measures.black(image)
+    row["dfl_pose"] = pose(points, image.shape[0])
+    row["histograms"] = [dfl_measures.histogram_roots(channel) for channel in cv2.split(image)]
+    row["grey_histogram"] = dfl_measures.histogram_roots(grey)
+    row["masked_histogram"] = dfl_measures.histogram_roots(grey_face)
 
 
 def _exposure(image: Array, grey: Array, hull: Array) -> tuple[float, float, float, float]:
@@ -186,7 +214,7 @@ def _fingerprint(grey: Array) -> Array:
     return np.packbits(coarse > np.median(coarse[1:]))
 
 
-def _together(names: Sequence[str], records: Sequence[FaceRecord], rows: Array) -> FaceMeasures:
+def _together(names: Sequence[str], records: Sequence[FaceRecord], rows: Mapping[str, Array]) -> FaceMeasures:
     faces = [record.face for record in records]
     boxes = np.array([face.box for face in faces], np.float64)
     axes = expressions(frontal_shapes(np.array([face.landmarks for face in faces])))
@@ -201,8 +229,18 @@ def _together(names: Sequence[str], records: Sequence[FaceRecord], rows: Array) 
         presence=np.array([face.presence for face in faces], np.float32),
         expression=np.stack([axes[name] for name in EXPRESSIONS], axis=1).astype(np.float32),
         embeddings=_embeddings([face.embedding for face in faces]),
-        **{name: rows[name] for name in ROW.names or ()},
+        **{
+            name: rows[part][name] if part in rows else _nothing(kind[name], len(names))
+            for part, kind in PARTS.items()
+            for name in kind.names or ()
+        },
     )
+
+
+def _nothing(kind: np.dtype[Any], count: int) -> Array:
+    """Figures that were not asked for: NaN, or zeros where there is no NaN; one is kept in the place of all."""
+    blank = np.full(kind.shape, np.nan if kind.base.kind == "f" else 0, kind.base)
+    return np.broadcast_to(blank, (count, *kind.shape))
 
 
 def _resolution(record: FaceRecord) -> float:

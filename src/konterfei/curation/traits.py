@@ -98,7 +98,7 @@ def traits_of(faceset: Faceset, reporter: Reporter) -> Traits:
         Cancelled: asked to stop; what was measured is kept.
         DamagedFileError: no crop at all could be read.
     """
-    measures = measure(faceset, reporter)
+    measures = measure(faceset, reporter, parts=("ours",))
     by_name = {record.name: record for record in faceset.records()}
     return from_measures([by_name[name] for name in measures.names], measures)
 

@@ -127,7 +127,7 @@ def read_coco(path: Path, faceset: Faceset, not_taken: dict[str, str]) -> Iterat
                 _add(one.get("segmentation"), include, scale(size), polygons, masks)
             except KeyError:
                 not_taken[place] = f"its category {one.get('category_id')!r} is neither {FACE} nor {EXCLUDE}"
-            except (ValueError, TypeError) as error:
+            except (ValueError, TypeError, OverflowError) as error:
                 not_taken[place] = str(error)
         if not is_as_drawn:
             polygons.sort(key=lambda polygon: not polygon.include)

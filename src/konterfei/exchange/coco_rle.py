@@ -27,7 +27,7 @@ def mask_of(segmentation: Any, most_side: int = 4096) -> NDArray[np.uint8]:
     try:
         high, wide = (int(side) for side in segmentation["size"])
         counts = segmentation["counts"]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"its runs have no size or no counts ({error})") from error
     if not (0 < high <= most_side and 0 < wide <= most_side):
         raise ValueError(f"its mask is {wide} x {high}; up to {most_side} is read")

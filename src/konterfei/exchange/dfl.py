@@ -55,10 +55,10 @@ class DflFolder:
         self._places = files
         self._numbers = {place: number for number, place in enumerate(files)}
         self._people = people_of([place.rpartition("/")[0] or None for place in files])
-        self._meta = self._read_meta()
+        self._meta = {person: self._read_meta(person) for person in {place.rpartition("/")[0] for place in files}}
 
-    def _read_meta(self) -> dict[str, tuple[tuple[int, ...], dict[str, Any]]]:
-        path = self._path / META_NAME
+    def _read_meta(self, person: str) -> dict[str, tuple[tuple[int, ...], dict[str, Any]]]:
+        path = self._path / person / META_NAME
         if not path.is_file():
             return {}
         try:
@@ -106,7 +106,7 @@ class DflFolder:
             material=self._material,
             source=self.source,
             people=self._people,
-            meta=self._meta.get(path.name),
+            meta=self._meta[person].get(path.name),
         )
 
     def close(self) -> None:
@@ -224,12 +224,17 @@ def write_folder(faceset: Faceset, output: Path, settings: WriteSettings, report
 
 
 def write_meta_file(faceset: Faceset, output: Path, settings: WriteSettings, reporter: Reporter) -> Written:
-    """A meta.dat of what is known of each face, under the names that `write_folder` gives. See `FaceWriter`."""
+    """A meta.dat of what is known of each face, under the names that `write_folder` gives. See `FaceWriter`.
+
+    People who have folders of their own there have a meta.dat of their own too: it knows names of files alone.
+    """
     left_out: dict[str, str] = {}
-    entries = {}
+    entries: dict[str, dict[str, Any]] = {}
     for one in told_of(outgoing(faceset, settings, left_out), faceset, "collecting records", reporter):
         side = faceset.header.size
-        entries[one.file] = ((side, side, 3), one.values)
-    path = make_folder(output) / META_NAME
-    write_bytes(path, meta_bytes(entries))
-    return Written(num_faces=len(entries), files=(path,), left_out=left_out)
+        entries.setdefault(one.person or "", {})[one.file] = ((side, side, 3), one.values)
+    files = []
+    for person, theirs in entries.items():
+        files.append(make_folder(output / person) / META_NAME)
+        write_bytes(files[-1], meta_bytes(theirs))
+    return Written(num_faces=sum(map(len, entries.values())), files=tuple(files), left_out=left_out)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from konterfei.errors import FacesetError
 from konterfei.exchange.base import FoundFace, Material, NotTakenError, WriteSettings, Written
 from konterfei.exchange.dfl import found_face, people_of, source_name
 from konterfei.exchange.dfl_pictures import Outgoing, outgoing, told_of
@@ -94,7 +95,12 @@ def write_pak_file(faceset: Faceset, output: Path, settings: WriteSettings, repo
         for one in told_of(outgoing(faceset, settings, left_out), faceset, "writing pictures", reporter):
             yield one.data()
 
-    count = write_pak(path, configs(), pictures())
+    try:
+        count = write_pak(path, configs(), pictures())
+    except ValueError as error:  # a crop was damaged between the two readings
+        raise FacesetError(
+            f"'{faceset.folder}' changed while it was written. Wait for whoever writes there, then start again."
+        ) from error
     return Written(num_faces=count, files=(path,), left_out=left_out)
 
 

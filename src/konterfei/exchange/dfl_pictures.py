@@ -15,6 +15,7 @@ import simplejpeg
 from konterfei.errors import DamagedFileError
 from konterfei.exchange.base import WriteSettings
 from konterfei.exchange.dfl_records import KEY, source_filename, values_for
+from konterfei.exchange.frame_names import FrameNames
 from konterfei.io.embedded import embed
 from konterfei.io.face_labels import FaceLabels
 from konterfei.io.face_record import FaceRecord
@@ -22,6 +23,7 @@ from konterfei.io.faceset import Faceset
 from konterfei.io.legacy_faces import LegacyFaceError, has_restarts, joined, mask_within_limits
 from konterfei.reporting import Reporter, check
 
+_LONGEST = 200  # bytes; file systems take 255
 _NO_NAME = re.compile(r'[\x00-\x1f<>:"/\\|?*]')
 
 
@@ -57,7 +59,7 @@ def outgoing(faceset: Faceset, settings: WriteSettings, left_out: MutableMapping
         left_out: told, by crop, what was not written, or not whole, and why.
     """
     records = faceset.records()
-    alone = len({record.source for record in records}) == 1
+    names = FrameNames(faceset)
     taken: set[tuple[str | None, str]] = set()
     for record in records:
         try:
@@ -66,7 +68,7 @@ def outgoing(faceset: Faceset, settings: WriteSettings, left_out: MutableMapping
             left_out[record.name] = str(error)
             continue
         own = labels.foreign.get(KEY, {})
-        frame_name = source_filename(record, alone=alone)
+        frame_name = names.file(record) or source_filename(record, "" if names.is_one_film else names.film(record))
         values, remark = _fitting(record, labels, frame_name)
         person = _file_name(own.get("person_name"))
         file = _free(_file_name(own.get("file")) if settings.names == "kept" else None, values, person, taken)
@@ -123,7 +125,8 @@ def _file_name(name: Any) -> str | None:
     """A name that came from outside, as one that any system can give a file in one folder; None for nothing."""
     if not isinstance(name, str):
         return None
-    return _NO_NAME.sub("_", name).strip(" .")[:200] or None
+    plain = _NO_NAME.sub("_", name).strip(" .")
+    return plain.encode("utf-8", "replace")[:_LONGEST].decode("utf-8", "ignore") or None
 
 
 def _free(wanted: str | None, values: dict[str, Any], person: str | None, taken: set[tuple[str | None, str]]) -> str:

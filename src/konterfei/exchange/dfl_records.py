@@ -286,7 +286,9 @@ def _own_words(
     others = {key: value for key, value in (before or {}).items() if key != KEY}
     was = (before or {}).get(KEY)
     was = was if isinstance(was, dict) else {}
-    chosen = {source_filename(record, alone=alone) for alone in (True, False)} if before is not None else set()
+    films = ("", *(re.sub(r"[^\w.-]+", "_", each) for each in (Path(record.source).stem, record.source)))
+    chosen = {source_filename(record, film) for film in films} | {Path(record.source).name}
+    chosen = chosen if before is not None else set()
     own: dict[str, Any] = {}
     if "file" in was or name not in chosen or not re.fullmatch(rf"{re.escape(Path(name).stem)}_\d+\.jpg", file):
         own["file"] = file
@@ -382,12 +384,11 @@ def frame_of(name: str) -> tuple[str, int | None]:
     return found[1].rstrip("_-. "), int(found[2])
 
 
-def source_filename(record: FaceRecord, *, alone: bool) -> str:
+def source_filename(record: FaceRecord, film: str = "") -> str:
     """The name that DeepFaceLab's extraction of frames gives the frame of a record: it counts from 1.
 
     Args:
         record: of the face.
-        alone: whether all faces are of one film; otherwise the film's name comes first.
+        film: comes first where faces are of several films.
     """
-    stem = re.sub(r"[^\w.-]+", "_", Path(record.source).stem)
-    return f"{record.frame_index + 1:05d}.png" if alone else f"{stem}_{record.frame_index + 1:05d}.png"
+    return f"{film}{'_' if film else ''}{record.frame_index + 1:05d}.png"

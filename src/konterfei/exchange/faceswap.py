@@ -26,13 +26,14 @@ from numpy.typing import NDArray
 from konterfei.errors import ConfigError, DamagedFileError
 from konterfei.exchange.base import FoundFace, Material, NotTakenError, WriteSettings, Written
 from konterfei.exchange.film import Film
+from konterfei.exchange.frame_names import FrameNames
 from konterfei.geometry import Crop, Face, head_pose
 from konterfei.imaging import SdrLook, sdr_look, sharpness, to_uint8
 from konterfei.io.atomic import make_folder, write_json
 from konterfei.io.face_labels import FaceLabels
 from konterfei.io.face_record import FaceRecord
 from konterfei.io.faceset import Faceset
-from konterfei.io.sequence import USUAL_FPS, is_sequence, list_images
+from konterfei.io.sequence import USUAL_FPS, is_sequence
 from konterfei.io.video import Frame, open_frames, probe
 from konterfei.reporting import Reporter, check
 
@@ -42,7 +43,7 @@ VERSION = 2.4
 """Of the structure that is written."""
 _MOST_BYTES = 2 << 30
 _OWN = {"x", "y", "w", "h", "landmarks_xy", "landmarksXY", "detected", "landmarks_2d"}
-_NUMBER = re.compile(r"_(\d+)(\.\w+)?$")
+_NUMBER = re.compile(r"_(\d{1,9})(\.\w+)?$")
 
 
 class FaceswapAlignments:
@@ -209,7 +210,7 @@ def _face_of(data: Mapping[str, Any]) -> tuple[Face, dict[str, Any]]:
             box = np.array([*landmarks.min(0), *landmarks.max(0)])
         if not np.isfinite(box).all():
             raise NotTakenError("its box is not finite")
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise error if isinstance(error, NotTakenError) else NotTakenError(f"it is damaged ({error})") from error
     foreign = {key: value for key, value in data.items() if key not in _OWN and value not in (None, {}, [])}
     return Face(box=box.astype(np.float32), landmarks=landmarks.astype(np.float32)), foreign
@@ -229,7 +230,7 @@ def write_alignments(faceset: Faceset, output: Path, settings: WriteSettings, re
     """`alignments.json`, the newer form, of all faces. See `FaceWriter`."""
     frames: dict[str, Any] = {}
     left_out: dict[str, str] = {}
-    records, names, labelled = faceset.records(), _names_of(faceset), faceset.labelled()
+    records, names, labelled = faceset.records(), FrameNames(faceset), faceset.labelled()
     reporter.start("collecting landmarks", len(records), "faces")
     for number, record in enumerate(records, 1):
         check(reporter)
@@ -247,7 +248,7 @@ def write_alignments(faceset: Faceset, output: Path, settings: WriteSettings, re
             "h": round(bottom - top),
             "landmarks_xy": _plain(record.face.landmarks),
         }
-        frame = frames.setdefault(names(record), {"faces": [], "video_meta": {}})
+        frame = frames.setdefault(_name_of(record, names), {"faces": [], "video_meta": {}})
         frame["faces"].append(face)
         reporter.advance(number)
     reporter.finish()
@@ -262,15 +263,7 @@ def _plain(points: NDArray[Any]) -> list[Any]:
     return rows
 
 
-def _names_of(faceset: Faceset) -> Any:
+def _name_of(record: FaceRecord, names: FrameNames) -> str:
     """A record's frame as faceswap calls it: a picture by its file, a frame of a video by its number from 1."""
-    source = Path(faceset.header.source)
-    files = [file.name for file in list_images(source)] if faceset.header.source and is_sequence(source) else []
-
-    def name(record: FaceRecord) -> str:
-        if files and record.frame_index < len(files):
-            return files[record.frame_index]
-        path = Path(record.source)
-        return f"{path.stem}_{record.frame_index + 1:06d}{path.suffix or '.png'}"
-
-    return name
+    suffix = Path(record.source).suffix or ".png"
+    return names.file(record) or f"{names.film(record)}_{record.frame_index + 1:06d}{suffix}"

@@ -154,8 +154,11 @@ def write_bytes(path: Path | str, data: bytes | memoryview) -> None:
 
 
 def write_text(path: Path | str, text: str) -> None:
-    """Write `text` to `path` atomically, UTF-8 with plain newlines. Raises OutputError."""
-    write_bytes(path, text.encode("utf-8"))
+    r"""Write `text` to `path` atomically, UTF-8 with plain newlines. Raises OutputError.
+
+    Of a file name that is no text, the odd bytes become \udcff and the like, as JSON has them.
+    """
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def write_json(path: Path | str, obj: Any) -> None:

@@ -16,7 +16,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from konterfei.io.embedded import picture_size
+
 LABELS_VERSION = 1
+_PNG = b"\x89PNG\r\n\x1a\n"
 _LENGTH = struct.Struct(">I")
 _SUBPIXEL = 4  # bits of a fraction of a pixel that OpenCV's drawing takes
 _MOST_MASK_SIDE = 4096
@@ -118,7 +121,7 @@ class FaceLabels:
                 mask_file=data[_LENGTH.size + length :],
                 foreign=dict(plain.get("foreign", {})),
             )
-        except (struct.error, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (struct.error, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise ValueError(f"labels with a field missing or of the wrong kind ({error})") from error
 
 
@@ -130,12 +133,20 @@ def encode_mask(mask: NDArray[np.uint8]) -> bytes:
 
 
 def decode_mask(file: bytes) -> NDArray[np.uint8]:
-    """The first channel of a mask's file. [H, W] uint8. Raises ValueError when it cannot be decoded."""
+    """The first channel of a mask's file. [H, W] uint8. Raises ValueError when it cannot be decoded.
+
+    The size that it announces is looked at first: some kilobytes can be a picture that fills the memory.
+    """
+    mask, size = None, (0, 0)
     try:
-        mask = cv2.imdecode(np.frombuffer(file, np.uint8), cv2.IMREAD_UNCHANGED)
-    except cv2.error:
-        mask = None
-    if mask is None or max(mask.shape[:2]) > _MOST_MASK_SIDE or mask.dtype != np.uint8:
+        size = struct.unpack_from(">II", file, 16) if file.startswith(_PNG) else picture_size(file)
+        if max(size) <= _MOST_MASK_SIDE:
+            mask = cv2.imdecode(np.frombuffer(file, np.uint8), cv2.IMREAD_UNCHANGED)
+    except (struct.error, ValueError, cv2.error):
+        pass
+    if max(size) > _MOST_MASK_SIDE:
+        raise ValueError(f"the mask is {size[0]} x {size[1]}; up to {_MOST_MASK_SIDE} is read")
+    if mask is None or mask.dtype != np.uint8:
         raise ValueError("the mask is no PNG or JPEG of 8 bits that can be decoded")
     return np.ascontiguousarray(mask if mask.ndim == 2 else mask[..., 0])
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -20,31 +20,43 @@ from numpy.typing import ArrayLike, NDArray
 Array = NDArray[Any]
 
 MEASURES_NAME = ".measures.sqlite"
-MEASURES_VERSION = 1
+MEASURES_VERSION = 2
 """Raised whenever a measure is calculated otherwise: older figures are then forgotten."""
 
 THUMB: Final = 24
 """Side of the little pictures, px."""
 
-ROW: Final = np.dtype(
-    [
-        *((name, "<f4") for name in ("blur", "motion_blur", "brightness", "hue", "black")),
-        *((name, "<f4") for name in ("sharpness", "occlusion", "exposure", "dark", "bright", "contrast")),
-        ("light", "<f4", (5,)),
-        ("dfl_pose", "<f4", (3,)),
-        ("histograms", "<u2", (3, 256)),
-        ("grey_histogram", "<u2", (256,)),
-        ("masked_histogram", "<u2", (256,)),
-        ("fingerprint", "u1", (32,)),
-        ("thumb", "u1", (THUMB, THUMB, 3)),
-    ]
-)
-"""What is kept of one crop: 4.4 kB. The names are those of `FaceMeasures`."""
+PARTS: Final[Mapping[str, np.dtype[Any]]] = {
+    "ours": np.dtype(
+        [
+            *((name, "<f4") for name in ("sharpness", "occlusion", "exposure", "dark", "bright", "contrast")),
+            ("light", "<f4", (5,)),
+            ("fingerprint", "u1", (32,)),
+            ("thumb", "u1", (THUMB, THUMB, 3)),
+        ]
+    ),
+    "dfl": np.dtype(
+        [
+            *((name, "<f4") for name in ("blur", "motion_blur", "brightness", "hue", "black")),
+            ("dfl_pose", "<f4", (3,)),
+            ("histograms", "<u2", (3, 256)),
+            ("grey_histogram", "<u2", (256,)),
+            ("masked_histogram", "<u2", (256,)),
+        ]
+    ),
+}
+"""What is kept of one crop, 4.4 kB, in two parts that are measured and kept apart: what this program goes by, and what
+DeepFaceLab went by. The names are those of `FaceMeasures`."""
+
+ROW: Final = np.dtype([field for part in PARTS.values() for field in part.descr])
+"""Both parts."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FaceMeasures:
     """N crops of a faceset, in the order of `names`: 5 kB each, 0.5 GB for 100,000. NaN = could not be measured.
+
+    Figures of a part (`PARTS`) that was not asked for are NaN or zeros, and take no memory.
 
     Attributes:
         names: file names, in the order of the faceset; crops whose picture is damaged are left out.
@@ -122,13 +134,14 @@ class FaceMeasures:
         return replace(self, **some)
 
 
-def load(folder: Path, keys: Sequence[bytes]) -> tuple[Array, Array]:
+def load(folder: Path, keys: Sequence[bytes], part: str) -> tuple[Array, Array]:
     """What is known of the crops with these keys (`Faceset.checksums`).
 
     Returns:
-        rows [N] of `ROW`, and which of them are known [N] bool
+        rows [N] of `PARTS[part]`, and which of them are known [N] bool
     """
-    rows: Array = np.zeros(len(keys), ROW)
+    kind = PARTS[part]
+    rows: Array = np.zeros(len(keys), kind)
     known: Array = np.zeros(len(keys), bool)
     if not (folder / MEASURES_NAME).exists():
         return rows, known
@@ -136,10 +149,10 @@ def load(folder: Path, keys: Sequence[bytes]) -> tuple[Array, Array]:
     block = rows.view(np.uint8).data
     try:
         with closing(_connect(folder)) as connection:
-            for key, data, crc in connection.execute("SELECT key, data, crc FROM measures"):
+            for key, data, crc in connection.execute(f"SELECT key, data, crc FROM {part}"):
                 row = place.get(key)
-                if row is not None and len(data) == ROW.itemsize and zlib.crc32(data) == crc:
-                    block[row * ROW.itemsize : (row + 1) * ROW.itemsize] = data
+                if row is not None and len(data) == kind.itemsize and zlib.crc32(data) == crc:
+                    block[row * kind.itemsize : (row + 1) * kind.itemsize] = data
                     known[row] = True
     except sqlite3.OperationalError:  # locked, read-only: it may serve another time
         pass
@@ -148,14 +161,15 @@ def load(folder: Path, keys: Sequence[bytes]) -> tuple[Array, Array]:
     return rows, known
 
 
-def store(folder: Path, keys: Iterable[bytes], rows: Array) -> None:
-    """Keep what was measured. Does nothing where the file cannot be written."""
+def store(folder: Path, keys: Iterable[bytes], rows: Array, part: str) -> None:
+    """Keep what was measured: rows of `PARTS[part]`, or with more. Does nothing where the file cannot be written."""
+    rows = as_part(rows, part)
     packed = [(key, data, zlib.crc32(data)) for key, data in zip(keys, (row.tobytes() for row in rows), strict=True)]
     for attempt in range(2):
         try:
             with closing(_connect(folder)) as connection:
                 connection.execute("BEGIN IMMEDIATE")
-                connection.executemany("INSERT OR REPLACE INTO measures (key, data, crc) VALUES (?, ?, ?)", packed)
+                connection.executemany(f"INSERT OR REPLACE INTO {part} (key, data, crc) VALUES (?, ?, ?)", packed)
                 connection.execute("COMMIT")
             return
         except sqlite3.OperationalError:
@@ -165,6 +179,17 @@ def store(folder: Path, keys: Iterable[bytes], rows: Array) -> None:
                 _discard(folder)
 
 
+def as_part(rows: Array, part: str) -> Array:
+    """Only the figures of one part: [N] of `PARTS[part]`."""
+    kind = PARTS[part]
+    if rows.dtype == kind:
+        return rows
+    packed: Array = np.zeros(len(rows), kind)
+    for name in kind.names or ():
+        packed[name] = rows[name]
+    return packed
+
+
 def _connect(folder: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(folder / MEASURES_NAME, timeout=5.0, isolation_level=None)
     try:
@@ -172,8 +197,11 @@ def _connect(folder: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = NORMAL")
         if connection.execute("PRAGMA user_version").fetchone()[0] != MEASURES_VERSION:
             connection.execute("BEGIN IMMEDIATE")
-            connection.execute("DROP TABLE IF EXISTS measures")
-            connection.execute("CREATE TABLE measures (key BLOB PRIMARY KEY, data BLOB NOT NULL, crc INTEGER NOT NULL)")
+            for part in (*PARTS, "measures"):
+                connection.execute(f"DROP TABLE IF EXISTS {part}")
+            for part in PARTS:
+                columns = "key BLOB PRIMARY KEY, data BLOB NOT NULL, crc INTEGER NOT NULL"
+                connection.execute(f"CREATE TABLE {part} ({columns})")
             connection.execute(f"PRAGMA user_version = {MEASURES_VERSION}")
             connection.execute("COMMIT")
     except BaseException:

@@ -54,7 +54,7 @@ def save(faceset: Faceset, path: Path, told: Callable[[int], None]) -> int:
     """
     head = {"format": FORMAT, "version": VERSION, "content": faceset.content_hash()}
     names = faceset.names()
-    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
         file.write(_line({**head, "num_crops": len(names), "header": faceset.header.to_json()}))
         for number, name in enumerate(names, 1):
             try:
@@ -113,5 +113,6 @@ def _kept(data: Any) -> Kept:
     return Kept(FaceRecord.decode(json.dumps(data["record"]).encode()).named(name), labels, int(data["picture_crc"]))
 
 
-def _line(data: Any) -> str:
-    return json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False) + "\n"
+def _line(data: Any) -> bytes:
+    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False) + "\n"
+    return text.encode("utf-8", "backslashreplace")  # names that are no text

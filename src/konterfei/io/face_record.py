@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -18,6 +19,12 @@ FACESET_VERSION = 1
 """Version of records and header. A reader refuses any other: see docs/faceset-format.md for when it is raised."""
 
 FORMAT = "konterfei faceset"
+
+MOST_SIDE = 8192
+"""Of a crop, pixels: no picture that says more is decoded."""
+_LARGEST = 1e7  # of a place in a frame, a scale, a measure
+_WIDEST = 1 << 17
+_MOST_COUNT = (1 << 31) - 1
 
 Array = NDArray[Any]
 
@@ -240,33 +247,58 @@ def _build(data: Mapping[str, Any], arrays: dict[str, Array]) -> FaceRecord:
         if array is None:
             if name in ("box", "landmarks"):
                 raise ValueError(f"record without {name}")
-        elif (array.ndim != 1 if shape is None else array.shape != shape) or not np.isfinite(array).all():
-            raise ValueError(f"record whose {name} have shape {array.shape} or are not finite")
+        elif (array.ndim != 1 or not len(array)) if shape is None else array.shape != shape:
+            raise ValueError(f"record whose {name} have shape {array.shape}")
+        elif not float(np.abs(array).max()) <= _LARGEST:
+            raise ValueError(f"record whose {name} are not finite or beyond reason")
     matrix = np.asarray(data["crop_from_frame"], np.float64)
-    width, height = data["frame_size"]
     if matrix.shape != (2, 3) or not np.isfinite(matrix).all():
         raise ValueError("record whose crop_from_frame is not a finite 2x3 matrix")
-    face, pose = data["face"], data["pose"]
+    if not 1e-12 < abs(float(np.linalg.det(matrix[:, :2]))) < _LARGEST or np.abs(matrix).max() > _LARGEST:
+        raise ValueError("record whose crop_from_frame is no map between a frame and a crop")
+    face, pose, source = data["face"], data["pose"], str(data["source"])
+    source.encode()  # halves of pairs of characters have no bytes: ValueError
+    width, height = (_within("frame_size", int(side), 0, _WIDEST) for side in data["frame_size"])
+    pitch, yaw, roll = (_within(name, float(pose[name])) for name in ("pitch", "yaw", "roll"))
     return FaceRecord(
-        source=str(data["source"]),
-        frame_index=int(data["frame_index"]),
-        pts=Fraction(data["pts"]),
+        source=source,
+        frame_index=_within("frame_index", int(data["frame_index"]), 0, _MOST_COUNT),
+        pts=_fraction(data["pts"]),
         face=Face(
             box=arrays["box"],
             landmarks=arrays["landmarks"],
-            score=float(face["score"]),
+            score=_within("score", float(face["score"])),
             embedding=arrays.get("embedding"),
             iris=arrays.get("iris"),
-            presence=float(face["presence"]),
-            track=None if face["track"] is None else int(face["track"]),
-            person=None if face.get("person") is None else int(face["person"]),
+            presence=_within("presence", float(face["presence"])),
+            track=_count("track", face["track"]),
+            person=_count("person", face.get("person")),
         ),
         raw_landmarks=arrays.get("raw_landmarks"),
-        pose=(float(pose["pitch"]), float(pose["yaw"]), float(pose["roll"])),
-        sharpness=float(data["sharpness"]),
+        pose=(pitch, yaw, roll),
+        sharpness=_within("sharpness", float(data["sharpness"])),
         face_type=FaceType(data["face_type"]),
-        size=int(data["size"]),
+        size=_within("size", int(data["size"]), 1, MOST_SIDE),
         crop_from_frame=matrix,
-        frame_size=(int(width), int(height)),
+        frame_size=(width, height),
         corrected=data.get("corrected") is True,
     )
+
+
+def _within(name: str, value: Any, least: Any = -_LARGEST, most: Any = _LARGEST) -> Any:
+    """`value`. Raises ValueError where it is beyond reason, or not finite."""
+    if not least <= value <= most:
+        raise ValueError(f"record whose {name} is not finite or beyond reason")
+    return value
+
+
+def _count(name: str, value: Any) -> int | None:
+    return None if value is None else int(_within(name, int(value), -_MOST_COUNT, _MOST_COUNT))
+
+
+def _fraction(told: Any) -> Fraction:
+    """Seconds. Only plain digits: Python's own reader takes 1e999999999 too, and does not come back."""
+    text = str(told)
+    if not re.fullmatch(r"-?\d{1,40}(/\d{1,40})?", text, re.ASCII):
+        raise ValueError("record whose pts is no fraction")
+    return Fraction(_within("pts", Fraction(text), -_MOST_COUNT, _MOST_COUNT))

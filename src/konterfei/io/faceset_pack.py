@@ -26,6 +26,7 @@ SUFFIX: Final = ".faceset"
 _COMMENT: Final = b"konterfei faceset pack 1"
 _TRASH: Final = "trash"
 _CHUNK: Final = 1 << 20
+_LONGEST: Final = 240  # bytes of a name; 255 less what marks a file that is being written
 _LOCAL: Final = struct.Struct("<4s5H3I2H")
 """Header in front of each member (PKWARE's APPNOTE 4.3.7), for archives whose directory at the end is lost."""
 
@@ -65,11 +66,16 @@ def pack(folder: Path, target: Path, told: Told) -> int:
         told: hears of progress.
 
     Raises:
-        FacesetError: no faceset, or a file of it changed meanwhile.
+        FacesetError: no faceset, a file's name that has no characters, or a file changed meanwhile.
         OutputError: no space, no permission.
     """
     read_header(folder)
     files = members(folder)
+    for path in files:
+        if (shown := path.name.encode("utf-8", "replace").decode()) != path.name:
+            raise FacesetError(
+                f"'{folder / shown}' has a name that is no text (UTF-8). Rename it: konterfei faceset rename."
+            )
     sizes = [path.stat().st_size for path in files]
     total, done = sum(sizes), 0
     ensure_writable(target, total)
@@ -190,7 +196,7 @@ def _directory(file: IO[bytes], skipped: dict[str, str]) -> list[zipfile.ZipInfo
         with zipfile.ZipFile(file) as archive:
             found = []
             for info in archive.infolist():
-                if info.is_dir():
+                if info.filename.endswith("/"):  # a folder; is_dir() fails at an empty name
                     continue
                 kind = stat.S_IFMT(info.external_attr >> 16)
                 if info.create_system == 3 and kind not in (0, stat.S_IFREG):
@@ -233,7 +239,9 @@ def _checked(found: list[zipfile.ZipInfo], skipped: dict[str, str]) -> dict[str,
         parts = name.split("/")
         if "\\" in name or ":" in name or "\0" in name or any(part in ("", ".", "..") for part in parts):
             skipped[name] = "its path leads out of the folder"
-        elif len(parts) > 2 or (len(parts) == 2 and parts[0] != _TRASH) or parts[-1].startswith("."):
+        elif len(name.encode("utf-8", "replace")) > _LONGEST:
+            skipped[name] = "its name is longer than a file system takes"
+        elif name == _TRASH or len(parts) > 2 or parts[:-1] not in ([], [_TRASH]) or parts[-1].startswith("."):
             skipped[name] = "it does not belong to a faceset"
         elif name in wanted:
             skipped[name] = "there are two of that name; the first is taken"
@@ -247,11 +255,10 @@ def _write(file: IO[bytes], info: zipfile.ZipInfo, path: Path) -> None:
 
     Never more bytes than the archive announces are made, and they are counted against the disk before.
     """
-    with suppress(FileNotFoundError):
-        path.with_name(f".{path.name}.part").unlink()
     make_folder(path.parent)
     part = path.with_name(f".{path.name}.part")
     try:
+        part.unlink(missing_ok=True)
         with part.open("wb") as out:
             crc, written = 0, 0
             for chunk in _content(file, info):
@@ -266,7 +273,8 @@ def _write(file: IO[bytes], info: zipfile.ZipInfo, path: Path) -> None:
     except OSError as error:
         raise output_error(path, error) from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
 
 
 def _content(file: IO[bytes], info: zipfile.ZipInfo) -> Iterator[bytes]:

@@ -151,7 +151,7 @@ def _journal(folder: Path) -> list[Batch]:
 
 
 def _append(path: Path, line: dict[str, object]) -> None:
-    text = json.dumps(line, ensure_ascii=False).encode()
+    text = json.dumps(line, ensure_ascii=False).encode("utf-8", "backslashreplace")  # names that are no text
     with path.open("ab+") as file:
         file.seek(0, os.SEEK_END)
         if file.tell():

@@ -12,14 +12,17 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from konterfei.io.embedded import EmbeddedError, picture_size, segments
+from konterfei.io.face_labels import decode_mask
+from konterfei.io.face_record import MOST_SIDE
 from konterfei.io.legacy_pickle import load_pickle, parse_pickle
 from konterfei.io.legacy_pickle_writer import pickle_bytes
 
 MOST_MASK_BYTES = 50_000
 """A mask whose PNG is longer is kept as a JPEG of at most this length (dfl-spec 3.1.3)."""
+LEAST_SIDE = 16
+"""Of a crop, pixels."""
 MOST_BYTES = 256 << 20
 """A picture of more bytes is not looked at: 2,048 px at the best quality have 8 MB."""
 _MOST_PAYLOAD = 0xFFFF - 2
@@ -73,6 +76,10 @@ def size_of(picture: bytes) -> tuple[int, int]:
         raise LegacyFaceError(str(error)) from error
     if 0 in size:
         raise LegacyFaceError("its picture has no size")
+    if max(size) < LEAST_SIDE:
+        raise LegacyFaceError(f"its picture is {size[0]} x {size[1]}: too small for a face")
+    if max(size) > MOST_SIDE:
+        raise LegacyFaceError(f"its picture says that it is {size[0]} x {size[1]}; up to {MOST_SIDE} is read")
     return size
 
 
@@ -114,9 +121,10 @@ def mask_within_limits(file: bytes) -> bytes:
     """
     if len(file) <= MOST_MASK_BYTES:
         return file
-    image = cv2.imdecode(np.frombuffer(file, np.uint8), cv2.IMREAD_GRAYSCALE)
-    if image is None:
-        raise LegacyFaceError("its mask cannot be decoded")
+    try:
+        image = decode_mask(file)
+    except ValueError as error:
+        raise LegacyFaceError(f"its mask cannot be decoded ({error})") from error
     for quality in range(100, -1, -1):
         smaller: bytes = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
         if len(smaller) <= MOST_MASK_BYTES:
@@ -158,9 +166,12 @@ def restored(picture: bytes, shape: tuple[int, ...]) -> bytes:
     width, height = size_of(picture)
     if (height, width) == tuple(shape[:2]):
         return picture
-    if not all(16 <= side <= 4096 for side in shape[:2]):
+    if not all(LEAST_SIDE <= side <= MOST_SIDE for side in shape[:2]):
         raise LegacyFaceError("meta.dat says a size for it that no crop has")
-    image: NDArray[Any] | None = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR)
+    try:
+        image = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:
+        image = None
     if image is None:
         raise LegacyFaceError("its picture cannot be decoded")
     small = cv2.resize(image, (shape[1], shape[0]), interpolation=cv2.INTER_LANCZOS4)

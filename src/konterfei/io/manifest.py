@@ -124,6 +124,19 @@ class Manifest:
                 f"'{path}' cannot be read ({error}). Delete it to make the output anew, or choose another output."
             ) from error
 
+    @classmethod
+    def load_begun(cls, folder: Path) -> tuple[Manifest | None, bool]:
+        """The manifest of a folder, and whether anything else lies in it.
+
+        A manifest alone, of work that was refused before it made anything, counts as none: it may be given otherwise.
+
+        Raises:
+            DamagedFileError: as `load`.
+        """
+        found, own = cls.load(folder), cls.file_for(folder)
+        holds = folder.is_dir() and any(each != own for each in folder.iterdir())
+        return (found if holds or (found is not None and found.complete) else None), holds
+
     def save(self, place: Path | str) -> Path:
         """Write it for a folder or file, atomically. Gives the path. Raises OutputError."""
         path = self.file_for(place)

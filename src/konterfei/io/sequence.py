@@ -59,7 +59,8 @@ def frame_rate(text: str | int | float | Fraction) -> Fraction:
         ConfigError: no number, or one that is no frame rate.
     """
     try:
-        rate = Fraction(str(text).strip())
+        told = str(text).strip()
+        rate = Fraction(told if re.fullmatch(r"[0-9./ ]{1,40}", told) else 0)  # 1e999999999 is a number, and endless
     except (ValueError, ZeroDivisionError):
         rate = Fraction(0)
     if not 1 <= rate <= 1000:

@@ -13,13 +13,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from konterfei.io.face_measures import FaceMeasures
+from konterfei.io.face_measures import PARTS, FaceMeasures
 from konterfei.registry import Entry, Registry
 from konterfei.reporting import Reporter
 
 Array = NDArray[Any]
 
-__all__ = ["SORTERS", "Example", "Order", "Sorter", "Wish", "by_value"]
+__all__ = ["SORTERS", "Example", "Order", "Sorter", "Wish", "by_value", "parts_for"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -139,3 +139,10 @@ _DFL: Mapping[str, Entry] = {
 }
 SORTERS = Registry("sorter", {**_OURS, **_DFL})
 """Every sorter by name; each is a `Sorter`. DeepFaceLab's have its names and its order."""
+
+
+def parts_for(name: str) -> tuple[str, ...]:
+    """Which parts of the measures (`io.face_measures.PARTS`) a sorter reads: only they need to be measured for it."""
+    if name in _OURS or name in ("absdiff", "absdiff-dissim"):
+        return ("ours",)
+    return ("dfl",) if name in _DFL else tuple(PARTS)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from konterfei.stages._stage import Stage, Stages
 
-__all__ = ["STAGES", "Stage"]
+__all__ = ["GROUPS", "HEADINGS", "STAGES", "Stage"]
 
 STAGES: Mapping[str, Stage] = Stages(
     {
@@ -366,3 +366,12 @@ GROUPS: Mapping[str, str] = {
     "people": "Who is who over all clips: find people, name them, write a faceset for each.",
 }
 """First word of several commands -> what they are for. A group of one command needs none."""
+
+HEADINGS: Mapping[str, tuple[str, ...]] = {
+    "From clips to a swap": ("demo", "swap", "extract", "train", "merge", "verify"),
+    "Facesets": ("report", "curate", "sort", "trash", "people", "faceset"),
+    "Training": ("runs", "tell", "chart", "timelapse", "restore", "export"),
+    "Merging": ("preview", "keys", "evaluate"),
+    "Papers, and other programs": ("consent", "import", "performers"),
+}
+"""How `konterfei --help` puts the commands together: the first word of each, in the order to be read."""

@@ -35,6 +35,8 @@ td.number { text-align: right; font-variant-numeric: tabular-nums; }
 .lacking { color: var(--lacking); } .good, .usable, .lacking { font-weight: 650; }
 .verdict { border-left: .5rem solid currentColor; background: var(--box); padding: .7rem 1rem; margin: 1rem 0; }
 .verdict b { font-size: 1.35rem; } .verdict p { color: var(--ink); font-weight: 400; margin: .2rem 0 0; }
+.worst img { outline: 2px solid var(--lacking); }
+code { background: var(--box); padding: .05em .3em; border-radius: 3px; overflow-wrap: anywhere; }
 .row { display: flex; flex-wrap: wrap; gap: .6rem; margin: .5rem 0 1rem; }
 figure { margin: 0; width: 8rem; } figure.wide { width: 13rem; }
 figcaption { line-height: 1.3; overflow-wrap: anywhere; }
@@ -50,7 +52,7 @@ table.map td.wanted { outline: 3px solid var(--lacking); outline-offset: -3px; }
 .chart h3 { margin: 0; font-size: .95rem; }
 svg { width: 100%; height: auto; } svg text { fill: var(--soft); }
 svg .bar { fill: var(--bar); } svg .bar2 { fill: var(--bar2); } svg line { stroke: var(--line); }
-details { margin: .4rem 0; } summary { cursor: pointer; } code { overflow-wrap: anywhere; }
+details { margin: .4rem 0; } summary { cursor: pointer; }
 nav a { margin-right: 1rem; } a { color: var(--bar); }
 """
 
@@ -61,12 +63,12 @@ def beside(faceset: Path, kind: str) -> Path:
     return place.with_name(f"{place.name}.{kind}.html")
 
 
-def page(title: str, parts: Sequence[str]) -> str:
-    """The whole file. `parts` are HTML already; the title is text."""
+def page(title: str, parts: Sequence[str], stamp: str = "") -> str:
+    """The whole file. `parts` are HTML already; the title is text; a `stamp` of letters and digits is in line one."""
     policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
     return "\n".join(
         [
-            "<!doctype html>",
+            f"<!doctype html>{f'<!-- {stamp} -->' if stamp else ''}",
             '<html lang="en"><head><meta charset="utf-8">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
@@ -111,9 +113,9 @@ def figure(uri: str, alt: str, caption: str, *, wide: bool = False) -> str:
     return f"<figure{kind}>{picture(uri, alt)}<figcaption>{text(caption)}</figcaption></figure>"
 
 
-def row(figures: Sequence[str]) -> str:
-    """Figures beside one another."""
-    return f'<div class="row">{"".join(figures)}</div>'
+def row(figures: Sequence[str], kind: str = "") -> str:
+    """Figures beside one another; of the kind "worst", framed."""
+    return f'<div class="{f"row {kind}".strip()}">{"".join(figures)}</div>'
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], caption: str = "") -> str:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
-from html import escape
 from pathlib import Path
 from shlex import quote
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,8 +16,8 @@ from konterfei.curation.sightings import Sightings
 from konterfei.errors import KonterfeiError
 from konterfei.io.atomic import write_text
 from konterfei.io.faceset import Faceset
-from konterfei.io.images import encode_image
 from konterfei.reporting import Reporter, check
+from konterfei.stages import _page as html
 
 PAGE_NAME = "people.html"
 _TILE = 104
@@ -32,15 +29,6 @@ _SHOWN = 300
 _PAUSE = 2.0
 """Seconds without a face that end a span of time."""
 _SPANS = 6
-
-_STYLE = """
-body { background: #1b1b1b; color: #ddd; font: 14px/1.45 system-ui, sans-serif; margin: 2em auto; max-width: 76em; }
-h1, h2 { font-weight: 600; } h2 { margin: 1.6em 0 .2em; border-top: 1px solid #444; padding-top: .8em; }
-code { background: #2c2c2c; padding: .1em .35em; border-radius: 3px; } p { margin: .3em 0; } small { color: #999; }
-figure { display: inline-block; margin: .3em .3em 0 0; vertical-align: top; width: 104px; }
-figcaption { font-size: 11px; color: #aaa; overflow-wrap: anywhere; line-height: 1.25; } img { display: block; }
-.worst img { outline: 2px solid #c2553f; } .row { margin: .4em 0; } .pair { margin: .8em 0 1.4em; }
-"""
 
 
 def is_current(people: People, folder: Path) -> bool:
@@ -76,29 +64,28 @@ def draw(people: People, seen: Sightings, facesets: Sequence[Faceset], folder: P
     if len(everybody) > _SHOWN:
         sections.append(f"<p>And {len(everybody) - _SHOWN} more with fewer faces.</p>")
     pairs = [_pair(people, seen, rows, found, folder, pictures) for found in people.suggestions(seen)]
-    intro = (
-        f"{len(people.members)} faces of {len(people.clips)} facesets. In red: the faces least like the rest of their "
-        "person; look there for strangers. A face of the wrong person: "
-        f"<code>konterfei people edit {escape(quote(str(folder)))} --move FACE=4</code>, its whole track with "
-        "<code>--track</code>, somebody who is not here yet: <code>=new</code>. Several people in one: "
-        "<code>--split 3</code>. A name: <code>--name 3=anna</code>. Back: <code>--undo</code>."
-    )
-    parts = [*(["<h2>Perhaps the same</h2>", *pairs] if pairs else []), *sections]
-    write_text(folder / PAGE_NAME, page(f"{len(everybody)} people", intro, parts, _stamp(people, folder)))
+    edit = f"konterfei people edit {quote(str(folder))}"
+    how = [
+        ("a name", f"{edit} --name 3=anna"),
+        ("two are one person", f"{edit} --merge 3,7"),
+        ("one is several people", f"{edit} --split 3"),
+        ("a face is another person's", f"{edit} --move FACE=4"),
+        ("... its whole track", f"{edit} --move FACE=4 --track"),
+        ("... somebody who is not here yet", f"{edit} --move FACE=new"),
+        ("take the last decision back", f"{edit} --undo"),
+    ]
+    parts = [
+        f"<h1>{len(everybody)} people</h1>",
+        html.paragraph(
+            f"{len(people.members)} faces of {len(people.clips)} facesets. Framed in red: the faces least like the "
+            "rest of their person; look there for strangers."
+        ),
+        html.table(("decide", "with"), [(html.text(what), f"<code>{html.text(line)}</code>") for what, line in how]),
+        *(["<h2>Perhaps the same</h2>", *pairs] if pairs else []),
+        *sections,
+    ]
+    write_text(folder / PAGE_NAME, html.page(f"{len(everybody)} people", parts, _stamp(people, folder)))
     return folder / PAGE_NAME
-
-
-def page(title: str, intro: str, parts: Sequence[str], stamp: str = "") -> str:
-    """A page of its own: no file beside it is needed. `intro` and `parts` are HTML."""
-    return "\n".join(
-        [
-            f"<!doctype html><!-- {stamp} -->",
-            f'<html lang="en"><meta charset="utf-8"><title>{escape(title)}</title><style>{_STYLE}</style>',
-            f"<h1>{escape(title)}</h1><p>{intro}</p>",
-            *parts,
-            "</html>\n",
-        ]
-    )
 
 
 def rows_by_person(people: People, seen: Sightings) -> dict[int, NDArray[np.int64]]:
@@ -159,21 +146,16 @@ class Pictures:
 
     def strip(self, rows: Sequence[int], told: Mapping[int, str], kind: str) -> str:
         """The faces `rows` side by side, each with what is `told` of it and its file."""
-        return f'<div class="row {kind}">' + "".join(self._figure(row, told.get(row, "")) for row in rows) + "</div>"
+        return html.row([self._figure(row, told.get(row, "")) for row in rows], kind)
 
     def _figure(self, row: int, told: str) -> str:
         path = self._seen.path(row)
         try:
             image = self._facesets[self._seen.clips[row]].image(path.name)
         except KonterfeiError as error:
-            return f"<figure>{escape(str(error))}</figure>"
-        small = cv2.resize(image, (_TILE, _TILE), interpolation=cv2.INTER_AREA)
-        data = b64encode(encode_image(np.asarray(small, np.uint8), ".jpg", 82)).decode()
+            return f"<figure>{html.text(error)}</figure>"
         caption = " ".join(filter(None, (told, f"{path.parent.name}/{path.name}")))
-        return (
-            f'<figure><img width="{_TILE}" height="{_TILE}" title="{escape(str(path))}" '
-            f'src="data:image/jpeg;base64,{data}"><figcaption>{escape(caption)}</figcaption></figure>'
-        )
+        return html.figure(html.data_uri(image, _TILE), str(path), caption)
 
 
 def best_of(seen: Sightings, rows: NDArray[np.int64], most: int) -> list[int]:
@@ -191,14 +173,14 @@ def best_of(seen: Sightings, rows: NDArray[np.int64], most: int) -> list[int]:
 
 
 def _section(people: People, seen: Sightings, number: int, rows: NDArray[np.int64], pictures: Pictures) -> str:
-    title = escape(people.called(number))
+    title = html.text(people.called(number))
     if not len(rows):
         return f"<h2>{title}</h2><p>No face in the facesets that can be read now.</p>"
     alike = likeness(seen, rows)
     order = np.argsort(alike, kind="stable")[: _WORST if len(rows) > _WORST else 0]
     worst = [int(rows[place]) for place in order]
     told = {int(rows[place]): f"{alike[place]:.2f}" for place in order}
-    lines = "".join(f"<p><small>{escape(line)}</small></p>" for line in clips_of(people, seen, rows))
+    lines = "".join(html.paragraph(line, "soft") for line in clips_of(people, seen, rows))
     return "\n".join(
         [
             f'<h2 id="p{number}">{title}</h2>',
@@ -226,11 +208,9 @@ def _pair(
     told = {row: people.called(people.members[seen.digests[row]]) for row in chosen}
     return "\n".join(
         [
-            '<div class="pair">',
-            f"<p>{escape(people.called(one))} and {escape(people.called(other))}: {score:.2f}. "
-            f"The same: <code>{escape(edit)} --merge {one},{other}</code> "
-            f"Not the same: <code>{escape(edit)} --apart {one},{other}</code></p>",
+            f"<p>{html.text(people.called(one))} and {html.text(people.called(other))}: {score:.2f}. "
+            f"The same: <code>{html.text(edit)} --merge {one},{other}</code> "
+            f"Not the same: <code>{html.text(edit)} --apart {one},{other}</code></p>",
             pictures.strip(chosen, told, ""),
-            "</div>",
         ]
     )

@@ -293,7 +293,7 @@ def _doubles(faceset: Faceset, judged: Study, album: Album) -> str:
     words = (
         f"{judged.num_doubles} faces show the same as a sharper one, in {len(judged.groups)} groups. The same means: "
         "within 1.5 degrees of pose, alike in mouth, eyes and gaze, and pictures that differ by at most "
-        f"{DOUBLE_LIMIT:g} grey levels in the mean. They cost time in training and teach nothing; "
+        f"{DOUBLE_LIMIT:g} grey levels in the mean. They cost time in training and teach little; "
         "konterfei curate sets them aside."
     )
     blocks = [f'<section id="doubles"><h2>Doubles</h2>{html.paragraph(words, "soft" if judged.groups else "")}']

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -104,7 +104,11 @@ def faceset_debug(config: FacesetDebugConfig, reporter: Reporter) -> FacesetDebu
         except StoreError as error:
             reporter.warn(str(error))
             continue
-        drawn = draw_face(image, record, labels)
+        try:
+            drawn = draw_face(image, record, labels)
+        except ValueError as error:
+            reporter.warn(f"{record.name} is drawn without its mask: {error}.")
+            drawn = draw_face(image, record, replace(labels, mask_file=b""))
         write_image(config.output / f"{Path(record.name).stem}.jpg", drawn, quality=90)
         num_pictures += 1
         if record.name in on_sheet:

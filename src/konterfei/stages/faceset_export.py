@@ -15,7 +15,7 @@ from konterfei.io.faceset import Faceset
 from konterfei.io.manifest import Manifest
 from konterfei.reporting import Reporter
 
-_SHOWN = 3
+_SHOWN, _LISTED = 3, 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,8 @@ class FacesetExportConfig:
     faces: Path
     """Folder of the faceset."""
     output: Path
-    """Folder to write to; made when missing. The same command on it writes what is missing or has changed."""
+    """Folder to write to; made when missing. The same command on it goes on where it was stopped. A faceset that has
+    changed since goes to another folder."""
     format: Annotated[str, FACE_WRITERS] = "dfl"
     """For which program."""
     names: Literal["kept", "source"] = "kept"
@@ -54,10 +55,13 @@ class FacesetExportResult:
     left_out: Mapping[str, str]
 
     def summary(self) -> list[str]:
-        """Where the faces are, and everything that was not written as it was."""
+        """Where the faces are, and what was not written as it was."""
+        told = [f"{name}: {why}" for name, why in list(self.left_out.items())[:_LISTED]]
+        more = len(self.left_out) - len(told)
         return [
             f"{self.num_faces} faces in {self.output}",
-            *(f"{name}: {why}" for name, why in self.left_out.items()),
+            *told,
+            *([f"... and {more} more, listed in manifest.json"] if more else []),
         ]
 
 
@@ -78,8 +82,8 @@ def faceset_export(config: FacesetExportConfig, reporter: Reporter) -> FacesetEx
         settings={"format": config.format, "names": config.names, "bare": config.bare},
         versions={"konterfei": version("konterfei")},
     )
-    before = Manifest.load(config.output)
-    if before is None and config.output.is_dir() and any(config.output.iterdir()):
+    before, holds_files = Manifest.load_begun(config.output)
+    if before is None and holds_files:
         raise OutputError(f"'{config.output}' is not empty, and no export of konterfei's. Choose another folder.")
     if before is not None and (changes := manifest.differs_from(before)):
         raise OutputError(

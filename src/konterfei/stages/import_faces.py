@@ -23,7 +23,7 @@ from konterfei.io.atomic import ensure_writable, make_folder, sha256
 from konterfei.io.faceset import FaceRecord, Faceset, FacesetHeader
 from konterfei.io.faceset_order import FacesetOrder
 from konterfei.io.manifest import Manifest, input_record
-from konterfei.io.sequence import USUAL_FPS, frame_rate
+from konterfei.io.sequence import USUAL_FPS, frame_rate, is_sequence
 from konterfei.recognizers import RECOGNIZERS, Recognizer
 from konterfei.reporting import Reporter, check
 from konterfei.stages._import_journal import JOURNAL_NAME, ImportJournal
@@ -73,10 +73,12 @@ class ImportFacesConfig:
         allow("--face-type", self.face_type, self.face_type in set(FaceType), ", ".join(FaceType))
         allow("--size", self.size, 32 <= self.size <= 2048, "32 to 2048")
         allow("--threads", self.threads, self.threads >= 0, "0 or more")
+        if self.frames is not None and not (is_sequence(self.frames) or self.frames.is_file()):
+            raise ConfigError(f"There is no '{self.frames}'. Name the video, or the folder of its frames.")
         RECOGNIZERS[self.recognizer]  # raises with the nearest names
         frame_rate(self.fps)
-        if self.path.absolute() == self.output.absolute():
-            raise ConfigError(f"--output is the folder of faces itself, '{self.path}'. Choose another folder.")
+        if self.path.absolute() in (self.output.absolute(), *self.output.absolute().parents):
+            raise ConfigError(f"--output '{self.output}' is the folder of faces itself, or lies in it. Choose another.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +123,7 @@ def import_faces(config: ImportFacesConfig, reporter: Reporter) -> ImportFacesRe
         Cancelled: a person asked to stop; what was taken over is kept.
     """
     name = config.format if config.format != AUTO else _recognised(config.path)
-    before = Manifest.load(config.output)
+    before, holds_files = Manifest.load_begun(config.output)
     reporter.start("reading what is there", None, unit="files")
     manifest = _manifest(config, name, before)
     reporter.finish()
@@ -132,7 +134,7 @@ def import_faces(config: ImportFacesConfig, reporter: Reporter) -> ImportFacesRe
     if before is not None and before.complete:
         reporter.note(f"Nothing to do: {config.output} is complete.")
         return _result(config.output, before.results, was_done=True)
-    if before is None and config.output.is_dir() and any(config.output.iterdir()):
+    if before is None and holds_files:
         raise OutputError(f"'{config.output}' is not empty. Choose another folder.")
     film = None if config.frames is None else look_through(config.frames, frame_rate(config.fps), reporter)
     material = Material(film=film, face_type=FaceType(config.face_type), size=config.size, reporter=reporter)

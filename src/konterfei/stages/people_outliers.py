@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from shlex import quote
 from typing import Annotated
@@ -18,7 +17,8 @@ from konterfei.io.atomic import write_text
 from konterfei.io.faceset import Faceset
 from konterfei.recognizers import RECOGNIZERS
 from konterfei.reporting import Reporter
-from konterfei.stages._people_page import Pictures, likeness, page
+from konterfei.stages import _page as html
+from konterfei.stages._people_page import Pictures, likeness
 from konterfei.stages._people_reading import USUAL
 from konterfei.stages._settings import allow
 
@@ -108,10 +108,9 @@ def people_outliers(config: PeopleOutliersConfig, reporter: Reporter) -> PeopleO
         place = config.output or config.faceset / OUTLIERS_NAME
         told = {row: f"{_WORDS[kinds[row]]} {alike[row]:.2f}".strip() for row in order[:_SHOWN]}
         pictures = Pictures(seen, [faceset]).strip(order[:_SHOWN], told, "")
-        intro = (
-            f"{len(seen)} faces in {escape(str(config.faceset))}; the {len(told)} least like the rest, strangers first."
-        )
-        write_text(place, page("Outliers", intro, [pictures]))
+        intro = f"{len(seen)} faces in {config.faceset}; the {len(told)} least like the rest, strangers first."
+        parts = ["<h1>Outliers</h1>", html.paragraph(intro), pictures]
+        write_text(place, html.page("Outliers", parts))
         batch = faceset.set_aside(chosen, "strangers, by konterfei people outliers") if chosen else 0
     faces = {seen.names[row]: float(alike[row]) for row in order}
     lines = _lines(config, seen, order, alike, kinds, place, len(chosen), batch)

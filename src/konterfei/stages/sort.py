@@ -27,7 +27,7 @@ from konterfei.io.images import write_image
 from konterfei.landmarkers import LANDMARKERS
 from konterfei.recognizers import RECOGNIZERS
 from konterfei.reporting import Reporter
-from konterfei.sorters import SORTERS, Example, Order, Wish
+from konterfei.sorters import SORTERS, Example, Order, Wish, parts_for
 from konterfei.stages._settings import allow
 from konterfei.stages._sort_export import export, refuse_foreign
 from konterfei.stages._sort_sheet import sheet, value_text
@@ -141,7 +141,7 @@ def sort(config: SortConfig, reporter: Reporter) -> SortResult:
         if config.export_order is not None:
             refuse_foreign(config.export_order, faceset.folder)
         like = None if config.like is None else _example(config.like)
-        faces = measure(faceset, reporter, config.processes or None)
+        faces = measure(faceset, reporter, config.processes or None, parts_for(config.by))
         sorter = SORTERS.load(config.by)
         wanted = config.count or (config.keep if config.by in _SELECTIONS else None)
         found: Order = sorter(faces, Wish(like=like, count=wanted), reporter)

@@ -94,6 +94,19 @@ def test_a_result_may_tell_itself_and_choose_its_exit_code(toy, capsys):
     assert capsys.readouterr().out == "altered\nsince\n"
 
 
+def test_names_of_strangers_files_are_printed_harmless(toy, capsys):
+    class Result:
+        def summary(self) -> list[str]:
+            return ["\x1b]0;title\x07 \udcff.jpg grün 顔"]
+
+    toy(lambda config, reporter: Result())
+    assert main(["toy", "a.mp4"]) == 0
+    assert capsys.readouterr().out == "?]0;title? ?.jpg grün 顔\n"
+    toy(raising(EncodeError("'a\x1b[2J' is damaged")))
+    assert main(["toy", "a.mp4"]) == EncodeError.exit_code
+    assert capsys.readouterr().err == "error: 'a?[2J' is damaged\n"
+
+
 @pytest.mark.parametrize(
     ("error", "code"),
     [

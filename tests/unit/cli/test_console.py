@@ -84,6 +84,12 @@ def test_notes_and_warnings_are_whole_lines_whatever_they_hold():
     assert out.getvalue().splitlines() == ["[bold]not markup[/bold] " + "x" * 300, "warning: careful"]
 
 
+def test_names_of_strangers_files_command_no_terminal():
+    told, _, out = reporter()
+    told.note("a\x1b[2Jb\udcff\x9b.jpg is damaged")
+    assert out.getvalue().splitlines() == ["a?[2Jb??.jpg is damaged"]
+
+
 def test_a_preview_that_is_overwritten_is_named_once():
     told, _, out = reporter()
     told.preview(Path("run/previews/now.jpg"))

@@ -9,7 +9,7 @@ from konterfei.curation import measuring
 from konterfei.curation.measuring import measure, measure_crop
 from konterfei.errors import Cancelled
 from konterfei.geometry import hull_mask
-from konterfei.io.face_measures import MEASURES_NAME, ROW
+from konterfei.io.face_measures import MEASURES_NAME, PARTS, ROW
 from konterfei.io.faceset import Faceset
 from konterfei.reporting import Recorder
 from sorting_material import drawn, points
@@ -26,9 +26,9 @@ def looked(monkeypatch):
     seen = []
     original = measuring.measure_crop
 
-    def counted(image, where):
+    def counted(image, where, parts):
         seen.append(image)
-        return original(image, where)
+        return original(image, where, parts)
 
     monkeypatch.setattr(measuring, "measure_crop", counted)
     return seen
@@ -98,6 +98,27 @@ def test_processes_find_the_same(folder, monkeypatch):
     together = measure(Faceset.open(folder), Recorder(), processes=2)
     for name in ROW.names:
         assert np.array_equal(getattr(alone, name), getattr(together, name), equal_nan=True), name
+
+
+def test_a_part_is_measured_alone_and_the_other_when_it_is_asked_for(folder, monkeypatch):
+    whole = measure(Faceset.open(folder), Recorder())
+    (folder / MEASURES_NAME).unlink()
+    asked = []
+    monkeypatch.setattr(
+        measuring,
+        "measure_crop",
+        lambda image, points, parts: asked.append(parts) or measure_crop(image, points, parts),
+    )
+    ours = measure(Faceset.open(folder), Recorder(), parts=("ours",))
+    assert set(asked) == {("ours",)}
+    assert np.isnan(ours.blur).all() and not ours.histograms.any()
+    asked.clear()
+    both = measure(Faceset.open(folder), Recorder())
+    assert asked == [("dfl",)] * len(both)
+    for name in ROW.names:
+        assert np.array_equal(getattr(whole, name), getattr(both, name), equal_nan=True), name
+        if name in PARTS["ours"].names:
+            assert np.array_equal(getattr(whole, name), getattr(ours, name), equal_nan=True), name
 
 
 def test_exposure_is_of_the_face_alone():

@@ -353,3 +353,20 @@ def test_a_whole_frame_is_no_crop():
         take(b"")
     with pytest.raises(NotTakenError, match="not a JPEG"):
         take(b"\x89PNG\r\n\x1a\n" + b"0" * 99)
+
+
+def announced(jpeg, wide, high):
+    """The same JPEG, whose head says that it has another size."""
+    at = jpeg.index(b"\xff\xc0")
+    return jpeg[: at + 5] + struct.pack(">HH", high, wide) + jpeg[at + 9 :]
+
+
+@pytest.mark.parametrize(("wide", "high"), [(65500, 65500), (16000, 16000), (1, 1)])
+def test_a_picture_that_says_it_is_enormous_is_never_decoded(wide, high):
+    jpeg, values = aligned(0)
+    picture = announced(jpeg, wide, high)
+    for data, meta in ((write_jpg(picture, values), None), (picture, ((64, 64, 3), values))):
+        with pytest.raises(NotTakenError, match=f"{wide} x {high}"):
+            found_face(
+                data, place="", file="", person=None, number=0, material=Material(), source="", people={}, meta=meta
+            )

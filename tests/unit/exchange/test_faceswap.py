@@ -131,7 +131,9 @@ def test_pictures_are_known_by_their_names(tmp_path):
         ({"landmarks_xy": [["a", 1]] * 68}, "damaged"),
         ({"landmarks_xy": [[float("nan"), 1]] * 68}, "68 points"),
         ({"landmarks_xy": [[3, 3]] * 68}, "no face"),
+        ({"landmarks_xy": [[10**400, 1]] * 68}, "damaged"),
         ({"x": "left"}, "damaged"),
+        ({"x": 10**400}, "damaged"),
     ],
 )
 def test_damaged_faces_are_refused_and_the_others_read(plate, tmp_path, changes, said):
@@ -139,6 +141,12 @@ def test_damaged_faces_are_refused_and_the_others_read(plate, tmp_path, changes,
     found, refused = read(path, plate)
     assert list(found) == ["anna_000001.png#1"]
     assert said in refused["anna_000001.png#0"] and "no frame 99" in refused["anna_000099.png#0"]
+
+
+def test_a_number_of_thousands_of_digits_is_no_frame(plate, tmp_path):
+    path = saved(tmp_path / "a.json", {f"anna_{'9' * 5000}.png": [face(0)], "anna_000001.png": [face(0)]})
+    found, refused = read(path, plate)
+    assert list(found) == ["anna_000001.png#0"] and len(refused) == 1
 
 
 def test_faces_are_read_in_the_order_of_frames_and_again(plate, tmp_path):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from konterfei.errors import DamagedFileError
 from konterfei.io.embedded import EmbeddedError, embed, extract, strip
-from konterfei.io.face_labels import FaceLabels, Polygon, encode_mask
+from konterfei.io.face_labels import FaceLabels, Polygon, decode_mask, encode_mask
 from konterfei.io.faceset import Faceset
 from konterfei.io.faceset_index import INDEX_NAME
 
@@ -158,3 +158,30 @@ def test_a_jpeg_is_kept_byte_for_byte(folder):
         with pytest.raises(EmbeddedError):
             faceset.add_jpeg(jpeg[:-40], record(10))
     assert len(Faceset.open(folder)) == 5
+
+
+def bomb(side):
+    """A PNG of some kilobytes that decodes to side * side bytes."""
+    import struct
+    import zlib
+
+    def chunk(kind, content):
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    pressed = zlib.compressobj(9)
+    rows = b"".join(pressed.compress(bytes(side + 1)) for _ in range(side)) + pressed.flush()
+    head = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("side", [4097, 12000])
+def test_a_mask_that_would_fill_the_memory_is_not_decoded(side, monkeypatch):
+    monkeypatch.setattr("konterfei.io.face_labels.cv2.imdecode", lambda *_: pytest.fail("it was decoded"))
+    with pytest.raises(ValueError, match=f"the mask is {side} x {side}; up to 4096"):
+        decode_mask(bomb(side))
+
+
+def test_points_beyond_every_number_are_labels_that_are_damaged():
+    text = b'{"version": 1, "polygons": [{"include": true, "points": [[1' + b"0" * 400 + b", 1]]}]}"
+    with pytest.raises(ValueError, match="wrong kind"):
+        FaceLabels.decode(len(text).to_bytes(4, "big") + text)
