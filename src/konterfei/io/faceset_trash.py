@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from konterfei.io.atomic import make_folder, output_error, sync
+from konterfei.io.embedded import EmbeddedError, extract
+from konterfei.io.face_record import FaceRecord
 from konterfei.io.faceset_files import scan
 
 TRASH_NAME = "trash"
@@ -98,6 +100,14 @@ def take_back(folder: Path, numbers: Iterable[int] | None, names: Iterable[str] 
     except OSError as error:
         raise output_error(folder, error) from error
     return came
+
+
+def records(folder: Path) -> Iterator[FaceRecord]:
+    """The records of the crops in the trash of the faceset in `folder`; those that are damaged are passed over."""
+    place = folder / TRASH_NAME
+    for name in sorted(scan(place)) if place.is_dir() else ():
+        with suppress(OSError, EmbeddedError, ValueError):
+            yield FaceRecord.decode(extract((place / name).read_bytes()).text)
 
 
 def held(folder: Path) -> int:
