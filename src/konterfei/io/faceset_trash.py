@@ -56,13 +56,18 @@ def batches(folder: Path) -> list[Batch]:
     return found[::-1]
 
 
+def next_number(folder: Path) -> int:
+    """Number that the next batch gets."""
+    return max((batch.number for batch in _journal(folder)), default=0) + 1
+
+
 def set_aside(folder: Path, names: Iterable[str], why: str) -> int:
     """Move crops of `folder` to its trash (only the holder of `writer_lock` may); gives the batch's number."""
     there = [name for name in dict.fromkeys(names) if (folder / name).is_file()]
     if not there:
         return 0
     place = make_folder(folder / TRASH_NAME)
-    number = max((batch.number for batch in _journal(folder)), default=0) + 1
+    number = next_number(folder)
     taken = set(scan(place))
     moves = {}
     for name in there:

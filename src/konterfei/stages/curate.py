@@ -15,6 +15,7 @@ from konterfei.curation.traits import traits_of
 from konterfei.errors import UnknownNameError
 from konterfei.io.atomic import ensure_writable, write_text
 from konterfei.io.faceset import Faceset
+from konterfei.io.faceset_trash import next_number
 from konterfei.io.images import write_image
 from konterfei.reporting import Reporter, check
 from konterfei.stages._curate_page import page_of, picture_of, title_of, why_of
@@ -115,11 +116,13 @@ def curate(config: CurateConfig, reporter: Reporter) -> CurateResult:
             f"{len(choice.over)} more faces would go, but --most {config.most:g} lets only {choice.count} of "
             f"{len(judged.traits)} go at once. Look at the page; raise --most if it is right."
         )
-    back = f"konterfei trash {shlex.quote(str(config.faceset))} --restore all"
     picture = place.with_suffix(".jpg")
     with faceset:
         if not config.dry_run:
             faceset.hold()  # whoever may not move them is not shown a page on which they went
+        first = next_number(config.faceset)  # none but those that go now: a person may have set others aside before
+        numbers = ",".join(str(first + n) for n in range(len(choice.aside)))
+        back = f"konterfei trash {shlex.quote(str(config.faceset))} --restore {numbers}"
         write_text(place, page_of(faceset, judged, choice, back, is_done=not config.dry_run))
         write_image(picture, picture_of(faceset, judged, choice))
         batches = {} if config.dry_run else _set_aside(faceset, judged, choice, reporter)
