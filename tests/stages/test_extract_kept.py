@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -149,3 +150,13 @@ def test_what_was_set_aside_while_an_extraction_was_stopped_stays_aside(clip, fa
     run(clip, faces, recorder := Recorder())
     assert set(Faceset.open(faces).frame_indices()) == {*range(24)} - {3, 4, 5}
     assert told(recorder, "3 faces of anna.mp4 lie in the trash")
+
+
+def test_of_two_outlined_crops_of_one_face_one_goes_over_and_the_other_to_the_trash(clip, faces):
+    draw(faces, f3=OUTLINED)
+    with Faceset.open(faces) as faceset:
+        record = next(one for one in faceset.records() if one.frame_index == 3)
+        faceset.add(faceset.image(record.name), replace(record, sharpness=record.sharpness + 1), MASKED)
+    run(clip, faces, recorder := Recorder(), force=True)
+    assert [count for _, count in in_trash(faces)] == [1] and len(Faceset.open(faces).labelled()) == 1
+    assert told(recorder, "drawn on 1 crops went over")
