@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from drawn_faces import BERT
-from konterfei.errors import ConfigError, UnknownNameError
+from konterfei.errors import ConfigError, FacesetError, UnknownNameError
 from konterfei.io.faceset import Faceset
 from konterfei.reporting import Recorder
 from konterfei.stages.curate import CurateConfig, curate
@@ -55,7 +55,7 @@ def test_the_page_and_the_picture_show_what_went(folder):
     result, _ = run(folder)
     assert result.page == folder.parent / "faces.curated.html"
     text = result.page.read_text("utf-8")
-    assert "another person: 3" in text and "000007_0.jpg" in text and "--restore all" in text
+    assert "another person: 3" in text and "000007_0.jpg" in text and "--restore 1" in text
     assert result.picture.read_bytes()[:2] == b"\xff\xd8"
     assert any("konterfei trash" in line for line in result.summary())
 
@@ -124,3 +124,19 @@ def test_nonsense_is_refused(folder):
             CurateConfig(faceset=folder, **changes)
     with pytest.raises(UnknownNameError, match="blurred"):
         CurateConfig(faceset=folder, leave=("blured",))
+
+
+def test_no_page_says_that_faces_went_where_another_process_writes(folder, tmp_path):
+    with Faceset.open(folder) as busy:
+        busy.hold()
+        with pytest.raises(FacesetError, match="Another process"):
+            run(folder, output=tmp_path / "page.html")
+    assert not (tmp_path / "page.html").exists() and not (tmp_path / "page.jpg").exists()
+
+
+def test_the_page_takes_back_what_went_and_nothing_that_was_set_aside_before(folder, tmp_path):
+    with Faceset.open(folder) as faceset:
+        faceset.set_aside(faceset.names()[:1], "by hand")
+    result, _ = run(folder, output=tmp_path / "page.html")
+    numbers = ",".join(map(str, result.batches.values()))
+    assert 1 not in result.batches.values() and f"--restore {numbers}<" in (tmp_path / "page.html").read_text()

@@ -144,6 +144,8 @@ def test_videos_of_one_name_are_told_apart(clips, tmp_path):
     assert run([other, clips[0]], tmp_path / "faces", person="all").was_done
     with pytest.raises(ConfigError, match="given twice"):
         run([other, other], tmp_path / "faces")
+    with pytest.raises(ConfigError, match="given twice"):
+        run([other, tmp_path / "other" / ".." / "other" / "a.mp4"], tmp_path / "more")
 
 
 def test_photographs_of_all_sizes_and_kinds(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from drawn_vision import scene, write_clip
 from konterfei.io.face_labels import FaceLabels, Polygon
 from konterfei.io.faceset import Faceset
 from konterfei.io.faceset_order import FacesetOrder
+from konterfei.io.manifest import Manifest
 from konterfei.reporting import Recorder
 
 
@@ -135,3 +137,26 @@ def test_a_larger_outline_than_the_crop_is_kept_whole(clip, faces):
     before = drawn(faces)
     run(clip, faces, force=True, face_type="full")
     assert np.allclose(drawn(faces)[2], before[2], atol=0.05)
+
+
+def test_what_was_set_aside_while_an_extraction_was_stopped_stays_aside(clip, faces):
+    with Faceset.open(faces) as faceset:
+        faceset.set_aside(faceset.names()[3:6], "bad")
+    for name in Faceset.open(faces).names()[10:]:
+        (faces / name).unlink()
+    manifest = Manifest.load(faces)  # as a kill while the crops were cut leaves it
+    manifest.complete, manifest.output["finished"] = False, {}
+    manifest.save(faces)
+    run(clip, faces, recorder := Recorder())
+    assert set(Faceset.open(faces).frame_indices()) == {*range(24)} - {3, 4, 5}
+    assert told(recorder, "3 faces of anna.mp4 lie in the trash")
+
+
+def test_of_two_outlined_crops_of_one_face_one_goes_over_and_the_other_to_the_trash(clip, faces):
+    draw(faces, f3=OUTLINED)
+    with Faceset.open(faces) as faceset:
+        record = next(one for one in faceset.records() if one.frame_index == 3)
+        faceset.add(faceset.image(record.name), replace(record, sharpness=record.sharpness + 1), MASKED)
+    run(clip, faces, recorder := Recorder(), force=True)
+    assert [count for _, count in in_trash(faces)] == [1] and len(Faceset.open(faces).labelled()) == 1
+    assert told(recorder, "drawn on 1 crops went over")

@@ -167,7 +167,8 @@ def test_pooled_films_and_loose_pictures_are_each_cut_from_their_own(tmp_path):
         for record in plain.records():
             index = record.frame_index
             source = "anna.mp4" if index < 4 else f"photos/{index:04d}.png"
-            pooled.add(plain.image(record.name), replace(record, source=source))
+            face = record.face.with_(track=0 if index < 4 else None)
+            pooled.add(plain.image(record.name), replace(record, source=source, face=face))
     film, photos = frames(tmp_path / "anna.mp4", 4), frames(tmp_path / "photos")
     made = convert(folder, tmp_path / "head", face_type="head", source=(film, photos))
     assert (made.num_faces, made.num_from_video) == (6, 6)
@@ -179,6 +180,20 @@ def test_pooled_films_and_loose_pictures_are_each_cut_from_their_own(tmp_path):
     reporter = Recorder()
     made = convert(folder, tmp_path / "half", reporter, face_type="half")
     assert made.num_from_crops == 6 and any("anna.mp4, photos" in note for note in reporter.notes)
+
+
+def test_films_of_one_name_are_each_cut_from_their_own(tmp_path):
+    """The second one has its folder before its name in the records, as extract does it."""
+    folder = tmp_path / "pooled"
+    plain = Faceset.open(labelled(tmp_path / "anna"))
+    with Faceset.create(folder, replace(plain.header, source="", source_sha256="")) as pooled:
+        for record in plain.records():
+            source = "clip" if record.frame_index < 4 else "b/clip"
+            face = record.face.with_(track=0)
+            pooled.add(plain.image(record.name), replace(record, source=source, face=face))
+    one, other = frames(tmp_path / "a" / "clip", 4), frames(tmp_path / "b" / "clip")
+    made = convert(folder, tmp_path / "head", face_type="head", source=(other, one))
+    assert (made.num_faces, made.num_from_video, made.num_from_crops) == (6, 6, 0)
 
 
 def test_the_video_that_the_faceset_names_is_taken_only_while_it_is_the_same(tmp_path):

@@ -177,13 +177,21 @@ class People:
         for digest in gone:
             del self.clip_of[digest]
             self.members.pop(digest, None)
-        moved = ((digests, to) for decision in self.decisions for _, to, digests in decision.moves)
-        decided = {digest: to for digests, to in moved for digest in digests}
-        there = set(self.numbers)
+        decided = self._decided()
         for digest, clip in zip(seen.digests, seen.clips.tolist(), strict=True):
             self.clip_of[digest] = places[clip]
-            if digest not in self.members and decided.get(digest, NOBODY) in there:
+            if digest not in self.members and digest in decided:
                 self.members[digest] = decided[digest]
+
+    def _decided(self) -> dict[str, int]:
+        """Digest -> whose it was decided to be, of every face that was ever moved; whoever became another is that."""
+        decided: dict[str, int] = {}
+        for decision in self.decisions:
+            for source, to, digests in decision.moves:
+                if decision.kind == "merge":
+                    decided.update({digest: to for digest, owner in decided.items() if owner == source})
+                decided.update(dict.fromkeys(digests, to))
+        return decided
 
     def _place(self, folder: Path) -> int:
         if folder not in self.clips:

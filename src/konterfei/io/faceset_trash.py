@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from konterfei.io.atomic import make_folder, output_error, sync
+from konterfei.io.embedded import EmbeddedError, extract
+from konterfei.io.face_record import FaceRecord
 from konterfei.io.faceset_files import scan
 
 TRASH_NAME = "trash"
@@ -54,13 +56,18 @@ def batches(folder: Path) -> list[Batch]:
     return found[::-1]
 
 
+def next_number(folder: Path) -> int:
+    """Number that the next batch gets."""
+    return max((batch.number for batch in _journal(folder)), default=0) + 1
+
+
 def set_aside(folder: Path, names: Iterable[str], why: str) -> int:
     """Move crops of `folder` to its trash (only the holder of `writer_lock` may); gives the batch's number."""
     there = [name for name in dict.fromkeys(names) if (folder / name).is_file()]
     if not there:
         return 0
     place = make_folder(folder / TRASH_NAME)
-    number = max((batch.number for batch in _journal(folder)), default=0) + 1
+    number = next_number(folder)
     taken = set(scan(place))
     moves = {}
     for name in there:
@@ -98,6 +105,14 @@ def take_back(folder: Path, numbers: Iterable[int] | None, names: Iterable[str] 
     except OSError as error:
         raise output_error(folder, error) from error
     return came
+
+
+def records(folder: Path) -> Iterator[FaceRecord]:
+    """The records of the crops in the trash of the faceset in `folder`; those that are damaged are passed over."""
+    place = folder / TRASH_NAME
+    for name in sorted(scan(place)) if place.is_dir() else ():
+        with suppress(OSError, EmbeddedError, ValueError):
+            yield FaceRecord.decode(extract((place / name).read_bytes()).text)
 
 
 def held(folder: Path) -> int:

@@ -81,7 +81,8 @@ def keep_what_people_made(folder: Path, before: Manifest | None, manifest: Manif
     )
     labelled = old.labelled()
     foreign = [record.name for record in old.records() if not _is_of(record, names)]
-    left, count = [], 0
+    left: list[str] = []
+    taken: set[str] = set()
     with old, Faceset.open(folder / REPLACEMENT_NAME, allow_empty=True) as new:
         by_source: dict[str, list[FaceRecord]] = {}
         for record in new.records() if labelled else ():
@@ -92,15 +93,16 @@ def keep_what_people_made(folder: Path, before: Manifest | None, manifest: Manif
             candidates = by_source.get(record.source, []) if _is_of(record, same) else []
             is_film = record.source in names
             here = [one for one in candidates if not is_film or one.frame_index == record.frame_index]
+            here = [one for one in here if one.name not in taken]
             found = carried([(record, old.labels(record.name))], here)
             for place, labels in found.items():
                 new.relabel(here[place].name, labels)
-                count += 1
+                taken.add(here[place].name)
             left += [] if found else [record.name]
         old.set_aside(left, "drawn on by hand; extract --force found no such face")
         old.set_aside(foreign, "not of these inputs; the faceset was made anew by extract --force")
-    if count:
-        reporter.note(f"What was drawn on {count} crops went over to the new ones.")
+    if taken:
+        reporter.note(f"What was drawn on {len(taken)} crops went over to the new ones.")
     if left:
         reporter.warn(
             f"{len(left)} crops that were drawn on have no new one of the same face. They lie in the trash of "

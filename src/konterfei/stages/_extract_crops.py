@@ -14,6 +14,7 @@ from konterfei.geometry import Crop, FaceType, head_pose
 from konterfei.imaging import SdrLook, sharpness, to_uint8
 from konterfei.io.face_labels import FaceLabels
 from konterfei.io.faceset import FaceRecord, Faceset
+from konterfei.io.faceset_trash import records
 from konterfei.io.images import encode_image
 from konterfei.io.video import Frame, read_ahead
 from konterfei.reporting import Reporter, check
@@ -60,8 +61,12 @@ class Cutting:
     reporter: Reporter
 
     def cut(self, part: Part, faces: Mapping[int, Sequence[Kept]]) -> None:
-        """Cuts those of `faces` (frame -> faces) that are not there yet."""
+        """Cuts those of `faces` (frame -> faces) that are not there yet, nor set aside since a stopped extraction."""
         done = {_key(record) for record in self.faceset.records() if _is_of(part, record)}
+        aside = {_key(record) for record in records(self.faceset.folder) if _is_of(part, record)} - done
+        if count := sum((index, *_own(kept)) in aside for index, here in faces.items() for kept in here):
+            self.reporter.note(f"{count} faces of {part.given.name} lie in the trash, and stay there.")
+            done |= aside
         due = {
             index: missing
             for index, here in faces.items()

@@ -94,7 +94,7 @@ def inputs_of(config: ExtractConfig, before: Manifest | None) -> list[Input]:
         else:
             found.append(Input(name="", path=path, plate=plate_of(config, path)))
     found = [one if one.plate or one.pictures else _loose(one, loose[one.path]) for one in found]
-    places = [one.path.absolute() for one in found]
+    places = [one.path.resolve() for one in found]
     if twice := next((place for place in places if places.count(place) > 1), None):
         raise ConfigError(f"'{twice}' is given twice, or a folder and single pictures of it. Name it once.")
     return _named(found, before)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from konterfei.curation.looks import Looks
 from konterfei.curation.people import People
@@ -47,9 +49,8 @@ def state_of(folder: Path) -> People:
     """
     people = load(folder)
     if people is None:
-        raise StoreError(
-            f"There is no {PEOPLE_NAME} in '{folder}'. Make one with 'konterfei people find FACESETS -o {folder}'."
-        )
+        find = f"konterfei people find FACESETS -o {quote(str(folder))}"
+        raise StoreError(f"There is no {PEOPLE_NAME} in '{folder}'. Make one with: {find}")
     return people
 
 
@@ -70,7 +71,7 @@ def facesets_in(places: Iterable[Path]) -> list[Path]:
                 f"'{place}' is no faceset and holds none. "
                 "Make one with 'konterfei extract VIDEO -o FOLDER --person all'."
             )
-        found += [folder.absolute() for folder in own]
+        found += [Path(os.path.normpath(folder.absolute())) for folder in own]
     return list(dict.fromkeys(found))
 
 

@@ -15,6 +15,7 @@ from konterfei.curation.traits import traits_of
 from konterfei.errors import UnknownNameError
 from konterfei.io.atomic import ensure_writable, write_text
 from konterfei.io.faceset import Faceset
+from konterfei.io.faceset_trash import next_number
 from konterfei.io.images import write_image
 from konterfei.reporting import Reporter, check
 from konterfei.stages._curate_page import page_of, picture_of, title_of, why_of
@@ -115,11 +116,16 @@ def curate(config: CurateConfig, reporter: Reporter) -> CurateResult:
             f"{len(choice.over)} more faces would go, but --most {config.most:g} lets only {choice.count} of "
             f"{len(judged.traits)} go at once. Look at the page; raise --most if it is right."
         )
-    back = f"konterfei trash {shlex.quote(str(config.faceset))} --restore all"
-    write_text(place, page_of(faceset, judged, choice, back, is_done=not config.dry_run))
     picture = place.with_suffix(".jpg")
-    write_image(picture, picture_of(faceset, judged, choice))
-    batches = {} if config.dry_run else _set_aside(faceset, judged, choice, reporter)
+    with faceset:
+        if not config.dry_run:
+            faceset.hold()  # whoever may not move them is not shown a page on which they went
+        first = next_number(config.faceset)  # none but those that go now: a person may have set others aside before
+        numbers = ",".join(str(first + n) for n in range(len(choice.aside)))
+        back = f"konterfei trash {shlex.quote(str(config.faceset))} --restore {numbers}"
+        write_text(place, page_of(faceset, judged, choice, back, is_done=not config.dry_run))
+        write_image(picture, picture_of(faceset, judged, choice))
+        batches = {} if config.dry_run else _set_aside(faceset, judged, choice, reporter)
     return CurateResult(
         aside={name: len(rows) for name, rows in choice.aside.items()},
         batches=batches,
@@ -142,12 +148,11 @@ def _free(place: Path, config: CurateConfig) -> Path:
 def _set_aside(faceset: Faceset, judged: Study, choice: Choice, reporter: Reporter) -> dict[str, int]:
     names, batches, done = judged.traits.names, {}, 0
     reporter.start("setting aside", choice.count, "faces")
-    with faceset:
-        for reason, rows in choice.aside.items():
-            check(reporter)
-            batches[reason] = faceset.set_aside([names[row] for row in rows], why_of(judged, reason))
-            done += len(rows)
-            reporter.advance(done)
+    for reason, rows in choice.aside.items():
+        check(reporter)
+        batches[reason] = faceset.set_aside([names[row] for row in rows], why_of(judged, reason))
+        done += len(rows)
+        reporter.advance(done)
     reporter.finish()
     return batches
 

@@ -134,14 +134,16 @@ def _sources(config: FacesetConvertConfig, old: Faceset, reporter: Reporter) -> 
     header = old.header
     if header.source and header.source_sha256:
         known.setdefault(KEY + header.source_name, {"path": header.source, "sha256": header.source_sha256})
-    names = sorted({record.source.partition("/")[0] for record in old.records()})
+    names = sorted({_input_of(record) for record in old.records()})
     found = {}
     for path in config.source:
-        if path.name not in names:
+        fitting = [name for name in names if f"/{path.absolute().as_posix()}".endswith(f"/{name}")]
+        if not fitting:
             raise ConfigError(f"--source is '{path}': no face comes from that. They come from: {', '.join(names)}.")
-        was = known.get(KEY + path.name, {})
-        found[path.name] = path, input_record(path, was)
-        if "pictures" not in was and was.get("sha256", found[path.name][1]["sha256"]) != found[path.name][1]["sha256"]:
+        name = max(fitting, key=len)  # of films of one name some have their folder before it
+        was = known.get(KEY + name, {})
+        found[name] = path, input_record(path, was)
+        if "pictures" not in was and was.get("sha256", found[name][1]["sha256"]) != found[name][1]["sha256"]:
             reporter.warn(f"'{path}' is not the file that the faces were found in; its frames have to be the same.")
     if config.source:
         return found
@@ -156,6 +158,12 @@ def _sources(config: FacesetConvertConfig, old: Faceset, reporter: Reporter) -> 
         missing = ", ".join(name for name in names if name not in found)
         reporter.note(f"Not at hand: {missing}. New crops are made of the old ones; --source names the video.")
     return found
+
+
+def _input_of(record: FaceRecord) -> str:
+    """Name of the film, or of the folder of loose pictures, that a face comes from."""
+    folder = record.source.rpartition("/")[0]
+    return folder if folder and record.face.track is None else record.source
 
 
 class _Conversion:

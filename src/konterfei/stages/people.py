@@ -236,7 +236,8 @@ def _digest(path: Path, people: People) -> str:
     digests = dict(zip(faceset.names(), map(digest_of, faceset.checksums()), strict=True))
     digest = digests.get(faceset.duplicates.get(path.name, path.name))
     if digest is None or digest not in people.members:
-        raise ConfigError(f"The face '{path}' is nobody's yet. Give 'konterfei people find {path.parent}' first.")
+        find = f"konterfei people find {quote(str(path.parent))}"
+        raise ConfigError(f"The face '{path}' is nobody's yet. First: {find} with the same --output.")
     return digest
 
 

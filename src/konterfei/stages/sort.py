@@ -18,6 +18,7 @@ from konterfei.curation.measuring import measure
 from konterfei.curation.shapes import EXPRESSIONS, expressions, frontal_shapes
 from konterfei.detectors import DETECTORS
 from konterfei.errors import ConfigError, DamagedFileError
+from konterfei.io.atomic import ensure_writable
 from konterfei.io.embedded import EmbeddedError, extract
 from konterfei.io.face_record import FaceRecord
 from konterfei.io.faceset import Faceset
@@ -136,6 +137,7 @@ def sort(config: SortConfig, reporter: Reporter) -> SortResult:
         OutputError: no permission, no space.
     """
     with Faceset.open(config.faceset, reporter=reporter) as faceset:
+        ensure_writable(faceset.folder / SHEET_NAME)
         if config.export_order is not None:
             refuse_foreign(config.export_order, faceset.folder)
         like = None if config.like is None else _example(config.like)

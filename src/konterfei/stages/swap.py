@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Any
 
 from konterfei.errors import Cancelled, ConfigError, KonterfeiError
@@ -137,7 +138,7 @@ class SwapResult:
             "",
             f"video       {self.video}{'   (a preview: train longer for more)' if self.is_preview else ''}",
             f"report      {self.report or 'none: the result could not be measured'}",
-            f"provenance  signed into the video (konterfei verify {self.video}); also in {self.manifest}",
+            f"provenance  signed into the video (konterfei verify {quote(str(self.video))}); also in {self.manifest}",
             f"project     {self.project}",
             f"time        {lasted}",
         ]

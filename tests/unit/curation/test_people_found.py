@@ -242,6 +242,26 @@ def test_a_face_that_comes_back_is_whose_it_was_decided_to_be():
     assert people.members[face] == 2 and len(people.members) == len(whole)
 
 
+def test_the_only_face_of_somebody_comes_back_to_them_and_to_whoever_they_became():
+    whole = story(*CAST)
+    people = found(whole)
+
+    def set_aside(face):
+        del people.members[face], people.clip_of[face]
+
+    alone, other = sorted(people.faces_of(0))[:2]
+    new = people.move([alone], "new")
+    set_aside(alone)
+    assert new not in people.numbers
+    people.find(whole, Silent())
+    assert people.faces_of(new) == [alone]
+    people.move([other], str(new))
+    set_aside(other)
+    people.merge(["2", str(new)])
+    people.find(whole, Silent())
+    assert people.members[other] == people.members[alone] == 2
+
+
 def test_dissolving_leaves_those_alone_about_whom_something_was_decided():
     sightings = story(*CAST)
     people = found(sightings)

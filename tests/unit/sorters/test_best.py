@@ -104,6 +104,15 @@ def test_the_usual_person_is_not_moved_by_a_minority():
     assert set(rows[-15:].tolist()) == set(range(35, 50))
 
 
+def test_the_usual_person_of_a_pooled_set_is_somebody_and_no_mean_of_two():
+    vectors = np.random.default_rng(4).normal(0, 0.05, (60, 32))
+    vectors[np.arange(60), np.arange(60) // 20] += 1
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    assert np.sort(np.abs(usual_person(vectors)))[-1] > 0.98
+    rows = identity(measures(60, embeddings=vectors.astype(np.float32)), Wish(), Recorder()).rows
+    assert len(set((rows[:20] // 20).tolist())) == 1
+
+
 def test_identity_says_when_nobody_is_known():
     with pytest.raises(ConfigError, match="Extract again"):
         identity(measures(5, embeddings=np.full((5, 8), np.nan, np.float32)), Wish(), Recorder())
