@@ -9,13 +9,14 @@ from __future__ import annotations
 import sqlite3
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing, suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from konterfei.io.cache import Cache
 
 Array = NDArray[Any]
 
@@ -47,6 +48,9 @@ PARTS: Final[Mapping[str, np.dtype[Any]]] = {
 }
 """What is kept of one crop, 4.4 kB, in two parts that are measured and kept apart: what this program goes by, and what
 DeepFaceLab went by. The names are those of `FaceMeasures`."""
+
+_COLUMNS: Final = "key BLOB PRIMARY KEY, data BLOB NOT NULL, crc INTEGER NOT NULL"
+_CACHE: Final = Cache(MEASURES_NAME, MEASURES_VERSION, tuple(f"CREATE TABLE {part} ({_COLUMNS})" for part in PARTS))
 
 ROW: Final = np.dtype([field for part in PARTS.values() for field in part.descr])
 """Both parts."""
@@ -143,21 +147,17 @@ def load(folder: Path, keys: Sequence[bytes], part: str) -> tuple[Array, Array]:
     kind = PARTS[part]
     rows: Array = np.zeros(len(keys), kind)
     known: Array = np.zeros(len(keys), bool)
-    if not (folder / MEASURES_NAME).exists():
-        return rows, known
     place = {key: row for row, key in enumerate(keys)}
     block = rows.view(np.uint8).data
-    try:
-        with closing(_connect(folder)) as connection:
-            for key, data, crc in connection.execute(f"SELECT key, data, crc FROM {part}"):
-                row = place.get(key)
-                if row is not None and len(data) == kind.itemsize and zlib.crc32(data) == crc:
-                    block[row * kind.itemsize : (row + 1) * kind.itemsize] = data
-                    known[row] = True
-    except sqlite3.OperationalError:  # locked, read-only: it may serve another time
-        pass
-    except (sqlite3.DatabaseError, TypeError, ValueError):
-        _discard(folder)
+
+    def take(connection: sqlite3.Connection) -> None:
+        for key, data, crc in connection.execute(f"SELECT key, data, crc FROM {part}"):
+            row = place.get(key)
+            if row is not None and len(data) == kind.itemsize and zlib.crc32(data) == crc:
+                block[row * kind.itemsize : (row + 1) * kind.itemsize] = data
+                known[row] = True
+
+    _CACHE.read(folder, take, None)
     return rows, known
 
 
@@ -165,18 +165,8 @@ def store(folder: Path, keys: Iterable[bytes], rows: Array, part: str) -> None:
     """Keep what was measured: rows of `PARTS[part]`, or with more. Does nothing where the file cannot be written."""
     rows = as_part(rows, part)
     packed = [(key, data, zlib.crc32(data)) for key, data in zip(keys, (row.tobytes() for row in rows), strict=True)]
-    for attempt in range(2):
-        try:
-            with closing(_connect(folder)) as connection:
-                connection.execute("BEGIN IMMEDIATE")
-                connection.executemany(f"INSERT OR REPLACE INTO {part} (key, data, crc) VALUES (?, ?, ?)", packed)
-                connection.execute("COMMIT")
-            return
-        except sqlite3.OperationalError:
-            return
-        except sqlite3.DatabaseError:
-            if attempt == 0:
-                _discard(folder)
+    command = f"INSERT OR REPLACE INTO {part} (key, data, crc) VALUES (?, ?, ?)"
+    _CACHE.write(folder, lambda connection: connection.executemany(command, packed))
 
 
 def as_part(rows: Array, part: str) -> Array:
@@ -188,29 +178,3 @@ def as_part(rows: Array, part: str) -> Array:
     for name in kind.names or ():
         packed[name] = rows[name]
     return packed
-
-
-def _connect(folder: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(folder / MEASURES_NAME, timeout=5.0, isolation_level=None)
-    try:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
-        if connection.execute("PRAGMA user_version").fetchone()[0] != MEASURES_VERSION:
-            connection.execute("BEGIN IMMEDIATE")
-            for part in (*PARTS, "measures"):
-                connection.execute(f"DROP TABLE IF EXISTS {part}")
-            for part in PARTS:
-                columns = "key BLOB PRIMARY KEY, data BLOB NOT NULL, crc INTEGER NOT NULL"
-                connection.execute(f"CREATE TABLE {part} ({columns})")
-            connection.execute(f"PRAGMA user_version = {MEASURES_VERSION}")
-            connection.execute("COMMIT")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _discard(folder: Path) -> None:
-    for suffix in ("", "-wal", "-shm"):
-        with suppress(OSError):
-            (folder / f"{MEASURES_NAME}{suffix}").unlink()

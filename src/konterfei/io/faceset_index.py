@@ -11,15 +11,14 @@ import os
 import sqlite3
 import zlib
 from collections.abc import Iterable, Mapping
-from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from konterfei.io.cache import Cache
 from konterfei.io.embedded import Embedded
 from konterfei.io.face_record import FaceRecord
 
 INDEX_NAME = ".index.sqlite"
-_SCHEMA_VERSION = 2
 _SCHEMA = """
 CREATE TABLE crops (
   name BLOB PRIMARY KEY,         -- file name as the file system's bytes
@@ -33,6 +32,7 @@ CREATE TABLE crops (
   check_crc INTEGER NOT NULL     -- CRC-32 of the two: SQLite's pages have no checksums
 ) WITHOUT ROWID
 """
+_CACHE = Cache(INDEX_NAME, 2, (_SCHEMA,))
 _COLUMNS = "name, size, mtime_ns, digest, picture_crc, source, frame_index, crop_size, face_type, labels"
 _PACKED = "record, arrays, check_crc"
 
@@ -103,69 +103,34 @@ def _crc(text: str, block: bytes) -> int:
     return zlib.crc32(block, zlib.crc32(text.encode()))
 
 
-def _connect(folder: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(folder / INDEX_NAME, timeout=2.0, isolation_level=None)
-    try:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
-        if connection.execute("PRAGMA user_version").fetchone()[0] != _SCHEMA_VERSION:
-            connection.execute("BEGIN IMMEDIATE")
-            connection.execute("DROP TABLE IF EXISTS crops")
-            connection.execute(_SCHEMA)
-            connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
-            connection.execute("COMMIT")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _discard(folder: Path) -> None:
-    for suffix in ("", "-wal", "-shm"):
-        with suppress(OSError):
-            (folder / f"{INDEX_NAME}{suffix}").unlink()
-
-
 def load(folder: Path) -> dict[str, Entry]:
     """What the index knows, by file name; nothing when there is none. A damaged index is removed."""
-    if not (folder / INDEX_NAME).exists():
-        return {}
-    try:
-        with closing(_connect(folder)) as connection:
-            rows = connection.execute(f"SELECT {_PACKED}, {_COLUMNS} FROM crops").fetchall()
+
+    def take(connection: sqlite3.Connection) -> dict[str, Entry]:
         entries = {}
-        for text, block, crc, name, *values in rows:
+        for text, block, crc, name, *values in connection.execute(
+            f"SELECT {_PACKED}, {_COLUMNS} FROM crops"
+        ).fetchall():
             if _crc(text, block) == crc:
                 known = Entry(*(os.fsdecode(name), *values, (text, block)))
                 entries[known.name] = known
         return entries
-    except sqlite3.OperationalError:  # locked, read-only, no shared memory on this disk: it may serve another time
-        return {}
-    except (sqlite3.DatabaseError, TypeError, ValueError, AttributeError):
-        _discard(folder)
-        return {}
+
+    return _CACHE.read(folder, take, {})
 
 
 def store(folder: Path, fresh: Iterable[Entry], gone: Iterable[str] = ()) -> None:
     """Put rows in and take the rows of files that are gone out. Does nothing where the index cannot be written."""
     rows, names = [entry.row for entry in fresh], [(os.fsencode(name),) for name in gone]
-    if not rows and not names:
-        return
-    for attempt in range(2):
-        try:
-            with closing(_connect(folder)) as connection:
-                connection.execute("BEGIN IMMEDIATE")
-                connection.executemany("DELETE FROM crops WHERE name = ?", names)
-                columns = f"{_COLUMNS}, {_PACKED}"
-                marks = ", ".join("?" * (columns.count(",") + 1))
-                connection.executemany(f"INSERT OR REPLACE INTO crops ({columns}) VALUES ({marks})", rows)
-                connection.execute("COMMIT")
-            return
-        except sqlite3.OperationalError:
-            return
-        except sqlite3.DatabaseError:
-            if attempt == 0:
-                _discard(folder)
+    columns = f"{_COLUMNS}, {_PACKED}"
+    marks = ", ".join("?" * (columns.count(",") + 1))
+
+    def put(connection: sqlite3.Connection) -> None:
+        connection.executemany("DELETE FROM crops WHERE name = ?", names)
+        connection.executemany(f"INSERT OR REPLACE INTO crops ({columns}) VALUES ({marks})", rows)
+
+    if rows or names:
+        _CACHE.write(folder, put)
 
 
 def gone(known: Mapping[str, Entry], present: Iterable[str]) -> list[str]:
