@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from konterfei.errors import ConfigError, DamagedFileError
 from konterfei.exchange.film import Film
 from konterfei.geometry import FaceType
 from konterfei.io.face_labels import FaceLabels
 from konterfei.io.face_record import FaceRecord
 from konterfei.io.faceset import Faceset
 from konterfei.reporting import Reporter, Silent
+
+_MOST_JSON = 2 << 30
+"""Bytes of a JSON file that is read, at most."""
 
 
 class NotTakenError(ValueError):
@@ -144,3 +149,20 @@ class FaceWriter(Protocol):
             OutputError: it cannot be written.
             Cancelled: a person asked to stop; each file is there whole or not at all.
         """
+
+
+def load_json(path: Path) -> Any:
+    """What a JSON file holds.
+
+    Raises:
+        ConfigError: it cannot be read.
+        DamagedFileError: it is too large, or no whole JSON file.
+    """
+    try:
+        if path.stat().st_size > _MOST_JSON:
+            raise DamagedFileError(f"'{path}' has more than {_MOST_JSON >> 20} MB. Split it.")
+        return json.loads(path.read_bytes())
+    except OSError as error:
+        raise ConfigError(f"'{path}' cannot be read: {error.strerror}. Check the path.") from error
+    except (ValueError, RecursionError) as error:
+        raise DamagedFileError(f"'{path}' is no whole JSON file ({error}). Export it again.") from error

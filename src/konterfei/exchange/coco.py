@@ -6,15 +6,14 @@ konterfei from the middle of its first pixel: half a pixel lies between.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from konterfei.errors import ConfigError, DamagedFileError, NoFacesError, StoreError
-from konterfei.exchange.base import WriteSettings, Written
+from konterfei.errors import DamagedFileError, NoFacesError, StoreError
+from konterfei.exchange.base import WriteSettings, Written, load_json
 from konterfei.exchange.coco_rle import mask_of, runs_of
 from konterfei.io.atomic import make_folder, write_json
 from konterfei.io.face_labels import FaceLabels, Polygon, encode_mask
@@ -25,7 +24,6 @@ FILE_NAME = "instances.json"
 FACE, EXCLUDE = "face", "exclude"
 _NUMBERS = {FACE: 1, EXCLUDE: 2}
 _AS_DRAWN = "konterfei: annotations of a picture in the order in which they are drawn, later over earlier"
-_MOST_BYTES = 1 << 30
 
 
 def write_coco(faceset: Faceset, output: Path, settings: WriteSettings, reporter: Reporter) -> Written:
@@ -136,14 +134,7 @@ def read_coco(path: Path, faceset: Faceset, not_taken: dict[str, str]) -> Iterat
 
 
 def _loaded(path: Path) -> dict[str, Any]:
-    try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise DamagedFileError(f"'{path}' has more than {_MOST_BYTES >> 20} MB. Split it.")
-        data = json.loads(path.read_bytes())
-    except OSError as error:
-        raise ConfigError(f"'{path}' cannot be read: {error.strerror}. Check the path.") from error
-    except (ValueError, RecursionError) as error:
-        raise DamagedFileError(f"'{path}' is no whole JSON file ({error}). Export it again.") from error
+    data = load_json(path)
     parts = ("images", "annotations", "categories")
     if not isinstance(data, dict) or not all(isinstance(data.get(part), list) for part in parts):
         raise DamagedFileError(f"'{path}' is no COCO file: it needs lists of {', '.join(parts)}. Export it again.")

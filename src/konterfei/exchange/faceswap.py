@@ -12,7 +12,6 @@ are called `<video>_<number>.<anything>`, the first one 000001.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -24,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from konterfei.errors import ConfigError, DamagedFileError
-from konterfei.exchange.base import FoundFace, Material, NotTakenError, WriteSettings, Written
+from konterfei.exchange.base import FoundFace, Material, NotTakenError, WriteSettings, Written, load_json
 from konterfei.exchange.film import Film
 from konterfei.exchange.frame_names import FrameNames
 from konterfei.geometry import Crop, Face, head_pose
@@ -41,7 +40,6 @@ FILE_NAME = "alignments.json"
 KEY = "faceswap"
 VERSION = 2.4
 """Of the structure that is written."""
-_MOST_BYTES = 2 << 30
 _OWN = {"x", "y", "w", "h", "landmarks_xy", "landmarksXY", "detected", "landmarks_2d"}
 _WHO = {"identity", "thumb"}
 """What of faceswap's own says who a face is, as numbers or as a little picture: left out where `bare` is asked for."""
@@ -164,14 +162,7 @@ def _frames_in(path: Path) -> dict[str, list[Any]]:
         DamagedFileError: it is no alignments file.
     """
     path = path / FILE_NAME if path.is_dir() else path
-    try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise DamagedFileError(f"'{path}' has more than {_MOST_BYTES >> 20} MB. Split it.")
-        data = json.loads(path.read_bytes())
-    except OSError as error:
-        raise ConfigError(f"'{path}' cannot be read: {error.strerror}. Check the path.") from error
-    except (ValueError, RecursionError) as error:
-        raise DamagedFileError(f"'{path}' is no whole JSON file ({error}). Export it again.") from error
+    data = load_json(path)
     frames = data.get("__data__", data) if isinstance(data, dict) else None
     if not isinstance(frames, dict):
         raise DamagedFileError(f"'{path}' is no alignments file of faceswap. Export it again.")
