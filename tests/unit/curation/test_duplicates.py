@@ -20,7 +20,7 @@ def test_every_member_is_like_the_one_that_stands_for_it(seed, count, limit):
         assert rest and quality[group.best] == quality[list(group.rows)].max()
         assert np.abs(places[rest] - places[group.best]).max() <= 1
         assert np.allclose(np.abs(prints[rest] - prints[group.best]).mean(axis=1), group.distances[1:])
-        assert max(group.distances) <= limit
+        assert max(group.distances) <= limit * (1 + 1e-6)  # they are float32
     # who stands alone, or for others, is like nobody better who does
     standing = sorted(set(range(count)) - {row for group in groups for row in group.rows[1:]})
     for one in standing:

@@ -40,7 +40,10 @@ def write_and_kill(parent, start, faces, share):
     finished = [parent.stdout.readline() for _ in range(faces)]
     time.sleep(share * (time.monotonic() - begun) / max(faces, 1))
     os.kill(pid, signal.SIGKILL)
-    return finished + list(iter(parent.stdout.readline, "dead\n"))
+    while (line := parent.stdout.readline()) != "dead\n":
+        assert line, f"the process that forks writers has ended: {parent.wait(10)}"
+        finished.append(line)
+    return finished
 
 
 @pytest.fixture
