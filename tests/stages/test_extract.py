@@ -285,8 +285,10 @@ def test_stopped_and_resumed_equals_uninterrupted(long_clip, whole, tmp_path):
         with pytest.raises(Cancelled):
             run(long_clip, tmp_path / "faces", StopAt(step))
         assert not Manifest.load(tmp_path / "faces").complete
+    (tmp_path / "faces" / ".manifest.konterfei-tmp-1-a.json").write_text("{")  # as a kill leaves it
     run(long_clip, tmp_path / "faces")
     assert records(tmp_path / "faces") == whole
+    assert not list((tmp_path / "faces").glob(".*konterfei-tmp*"))
 
 
 @pytest.mark.parametrize("flipped", [-5, 700])

@@ -144,6 +144,7 @@ class Run:
             f"'{self.folder}' stop), or choose another folder."
         )
         with exclusive(self.folder / ".writer.lock", busy):
+            remove_leftovers(self.folder)
             for part in ("checkpoints", "snapshots", "previews", "best"):
                 remove_leftovers(make_folder(self.folder / part))
             if (self.folder / "faces").is_dir():  # there only where faces do not fit into memory

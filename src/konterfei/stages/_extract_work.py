@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from konterfei.geometry import FaceType
-from konterfei.io.atomic import output_error, sha256, write_json
+from konterfei.io.atomic import output_error, remove_leftovers, sha256, write_json
 from konterfei.io.faceset import Faceset, FacesetHeader
 from konterfei.io.faceset_files import HEADER_NAME, read_header
 from konterfei.io.manifest import Manifest
@@ -68,6 +68,7 @@ class Work:
         """All of it. Gives the figures of the result."""
         with ExitStack() as stack:
             journals = self._first_pass(stack)
+            remove_leftovers(self.folder)  # of a run that was killed; whoever holds the journals is alone here
             same_person = RECOGNIZERS.load(self.config.recognizer).same_person
             cast = cast_of(self.parts, self.manifest.output["batches"], same_person)
             if not cast.people and not self.told.entries:

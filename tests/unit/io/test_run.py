@@ -168,6 +168,15 @@ def test_nothing_is_left_behind_when_the_disk_is_full(run, monkeypatch):
     assert names(run) == ["00000001"]
 
 
+def test_what_a_killed_writer_left_goes_with_the_next(run):
+    for name in (".manifest.konterfei-tmp-1-a.json", "checkpoints/.x.konterfei-tmp-1-b.json"):
+        (run.folder / name).parent.mkdir(exist_ok=True)
+        (run.folder / name).write_text("{")
+    with run.writing():
+        pass
+    assert not list(run.folder.rglob("*konterfei-tmp*"))
+
+
 # --- killed writers
 
 WRITER = """
