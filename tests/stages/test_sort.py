@@ -1,14 +1,16 @@
 """konterfei sort: the order is data, what is set aside comes back, the export is links that appear at once."""
 
+import errno
 import json
 import os
+import shutil
 
 import numpy as np
 import pytest
 
 import drawn_faces
 from konterfei.cli import main
-from konterfei.errors import Cancelled, ConfigError, NoFacesError
+from konterfei.errors import Cancelled, ConfigError, NoFacesError, OutputError
 from konterfei.io.faceset import Faceset
 from konterfei.io.faceset_order import FacesetOrder
 from konterfei.io.images import read_image, write_image
@@ -173,6 +175,20 @@ def test_export_copies_where_links_are_not_possible(folder, tmp_path, monkeypatc
     copy = tmp_path / "sorted" / "00002_000002_0.jpg"
     assert copy.read_bytes() == (folder / "000002_0.jpg").read_bytes()
     assert not copy.samefile(folder / "000002_0.jpg")
+
+
+def test_a_full_disk_while_copying_is_told_and_nothing_is_left(folder, tmp_path, monkeypatch):
+    def fails(number, filename):
+        def fail(*_, **__):
+            raise OSError(number, os.strerror(number), str(filename))
+
+        return fail
+
+    monkeypatch.setattr(os, "link", fails(errno.EXDEV, folder))
+    monkeypatch.setattr(shutil, "copy2", fails(errno.ENOSPC, folder / "000000_0.jpg"))
+    with pytest.raises(OutputError, match="no space is left"):
+        run(folder, by="time", export_order=tmp_path / "out")
+    assert not list(tmp_path.glob("*out*"))
 
 
 def test_export_refuses_a_folder_with_anything_else(folder, tmp_path):

@@ -13,7 +13,7 @@ from shlex import quote
 from typing import Final
 
 from konterfei.errors import ConfigError
-from konterfei.io.atomic import make_folder, replace_folder, translated, write_json
+from konterfei.io.atomic import make_folder, output_error, replace_folder, translated, write_json
 from konterfei.io.faceset import Faceset
 from konterfei.reporting import Reporter, check
 
@@ -96,7 +96,12 @@ def _put(crop: Path, link: Path, how: str) -> str:
             raise
         except OSError:  # another disk, or one that knows no hard links
             pass
-    shutil.copy2(crop, link)
+    try:
+        shutil.copy2(crop, link)
+    except FileNotFoundError:
+        raise
+    except OSError as error:  # it names the crop that is read, whichever of the two failed
+        raise output_error(link, error) from error
     return "copied"
 
 
