@@ -1,41 +1,16 @@
 """Model folders in DeepFaceLab's format (dfl-spec 3.3, appendix C), written by us: random weights, tiny widths."""
 
-import io
-import pickle
 from pathlib import Path
 
 import numpy as np
 
 from konterfei.nets.dims import Dims
+from legacy_reader_material import dumped as pickled
 from original_layout import amp_shapes, decoder_shapes, encoder_shapes, inter_shapes, xseg_shapes
 
 LETTERS = {"u": "unit", "d": "double", "t": "deep", "c": "cosine"}
 SIZES = {"resolution": 64, "ae_dims": 6, "e_dims": 4, "d_dims": 4, "d_mask_dims": 2}
 OPTIONS = {**SIZES, "face_type": "wf", "batch_size": 8, "models_opt_on_gpu": True, "lr_dropout": "n", "gan_power": 0.0}
-
-
-class OldPickler(pickle._Pickler):
-    """Writes NumPy's names as NumPy 1 had them, which DeepFaceLab runs with."""
-
-    def save_global(self, obj, name=None):
-        module = getattr(obj, "__module__", "").replace("numpy._core", "numpy.core")
-        if module != "numpy.core.multiarray":
-            return super().save_global(obj, name)
-        if self.proto >= 4:
-            self.save(module)
-            self.save(obj.__name__)
-            self.write(pickle.STACK_GLOBAL)
-        else:
-            self.write(pickle.GLOBAL + f"{module}\n{obj.__name__}\n".encode())
-        self.memoize(obj)
-        return None
-
-
-def pickled(value, protocol=4):
-    """`value` as DeepFaceLab's Python would pickle it."""
-    file = io.BytesIO()
-    OldPickler(file, protocol).dump(value)
-    return file.getvalue()
 
 
 def dims_of(archi: str, options=OPTIONS) -> Dims:
