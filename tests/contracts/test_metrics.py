@@ -85,7 +85,7 @@ def test_it_is_pure(metric):
     values = [metric(first, second, PEOPLE).value for _ in range(2)]
     assert values[0] == values[1]
     after = [getattr(s, f.name) for s in (first, second) for f in fields(Series)]
-    assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+    assert all(np.array_equal(a, b, equal_nan=True) for a, b in zip(before, after, strict=True))
 
 
 # --- each by itself

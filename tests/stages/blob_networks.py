@@ -73,8 +73,8 @@ class Blob:
     def landmarks(self, image, starts):
         found = _find(image)
         if found is None:
-            return [SimpleNamespace(points=np.zeros((68, 2), np.float32), presence=0.0) for _ in starts]
-        return [SimpleNamespace(points=landmarks(*found[:3]), presence=0.99) for _ in starts]
+            return [SimpleNamespace(points=np.zeros((68, 2), np.float32), iris=None, presence=0.0) for _ in starts]
+        return [SimpleNamespace(points=landmarks(*found[:3]), iris=None, presence=0.99) for _ in starts]
 
     def embed(self, image, points):
         return np.stack([embedding(_find(image)[3]) for _ in points])

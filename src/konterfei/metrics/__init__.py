@@ -6,7 +6,7 @@ detector, landmarker and recognizer. Numpy and OpenCV only, no torch: a metric i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -30,6 +30,8 @@ class Measurement:
         perfect: the value of a perfect swap.
         parts: figures that make up the value or explain it, in the same unit unless their name says otherwise.
         per_frame: by frame of the series, NaN where a frame has none. [N] float64
+        of_rows: the value as it would be from these rows of the series alone [K] int64, any of them more than once;
+            None where the value is the mean of `per_frame`. Confidence intervals are made by it.
     """
 
     value: float
@@ -38,6 +40,7 @@ class Measurement:
     perfect: float
     parts: Mapping[str, float] = field(default_factory=dict)
     per_frame: NDArray[Any]
+    of_rows: Callable[[NDArray[Any]], float] | None = None
 
     @property
     def error(self) -> float:

@@ -3,16 +3,47 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from konterfei.metrics import METRICS, Measurement
-from konterfei.metrics.series import People, Series
+from konterfei.metrics.series import Array, People, Series
 
 FORMAT = "konterfei evaluation"
 VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Evaluated:
+    """One result that was measured: all that reports are made of.
+
+    Attributes:
+        name: of the result, for people.
+        about: inputs with checksums, settings, networks: what the report names, plain JSON values.
+        frames: how many frames were measured, left out, without a face (`num_frames`, `num_unmeasurable`,
+            `num_unseen`).
+        plate, result: as seen.
+        people: who src and dst are.
+        measurements: by name of the metric.
+        src_faces: some crops of the src person, RGB. Each [S, S, 3] uint8
+        fps: frames per second of the plate; None where it has none (pictures).
+        shots: number of the shot that each frame of the series belongs to. [N] int64
+    """
+
+    name: str
+    about: Mapping[str, Any]
+    frames: Mapping[str, int]
+    plate: Series
+    result: Series
+    people: People
+    measurements: Mapping[str, Measurement]
+    src_faces: Sequence[Array]
+    fps: Fraction | None
+    shots: Array
 
 
 def measure(plate: Series, result: Series, people: People) -> Iterator[tuple[str, Measurement]]:

@@ -62,21 +62,27 @@ def expression(plate: Series, result: Series, people: People) -> Measurement:
     """
     theirs, ours = signals(plate.landmarks), signals(result.landmarks)
     parts: dict[str, float] = {}
-    correlations, deviations = [], []
+    deviations, moving = [], []
     for name, least in _LEAST_MOTION.items():
         both = np.isfinite(theirs[name]) & np.isfinite(ours[name])
         a, b = theirs[name][both], ours[name][both]
         if len(a) < 3 or a.std() < least:
             continue
+        moving.append(np.where(both, (theirs[name], ours[name]), np.nan))
         parts[name] = _correlation(a, b)
         parts[f"{name}_range"] = float(b.std() / a.std())
-        correlations.append(parts[name])
         deviations.append(np.abs((ours[name] - b.mean()) - (theirs[name] - a.mean())) / a.std())
+
+    def of_rows(rows: Array) -> float:
+        pairs = (pair[:, rows][:, np.isfinite(pair[0, rows])] for pair in moving)
+        return mean(np.array([_correlation(*pair) for pair in pairs if pair.shape[1] >= 3]))
+
     return Measurement(
-        value=mean(np.array(correlations)),
+        value=of_rows(np.arange(len(plate))),
         unit="correlation",
         better="higher",
         perfect=1.0,
         parts=parts,
         per_frame=np.mean(deviations, axis=0) if deviations else np.full(len(plate), np.nan),
+        of_rows=of_rows,
     )

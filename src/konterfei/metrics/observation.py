@@ -1,4 +1,4 @@
-"""Sees plate and result alike: from pairs of frames and the records of the plate's faces to two `Series`.
+"""Sees plate and results alike: from frames and the records of the plate's faces to two `Series`.
 
 The networks are handed in (families do not import one another). Both frames of a pair are looked at in the same way,
 from the same starting place, so that whatever the landmarker adds, it adds to both.
@@ -7,7 +7,7 @@ from the same starting place, so that whatever the landmarker adds, it adds to b
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
 import numpy as np
@@ -30,6 +30,8 @@ class _Detection(Protocol):
 class _Landmarked(Protocol):
     @property
     def points(self) -> NDArray[np.float32]: ...
+    @property
+    def iris(self) -> NDArray[np.float32] | None: ...
     @property
     def presence(self) -> float: ...
 
@@ -55,6 +57,26 @@ class Eyes:
     detector: _Detector
     landmarker: _Landmarker
     recognizer: _Recognizer
+    witness: _Recognizer | None = None
+    """A second recognizer, of which no loss learns; None = do without."""
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What is seen of one face in one picture; NaN where nothing is."""
+
+    landmarks: Array
+    irises: Array
+    embeddings: Array
+    witness: Array
+    crops: Array
+
+    def unseen(self, crop: Array) -> _Look:
+        """The same, of a picture in which no face is found."""
+        points, irises, embedding, witness = (
+            np.full_like(a, np.nan) for a in (self.landmarks, self.irises, self.embeddings, self.witness)
+        )
+        return _Look(points, irises, embedding, witness, crop)
 
 
 @dataclass(frozen=True)
@@ -79,34 +101,37 @@ def crop_size(faces: Sequence[Face]) -> int:
 
 
 class Observer:
-    """Collects pairs of frames, in order.
+    """Collects frames of a plate with those of one or more results made from it, in order.
 
     Args:
         eyes: the networks.
         size: side of the crops, px.
+        num_results: how many results there are.
 
     Attributes:
-        num_unmeasurable: pairs in which the plate itself shows no face clearly enough; left out.
-        num_unseen: pairs in which the detector finds no face in the result where the plate has one.
+        num_unmeasurable: frames in which the plate itself shows no face clearly enough; left out.
+        num_unseen: of each result, frames in which the detector finds no face where the plate has one.
     """
 
-    def __init__(self, eyes: Eyes, size: int) -> None:
+    def __init__(self, eyes: Eyes, size: int, num_results: int = 1) -> None:
         self._eyes, self._size = eyes, size
-        self.num_unmeasurable = self.num_unseen = 0
+        self.num_unmeasurable = 0
+        self.num_unseen = [0] * num_results
         self._indices: list[int] = []
         self._masks: list[Array] = []
-        self._plate: list[tuple[Array, Array, Array]] = []
-        self._result: list[tuple[Array, Array, Array]] = []
+        self._plate: list[_Look] = []
+        self._results: list[list[_Look]] = [[] for _ in range(num_results)]
 
     def __len__(self) -> int:
         return len(self._indices)
 
-    def add(self, index: int, plate: Array, result: Array, face: Face) -> None:
-        """One pair.
+    def add(self, index: int, plate: Array, results: Sequence[Array], face: Face) -> None:
+        """One frame of each.
 
         Args:
             index: of the frame.
-            plate, result: RGB. [H, W, 3] uint8
+            plate: RGB. [H, W, 3] uint8
+            results: RGB, one of each result. [H, W, 3] uint8 each
             face: of the plate; where to look, and how the crops are cut.
         """
         crop = Crop.fit(face.landmarks, FaceType.FULL, self._size)
@@ -114,34 +139,40 @@ class Observer:
         if seen is None:
             self.num_unmeasurable += 1
             return
-        found = self._look(result, face, crop)
-        nothing = (np.full((68, 2), np.nan, np.float32), np.full_like(seen[1], np.nan), crop.cut(result))
-        self.num_unseen += not self._is_detected(result, face)
         self._indices.append(index)
         self._masks.append(smooth_hull_mask(crop.crop_from_frame @ face.landmarks, (self._size, self._size)))
         self._plate.append(seen)
-        self._result.append(found or nothing)
+        for k, image in enumerate(results):
+            self._results[k].append(self._look(image, face, crop) or seen.unseen(crop.cut(image)))
+            self.num_unseen[k] += not self._is_detected(image, face)
 
-    def _look(self, image: Array, face: Face, crop: Crop) -> tuple[Array, Array, Array] | None:
-        (answer,) = self._eyes.landmarker.landmarks(image, [start_of(face)])
-        if answer.presence < self._eyes.landmarker.usual_presence:
+    def _look(self, image: Array, face: Face, crop: Crop) -> _Look | None:
+        eyes = self._eyes
+        (answer,) = eyes.landmarker.landmarks(image, [start_of(face)])
+        if answer.presence < eyes.landmarker.usual_presence:
             return None
         points = answer.points.astype(np.float32)
-        return points, self._eyes.recognizer.embed(image, [points])[0], crop.cut(image)
+        irises = np.full((2, 2), np.nan, np.float32) if answer.iris is None else answer.iris.astype(np.float32)
+        witness = np.zeros(0, np.float32) if eyes.witness is None else eyes.witness.embed(image, [points])[0]
+        return _Look(points, irises, eyes.recognizer.embed(image, [points])[0], witness, crop.cut(image))
 
     def _is_detected(self, image: Array, face: Face) -> bool:
         return any(
             _overlap(detection.box, face.box) >= _LEAST_OVERLAP for detection in self._eyes.detector.detect(image)
         )
 
-    def series(self) -> tuple[Series, Series]:
-        """Plate and result. At least one pair must have been measurable."""
+    def series(self) -> tuple[Series, list[Series]]:
+        """Plate and results. At least one frame must have been measurable."""
         indices, masks = np.array(self._indices, np.int64), np.stack(self._masks).astype(np.float32)
-        both = []
-        for rows in (self._plate, self._result):
-            landmarks, embeddings, crops = (np.stack(column) for column in zip(*rows, strict=True))
-            both.append(Series(indices=indices, landmarks=landmarks, embeddings=embeddings, crops=crops, masks=masks))
-        return both[0], both[1]
+        plate, *results = (
+            Series(
+                indices=indices,
+                masks=masks,
+                **{f.name: np.stack([getattr(r, f.name) for r in rows]) for f in fields(_Look)},
+            )
+            for rows in (self._plate, *self._results)
+        )
+        return plate, results
 
 
 def _overlap(a: Array, b: Array) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,10 @@ class Series:
         embeddings: unit length. [N, D] float32
         crops: RGB, cut by the plate's alignment in plate and result alike. [N, S, S, 3] uint8
         masks: where in the crop the plate's face is, 1 = face. [N, S, S] float32
+        irises: centres of the irises, image-left eye first; frame pixels. NaN where they are not known. [N, 2, 2]
+            float32
+        witness: unit vectors of a second recognizer, which no loss of ours learns from; it may have none. [N, E]
+            float32
     """
 
     indices: Array
@@ -30,11 +34,19 @@ class Series:
     embeddings: Array
     crops: Array
     masks: Array
+    irises: Array = None  # type: ignore[assignment]  # made below where it is not given
+    witness: Array = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
         count = len(self.indices)
+        if self.irises is None:
+            object.__setattr__(self, "irises", np.full((count, 2, 2), np.nan, np.float32))
+        if self.witness is None:
+            object.__setattr__(self, "witness", np.zeros((count, 0), np.float32))
         if self.landmarks.shape != (count, NUM_POINTS, 2) or self.embeddings.shape[:-1] != (count,):
             raise ValueError(f"{count} frames, landmarks {self.landmarks.shape}, embeddings {self.embeddings.shape}")
+        if self.irises.shape != (count, 2, 2) or self.witness.shape[:-1] != (count,):
+            raise ValueError(f"{count} frames, irises {self.irises.shape}, witness {self.witness.shape}")
         if self.crops.shape[:1] != (count,) or self.masks.shape != self.crops.shape[:3]:
             raise ValueError(f"{count} frames, crops {self.crops.shape}, masks {self.masks.shape}")
         if count and (np.diff(self.indices) <= 0).any():
@@ -57,10 +69,17 @@ class Series:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class People:
-    """Who is who: mean embeddings, unit length. [D] float32 each"""
+    """Who is who: mean embeddings, unit length.
+
+    Attributes:
+        src, dst: of the recognizer of `Series.embeddings`. [D] float32 each
+        witness_src, witness_dst: of the recognizer of `Series.witness`; empty where there is none. [E] float32 each
+    """
 
     src: Array
     dst: Array
+    witness_src: Array = field(default_factory=lambda: np.zeros(0, np.float32))
+    witness_dst: Array = field(default_factory=lambda: np.zeros(0, np.float32))
 
 
 def second_difference(landmarks: Array, neighbours: Array) -> Array:

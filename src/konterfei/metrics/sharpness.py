@@ -42,4 +42,5 @@ def sharpness(plate: Series, result: Series, people: People) -> Measurement:
         perfect=1.0,
         parts={"softest_5_percent": quantile(ratio, 0.05), "sharpest_5_percent": quantile(ratio, 0.95)},
         per_frame=ratio,
+        of_rows=lambda rows: quantile(ratio[rows], 0.5),
     )

@@ -151,7 +151,7 @@ def evaluate(config: EvaluateConfig, reporter: Reporter) -> Evaluation:
         reporter.note(f"'{config.report}' is up to date; nothing was measured anew.")
         return done
     observer = _observe(config, plate_path, dst, reporter)
-    plate, result = observer.series()
+    plate, (result,) = observer.series()
     reporter.start("measuring", len(METRICS), "metrics")
     measurements: dict[str, Measurement] = {}
     for name, found in measure(plate, result, people):
@@ -290,7 +290,7 @@ def _observe(config: EvaluateConfig, plate: Path, dst: Faceset, reporter: Report
     for frame, image in _pairs(plate, dst.header.settings, config.video, (start, frames[-1]), reporter):
         check(reporter)
         if frame.index in faces:
-            observer.add(frame.index, frame.image, image, faces[frame.index])
+            observer.add(frame.index, frame.image, [image], faces[frame.index])
             done += 1
             reporter.advance(done)
     reporter.finish()
@@ -340,7 +340,7 @@ def _write(
     counts: dict[str, Any] = {
         "num_frames": len(observer),
         "num_unmeasurable": observer.num_unmeasurable,
-        "num_unseen": observer.num_unseen,
+        "num_unseen": observer.num_unseen[0],
     }
     write_json(
         config.report,

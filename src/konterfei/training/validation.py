@@ -159,8 +159,11 @@ class Validator:
     def _series(self, drawer: Drawer) -> tuple[Series, Series] | tuple[None, None]:
         observer = Observer(self._eyes, crop_size([face for _, face in self._dst]))
         for index, (image, face) in enumerate(self._dst):
-            observer.add(index, image, swapped(image, face, drawer), face)
-        return observer.series() if len(observer) else (None, None)
+            observer.add(index, image, [swapped(image, face, drawer)], face)
+        if not len(observer):
+            return None, None
+        plate, (result,) = observer.series()
+        return plate, result
 
     def _similarity(self, drawer: Drawer) -> tuple[float, float]:
         count = min(len(self._src), len(self._dst))
