@@ -51,11 +51,16 @@ class PerformerConfig:
     """Which performance: the same seed is the same motion for every performer, frame by frame."""
     sound: bool = True
     """Add a quiet synthetic voice that babbles with the mouth."""
+    set_of: Annotated[str | None, PERFORMERS] = None
+    """Stand where that performer stands, before the same background, light and camera; without it, on the own set. With
+    the same seed and the other's set a clip is the true result of a swap onto the other."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "output", Path(self.output))
         object.__setattr__(self, "fps", Fraction(self.fps))
         PERFORMERS[self.person]
+        if self.set_of is not None:
+            PERFORMERS[self.set_of]
         if not (math.isfinite(self.seconds) and 0 < self.seconds <= 3600):
             raise ConfigError(f"--seconds is {self.seconds}: it must be more than 0 and at most 3600.")
         if not 1 <= self.fps <= 240:
@@ -212,8 +217,9 @@ def _frames(
     from konterfei.performers.plates import make_plates
 
     plates = make_plates(measured(performer.name), performer.open_mouth, config.size)
-    artist = Artist(plates, config.size, performer.look)
-    camera = Camera(config.size, config.seed, performer.look)
+    look = PERFORMERS.load(config.set_of).look if config.set_of else performer.look
+    artist = Artist(plates, config.size, look)
+    camera = Camera(config.size, config.seed, look)
     for index, time in enumerate(times):
         pose = motion.at(float(time))
         drawing = artist.draw(pose)
