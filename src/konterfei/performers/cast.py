@@ -55,6 +55,17 @@ class Performer:
     """The expression that shows the mouth open best: "surprised" or "shocked"."""
 
 
+P001 = Performer(
+    name="P001",
+    look=Look(scene="studio", light=(-0.7, -0.6, -0.6), contrast=0.30, key=(0.97, 0.98, 1.0), tint=(0.98, 1.0, 1.03)),
+    voice_hz=188.0,
+)
+P002 = Performer(
+    name="P002",
+    look=Look(scene="office", light=(-0.7, -0.6, -0.6), contrast=0.26, key=(1.0, 0.98, 0.95), tint=(1.02, 1.0, 0.98)),
+    voice_hz=204.0,
+    open_mouth="shocked",
+)
 P005 = Performer(
     name="P005",
     look=Look(scene="office", light=(-0.8, -0.5, -0.6), contrast=0.30, key=(0.98, 0.99, 1.0), tint=(1.03, 1.0, 0.96)),
@@ -70,6 +81,16 @@ P007 = Performer(
     name="P007",
     look=Look(scene="studio", light=(0.6, -0.7, -0.6), contrast=0.28, key=(1.0, 0.97, 0.94), tint=(1.02, 1.0, 0.98)),
     voice_hz=124.0,
+)
+P008 = Performer(
+    name="P008",
+    look=Look(scene="studio", light=(0.7, -0.5, -0.6), contrast=0.32, key=(1.0, 0.94, 0.88), tint=(1.0, 1.0, 1.0)),
+    voice_hz=118.0,
+)
+P010 = Performer(
+    name="P010",
+    look=Look(scene="evening", light=(0.75, -0.5, -0.6), contrast=0.34, key=(0.97, 0.88, 0.79), tint=(1.0, 1.0, 1.02)),
+    voice_hz=210.0,
 )
 
 
