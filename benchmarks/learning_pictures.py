@@ -13,13 +13,13 @@ from konterfei.io.faceset import Faceset
 from konterfei.io.images import write_image
 from konterfei.io.video import open_frames
 
-TRUE_SWAP = "true swap"
-"""In the place of a preset: the true swap itself, measured like a render."""
+TRUE_SWAP, NO_SWAP = "true swap", "no swap"
+"""In the place of a preset: the true swap itself, measured like a render; the plate as it is."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """One figure: what it is called, where a line has it, how it is written, and which way is good."""
+    """One figure: what it is called, where a line has it, how it is written, which way is good."""
 
     title: str
     path: str
@@ -28,15 +28,15 @@ class Column:
 
 
 COLUMNS = (
-    Column("identity margin", "identity.margin", ".3f", "higher"),
-    Column("second opinion", "second_opinion.margin", ".3f", "higher"),
-    Column("expression", "expression.value", ".2f", "higher"),
-    Column("landmarks, %", "landmark_distance.value", ".1f", "lower"),
-    Column("flicker", "flicker.value", ".2f", "lower"),
-    Column("sharpness", "sharpness.value", ".2f", "1 is as sharp"),
-    Column("SSIM with the truth", "truth.ssim", ".3f", "higher"),
-    Column("PSNR, dB", "truth.psnr", ".1f", "higher"),
-    Column("landmarks from the true ones, %", "truth.landmarks", ".1f", "lower"),
+    Column("identity margin", "identity.margin", ".3f", "higher is better"),
+    Column("second opinion", "second_opinion.margin", ".3f", "higher is better"),
+    Column("expression", "expression.value", ".2f", "1 is as the plate"),
+    Column("landmarks, %", "landmark_distance.value", ".1f", "from the plate's"),
+    Column("flicker", "flicker.value", ".2f", "0 is as the plate"),
+    Column("sharpness", "sharpness.value", ".2f", "1 is as the plate"),
+    Column("SSIM, truth", "truth_ssim.value", ".3f", "higher is better"),
+    Column("PSNR, truth, dB", "truth_psnr.value", ".1f", "higher is better"),
+    Column("landmarks, truth, %", "truth_landmarks.value", ".1f", "lower is better"),
 )
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito's: told apart by all kinds of colour vision."""
@@ -56,6 +56,20 @@ def shown_columns(lines: Sequence[Mapping[str, Any]]) -> list[Column]:
     return [column for column in COLUMNS if any(figure_of(line, column.path) is not None for line in lines)]
 
 
+def no_swap(lines: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """What the plate itself would get, by what the figures of the others say of it: a line, or none."""
+    told = next((line["metrics"] for line in lines if line["mark"]), None)
+    if told is None:
+        return []
+    metrics = {}
+    for name, parts in told.items():
+        if name.startswith("truth_") and "plate" in parts:
+            metrics[name] = {"value": parts["plate"]}
+        elif parts.get("plate_to_src") is not None:
+            metrics[name] = {"margin": parts["plate_to_src"] - parts["plate_to_dst"]}
+    return [{"preset": NO_SWAP, "seed": 1, "mark": 0.0, "minutes": 0.0, "steps": 0, "metrics": metrics}]
+
+
 def in_order(lines: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The true swap first; then by preset as they came, seed and mark."""
     presets = list(dict.fromkeys(line["preset"] for line in lines))
@@ -68,7 +82,7 @@ def table(lines: Sequence[Mapping[str, Any]]) -> str:
     rows = [["preset", "minutes", "steps", *(column.title for column in columns)]]
     rows.append(["---"] * len(rows[0]))
     several = {line["preset"] for line in lines if line["seed"] != 1}
-    for line in in_order(lines):
+    for line in in_order([*no_swap(lines), *lines]):
         name = line["preset"] + (f", seed {line['seed']}" if line["preset"] in several else "")
         when = [f"{line['minutes']:.1f}", str(line["steps"])] if line["mark"] else ["", ""]
         figures = [figure_of(line, column.path) for column in columns]
@@ -127,16 +141,15 @@ def draw_curves(lines: Sequence[Mapping[str, Any]], target: Path, unit: str) -> 
                     dashes = "-" if is_first else "--"
                     axis.plot(*zip(*points, strict=True), color=color, marker=marker, linestyle=dashes, **style)
                     ends.setdefault(preset, points[-1])
-        level = next((figure_of(line, column.path) for line in lines if line["preset"] == TRUE_SWAP), None)
-        if level is not None and np.isfinite(level):
+        near = no_swap(lines) if column.path.startswith("truth_") else []  # elsewhere it is far from all curves
+        for line in [*near, *(line for line in lines if line["preset"] == TRUE_SWAP)]:
+            level = figure_of(line, column.path)
+            if level is None:
+                continue
             axis.axhline(level, color="#777777", linestyle=":", linewidth=1.2)
-            axis.text(
-                0.01, level, TRUE_SWAP, transform=axis.get_yaxis_transform(), fontsize=8, color="#555555", va="bottom"
-            )
-        axis.set_title(
-            f"{column.title} ({column.good})" if column.good[0] == "1" else f"{column.title} ({column.good} is better)",
-            fontsize=10,
-        )
+            across = axis.get_yaxis_transform()
+            axis.text(0.01, level, line["preset"], transform=across, fontsize=8, color="#555555", va="bottom")
+        axis.set_title(f"{column.title} ({column.good})", fontsize=10)
         axis.set_xscale("log")
         axis.xaxis.set_major_locator(FixedLocator(marks))
         axis.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))

@@ -176,9 +176,11 @@ def line_of(preset, mark, seed=1, **metrics):
     return {"preset": preset, "seed": seed, "mark": mark, "minutes": mark, "steps": int(10 * mark), "metrics": metrics}
 
 
-def test_the_table_has_the_true_swap_first_then_presets_by_mark_and_only_figures_that_exist(pictures):
+def test_the_table_has_both_ends_first_then_presets_by_mark_and_only_figures_that_exist(pictures):
     lines = [
-        line_of("quick", 5.0, identity={"margin": 0.6}, flicker={"value": -0.05}),
+        line_of(
+            "quick", 5.0, identity={"margin": 0.6, "plate_to_src": 0.1, "plate_to_dst": 0.95}, flicker={"value": -0.05}
+        ),
         line_of("quick", 2.0, identity={"margin": 0.5}, flicker={"value": None}),
         line_of("quick", 2.0, seed=2, identity={"margin": 0.4}),
         line_of("cpu", 2.0, identity={"margin": 0.3}),
@@ -187,6 +189,7 @@ def test_the_table_has_the_true_swap_first_then_presets_by_mark_and_only_figures
     assert pictures.table(lines).splitlines() == [
         "| preset | minutes | steps | identity margin | flicker |",
         "| --- | --- | --- | --- | --- |",
+        "| no swap |  |  | -0.850 |  |",
         "| true swap |  |  | 0.900 |  |",
         "| quick, seed 1 | 2.0 | 20 | 0.500 |  |",
         "| quick, seed 1 | 5.0 | 50 | 0.600 | -0.05 |",
