@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import shutil
 import sys
 import time
@@ -42,7 +43,7 @@ from konterfei.io.faceset import Faceset
 from konterfei.io.manifest import Manifest, plain
 from konterfei.io.run import Run
 from konterfei.metrics import METRICS
-from konterfei.metrics.evaluation import VERSION, to_json
+from konterfei.metrics.evaluation import VERSION
 from konterfei.reporting import Reporter
 from konterfei.training.presets import PRESETS
 
@@ -332,10 +333,14 @@ class RealScorer:
             self.reporter,
         )  # fmt: skip
         metrics = {
-            name: {"value": item["value"], **{part: v for part, v in item["parts"].items() if part != "value"}}
-            for name, item in to_json(found.measurements).items()
+            name: {part: _number(value) for part, value in {**item.parts, "value": item.value}.items()}
+            for name, item in found.measurements.items()
         }
         return {"frames": found.num_frames, "unseen": found.num_unseen, "metrics": metrics}
+
+
+def _number(value: float) -> float | None:
+    return round(float(value), 6) if math.isfinite(value) else None
 
 
 class Log:
