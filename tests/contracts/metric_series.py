@@ -7,6 +7,7 @@ import numpy as np
 
 from konterfei.geometry import HEAD_68, LEFT_BROW, LEFT_EYE, RIGHT_BROW, RIGHT_EYE
 from konterfei.metrics import People, Series
+from konterfei.metrics.outside import PERFECT
 
 SIZE = 64
 FRAMES = 40
@@ -54,6 +55,7 @@ def plate(frames=FRAMES):
         embeddings=np.repeat(PEOPLE.src[None], frames, axis=0),
         crops=pictures(frames),
         masks=np.repeat(mask[None], frames, axis=0),
+        outside=np.repeat([PERFECT], frames, axis=0),
     )
 
 
@@ -84,6 +86,11 @@ def pumping(series, amount):
 def blurred(series, amount):
     """Crops blurred by `amount` pixels."""
     return replace(series, crops=np.stack([cv2.GaussianBlur(c, (0, 0), amount) for c in series.crops]))
+
+
+def dirtied(series, amount):
+    """Of the background, `amount` per cent changed."""
+    return replace(series, outside=series.outside + np.array([amount, amount, -amount, -0.01 * amount, 0]))
 
 
 def missing(series, frames):

@@ -7,10 +7,12 @@ from typing import Any
 import cv2
 import numpy as np
 
-from konterfei.metrics import Measurement
+from konterfei.metrics import Fault, Measurement
 from konterfei.metrics.series import Array, People, Series, mean
 
 _MOST_DISAGREEMENT = 1.0  # px by which forward and backward flow may differ before a pixel counts as hidden
+
+_BAD = 4.0  # grey levels
 
 
 def _moved(image: Array, flow: Array) -> Array:
@@ -57,4 +59,5 @@ def flicker(plate: Series, result: Series, people: People) -> Measurement:
         perfect=0.0,
         parts={"result": mean(ours), "plate": mean(theirs), "tone": mean(tone)},
         per_frame=ours - theirs,
+        faults={"flickers": Fault(ours - theirs, _BAD), "its light pumps": Fault(tone, _BAD)},
     )
