@@ -26,7 +26,8 @@ STYLE = """
 .k4 { --k: var(--k4); } .k5 { --k: var(--k5); }
 .key { white-space: nowrap; margin-right: 1.2rem; } .key i { display: inline-block; width: 1.6rem; height: 0;
   border-top: 3px solid var(--k); vertical-align: .25em; margin-right: .35rem; } .k1.key i { border-top-style: double; }
-.track { margin: 1.1rem 0 .4rem; } .track h3 { margin: 0 0 .2rem; } .track h3 .soft { font-weight: 400; } .track h3 b { display: inline-block; }
+.track { margin: 1.1rem 0 .4rem; } .track h3 { margin: 0 0 .2rem; } .track h3 .soft { font-weight: 400; }
+.track h3 b { display: inline-block; }
 .plot { display: grid; grid-template-columns: 3.4rem minmax(0, 1fr) minmax(3rem, 8%); column-gap: .35rem; }
 .plot > .y { position: relative; } .plot > .y span { position: absolute; right: 0; transform: translateY(-50%);
   font-size: .74rem; color: var(--soft); font-variant-numeric: tabular-nums; }
@@ -42,7 +43,8 @@ STYLE = """
 .plot > .x span { position: absolute; transform: translateX(-50%); white-space: nowrap;
   font-variant-numeric: tabular-nums; }
 .plot > .x span:first-child { transform: none; } .plot > .x span:last-child { transform: translateX(-100%); }
-svg.stand { width: 13rem; height: auto; display: block; } svg.stand line { stroke: var(--k); } svg.stand .zone { stroke: none; }
+svg.stand { width: 13rem; height: auto; display: block; }
+svg.stand line { stroke: var(--k); } svg.stand .zone { stroke: none; }
 svg.stand .good { fill: var(--good); opacity: .3; } svg.stand .usable { fill: var(--usable); opacity: .3; }
 svg.stand .axis { stroke: var(--line); } svg.stand .dot { fill: var(--k); stroke: var(--paper); }
 svg.stand .aim { fill: none; stroke: var(--ink); }

@@ -31,8 +31,11 @@ STYLE = """
   text-overflow: ellipsis; }
 .wipe .stage b.left { left: .35rem; } .wipe .stage b.right { right: .35rem; }
 .wipe .whole { display: none; position: absolute; inset: 0; z-index: 3; }
-.wipe input { accent-color: var(--bar); margin: 0 .25rem 0 0; } .wipe label { margin-right: .8rem; font-size: .86rem;
-  white-space: nowrap; }
+.wipe input { position: absolute; opacity: 0; } .wipe label { display: inline-block; padding: .15rem .6rem;
+  font-size: .86rem; border: 1px solid var(--line); border-radius: 3px; margin: 0 .2rem .2rem 0; cursor: pointer;
+  max-width: 11rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; vertical-align: bottom; }
+.wipe input:checked + label { background: var(--ink); color: var(--paper); }
+.wipe input:focus-visible + label { outline: 3px solid var(--bar); }
 .wipe input:nth-of-type(2):checked ~ .stage .over { width: 100% !important; resize: none; border: 0; }
 .wipe input:nth-of-type(3):checked ~ .stage .over { display: none; }
 .wipe input:nth-of-type(4):checked ~ .stage .whole.n4, .wipe input:nth-of-type(5):checked ~ .stage .whole.n5,
@@ -100,7 +103,8 @@ def _telling(evaluated: Sequence[Evaluated]) -> list[tuple[str, int]]:
     both = np.where(np.isfinite(amounts).all(axis=0), amounts.mean(axis=0), np.nan)
     if np.isfinite(both).any():
         found.append(("a usual frame", int(np.nanargmin(np.abs(both - np.nanmedian(both))))))
-        found.append(("best frame", int(np.nanargmin(both))))
+        if len(evaluated) == 1:
+            found.append(("best frame", int(np.nanargmin(both))))
     seen: set[int] = set()
     return [one for one in found if not (one[1] in seen or seen.add(one[1]))]  # type: ignore[func-returns-value]
 
