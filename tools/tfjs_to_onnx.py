@@ -120,10 +120,14 @@ class Converter:
             )
         )
 
-    def model(self, output: str) -> onnx.ModelProto:
+    def model(self, output: str, center: np.ndarray | None) -> onnx.ModelProto:
         """[N, H, W, 3] "x" in, [N, D] "y" out."""
         made = self.value(output)
-        self.nodes.append(helper.make_node("Identity", [made], ["y"]))
+        if center is None:
+            self.nodes.append(helper.make_node("Identity", [made], ["y"]))
+        else:
+            self.nodes.append(helper.make_node("LpNormalization", [made], ["unit"], axis=1, p=2))
+            self.nodes.append(helper.make_node("Sub", ["unit", self.constant("center", center)], ["y"]))
         ends = [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", "d"])]
         graph = helper.make_graph(self.nodes, "network", self.inputs, ends, list(self.initializers.values()))
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
@@ -131,9 +135,12 @@ class Converter:
         return model
 
 
-def converted(file: Path, output: str) -> bytes:
-    """The part of the network in `file` that gives `output`, as ONNX."""
-    return Converter(file).model(output).SerializeToString(deterministic=True)  # type: ignore[no-any-return]
+def converted(file: Path, output: str, center: np.ndarray | None = None) -> bytes:
+    """The part of the network in `file` that gives `output`, as ONNX.
+
+    With a `center` [D] it gives the output's direction, seen from there: unit vector minus `center`.
+    """
+    return Converter(file).model(output, center).SerializeToString(deterministic=True)  # type: ignore[no-any-return]
 
 
 if __name__ == "__main__":

@@ -36,6 +36,9 @@ class Recognizer(Protocol):
 
 RECOGNIZERS = Registry(
     "recognizer",
-    {"mobilefacenet": Entry("konterfei.recognizers.mobilefacenet:MobileFaceNet", "192 numbers, fast")},
+    {
+        "mobilefacenet": Entry("konterfei.recognizers.mobilefacenet:MobileFaceNet", "192 numbers, fast"),
+        "faceres": Entry("konterfei.recognizers.faceres:FaceRes", "1024 numbers; other data, so a second opinion"),
+    },
 )
 """Every recognizer by name."""
