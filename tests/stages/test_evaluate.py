@@ -78,7 +78,7 @@ def case(tmp_path, monkeypatch):
 
     def config(**changes):
         values = {"renders": (tmp_path / "out.mp4",), "faces": tmp_path / "dst", "src": tmp_path / "src"}
-        networks = {"detector": "blob", "landmarker": "blob", "recognizer": "blob"}
+        networks = {"detector": "blob", "landmarker": "blob", "recognizer": "blob", "witness": "none"}
         return EvaluateConfig(**{**values, **networks, **changes})
 
     return config

@@ -123,7 +123,7 @@ def test_a_picture_that_cannot_be_read_is_counted_and_leaves_a_gap(place, config
 
 def test_pictures_are_measured_as_a_video_is(place, config):
     merge(config, Silent(), Mirror())
-    networks = {name: "drawn" for name in ("detector", "landmarker", "recognizer")}
+    networks = {name: "drawn" for name in ("detector", "landmarker", "recognizer")} | {"witness": "none"}
     asked = EvaluateConfig(renders=(config.output,), faces=place / "faces", src=place / "faces", **networks)
     found = evaluate(asked, Silent())
     assert (found.num_frames, found.num_unseen) == (FRAMES, 0)
@@ -141,7 +141,7 @@ def test_pictures_are_measured_as_a_video_is(place, config):
 def test_pictures_that_were_merged_into_pictures_are_measured(place, config):
     config = dataclasses.replace(config, output=place / "out")
     merge(config, Silent(), Mirror())
-    networks = {name: "drawn" for name in ("detector", "landmarker", "recognizer")}
+    networks = {name: "drawn" for name in ("detector", "landmarker", "recognizer")} | {"witness": "none"}
     asked = EvaluateConfig(renders=(place / "out",), faces=place / "faces", src=place / "faces", **networks)
     found = evaluate(asked, Silent())
     assert (found.num_frames, found.num_unseen) == (FRAMES, 0)
@@ -155,7 +155,7 @@ def test_a_trial_is_measured_against_the_frames_that_it_is_of(place, config, out
     extract(extraction(place, fps="29.97", force=True), Silent())
     config = dataclasses.replace(config, output=place / output, range="2:9")
     merge(config, Silent(), Mirror())
-    networks = {name: "drawn" for name in ("detector", "landmarker", "recognizer")}
+    networks = {name: "drawn" for name in ("detector", "landmarker", "recognizer")} | {"witness": "none"}
     asked = EvaluateConfig(renders=(place / output,), faces=place / "faces", src=place / "faces", **networks)
     found = evaluate(asked, Silent())
     assert json.loads(found.report.read_text())["frame_indices"] == list(range(2, 9))

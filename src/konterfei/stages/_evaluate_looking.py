@@ -28,8 +28,8 @@ from konterfei.stages._evaluate_settings import NOBODY, EvaluateConfig
 
 Array = NDArray[Any]
 Region = tuple[slice, slice]
-Also = Callable[[int, Array, Sequence[Array], Face], None]
-"""Is shown each frame that is measured: its number, the plate, the renders, the face of the (first) person."""
+Also = Callable[[int, Sequence[NDArray[np.uint8]]], None]
+"""Is shown each frame in which somebody is measured: its number; the plate and the renders."""
 
 MOST_DRIFT = Fraction(1, 2)
 """Seconds that a frame of the result may be shown away from the plate's; more, and it is another video."""
@@ -130,8 +130,8 @@ def look(
             observer.add(frame.index, frame.image, images, face, others=beside, ignore=labels)
             done += 1
             reporter.advance(done)
-        if also is not None and (face := people[0].faces.get(frame.index)) is not None:
-            also(frame.index, frame.image, images, face)
+        if also is not None:
+            also(frame.index, [frame.image, *images])
     reporter.finish()
     if not any(map(len, observers)):
         raise NoFacesError(

@@ -43,6 +43,9 @@ class EvaluateConfig:
     person: str | None = None
     """Numbers of the people of the dst faceset to measure, with commas between. Default: everybody who was swapped;
     where no manifest tells, the one who is there most often."""
+    truth: Path | None = None
+    """The true swap, where it is known: the src performer doing what the dst performer does in the plate, on the same
+    set (konterfei performers with --seed and --set-of). The result is compared with it, too."""
     output: Path | None = None
     """Page to write, .html; or the picture (.jpg, .png) or the figures (.json): all three go side by side under that
     name. Default: NAME.report.html, .jpg and .json beside NAME.mp4, of several A-vs-B.report.html for the page."""
@@ -57,7 +60,7 @@ class EvaluateConfig:
     """Finds the points of the faces, in plate and result alike."""
     recognizer: Annotated[str, RECOGNIZERS] = "mobilefacenet"
     """Tells people apart; the one that the facesets were made with."""
-    witness: str = NOBODY
+    witness: str = "faceres"
     """A second recognizer that has its own say about who it is, since a model may please the first by chance; none =
     do without."""
     threads: int = 0

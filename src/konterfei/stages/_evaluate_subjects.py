@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from konterfei.errors import ConfigError
 from konterfei.io.faceset import FaceRecord, Faceset
 from konterfei.metrics import METRICS, People
+from konterfei.metrics.ground_truth import TRUTHS
 from konterfei.metrics.observation import Eyes
 from konterfei.reporting import Reporter
 from konterfei.stages._evaluate_frames import Span, chosen_frames
@@ -19,6 +20,7 @@ from konterfei.stages._evaluate_inputs import Render, Source, network_record, so
 from konterfei.stages._evaluate_looking import Watched, watched
 from konterfei.stages._evaluate_people import Swapped, mean_embedding, sample_of, seen_by
 from konterfei.stages._evaluate_settings import NOBODY, EvaluateConfig
+from konterfei.stages._evaluate_truth import TrueClip
 from konterfei.stages._settings import shown_frames
 
 SHOWN = 7
@@ -110,6 +112,7 @@ def about(
     number: int,
     plate: Mapping[str, Any],
     config: EvaluateConfig,
+    truth: TrueClip | None = None,
 ) -> dict[str, Any]:
     """What is measured and how, of one person in one render: what the figures depend on, as plain JSON values.
 
@@ -118,6 +121,7 @@ def about(
         subjects: everybody, of whom `number` is meant.
         plate: record of its content.
         config: as asked for.
+        truth: the true swap, where it is known.
     """
     subject = subjects[number]
     source, swapped = subject.sources[place], subject.swapped[place]
@@ -156,6 +160,9 @@ def about(
     }
     if source.model is not None:
         told["inputs"]["model"] = {"path": source.model["path"], "sha256": source.model.get("sha256")}
+    if truth is not None:
+        told["inputs"]["truth"] = truth.record()
+        told["settings"]["truths"] = list(TRUTHS)
     if config.witness != NOBODY:
         counts = [len(sample_of(records)) for records in (src.records(), swapped.records)]
         told["samples"] |= {"src_witnessed": counts[0], "dst_witnessed": counts[1]}

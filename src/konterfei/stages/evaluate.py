@@ -7,23 +7,22 @@ one walk, each person who was swapped by itself.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
-import numpy as np
-
-from konterfei.errors import Cancelled, KonterfeiError, OutputError
+from konterfei.errors import Cancelled, ConfigError, KonterfeiError, OutputError
 from konterfei.io.atomic import ensure_writable, size_text
 from konterfei.io.sequence import USUAL_FPS, folder_of, frame_rate
 from konterfei.io.video import is_sequence, look
-from konterfei.metrics import METRICS, Measurement
-from konterfei.metrics.evaluation import Evaluated, measure
-from konterfei.reporting import Reporter, check
+from konterfei.reporting import Reporter
 from konterfei.stages import _evaluate_looking as looking
 from konterfei.stages._evaluate_finding import chosen_renders, renders_of
 from konterfei.stages._evaluate_frames import shots_of
 from konterfei.stages._evaluate_inputs import frames_of, people_of, render_of, same_plate
+from konterfei.stages._evaluate_measuring import Sight, measured
 from konterfei.stages._evaluate_settings import EvaluateConfig, Reports, reports_for
-from konterfei.stages._evaluate_subjects import about, src_faces, subjects_of, who_is_who
+from konterfei.stages._evaluate_subjects import about, subjects_of, who_is_who
+from konterfei.stages._evaluate_truth import TrueClip
 from konterfei.stages._evaluate_writing import Evaluation, done_before, write
 from konterfei.stages._settings import parse_range
 
@@ -76,8 +75,11 @@ def _evaluate(paths: Sequence[Path], config: EvaluateConfig, reporter: Reporter)
     people = people_of(renders, span, config, reporter)
     shots = shots_of(renders[0].dst)
     subjects, size = subjects_of(renders, people, span, shots, config, reporter)
+    truth = None if config.truth is None else TrueClip.open(config.truth, plate)
+    if truth is not None and len(subjects) > 1:
+        raise ConfigError("--truth is that of one person, and several were swapped. Choose whom with --person.")
     abouts = [
-        [about(render, place, subjects, number, record, config) for number in range(len(subjects))]
+        [about(render, place, subjects, number, record, config, truth) for number in range(len(subjects))]
         for place, render in enumerate(renders)
     ]
     if (done := done_before(paths, reports, abouts)) is not None:
@@ -88,44 +90,25 @@ def _evaluate(paths: Sequence[Path], config: EvaluateConfig, reporter: Reporter)
     reporter.note(f"Their pictures take up to {size_text(size)} of memory.")
     eyes = looking.eyes_for(config)
     known = who_is_who(subjects, renders, eyes, reporter)
-    observers = looking.look(renders, plate, [subject.watched for subject in subjects], eyes, reporter)
-    for subject, observer in zip(subjects, observers, strict=True):
-        if not len(observer):
-            reporter.warn(f"{subject.swapped[0].name} is nowhere seen clearly enough to be measured.")
-    found = [(number, *observer.series()) for number, observer in enumerate(observers) if len(observer)]
-    fps = None if is_sequence(plate) else info.fps
-    reporter.start("measuring", len(renders) * len(found) * len(METRICS), "metrics")
-    done_metrics = 0
-    evaluated: list[list[Evaluated]] = [[] for _ in renders]
-    for place, render in enumerate(renders):
-        for number, seen, results in found:
-            subject, observer = subjects[number], observers[number]
-            measurements: dict[str, Measurement] = {}
-            for name, figure in measure(seen, results[place], known[place][number]):
-                check(reporter)
-                measurements[name] = figure
-                done_metrics += 1
-                reporter.advance(done_metrics)
-            evaluated[place].append(
-                Evaluated(
-                    name=", ".join(filter(None, (render.name, subject.swapped[place].name))),
-                    about=abouts[place][number],
-                    frames={
-                        "num_frames": len(observer),
-                        "num_unmeasurable": observer.num_unmeasurable,
-                        "num_unseen": observer.num_unseen[place],
-                    },
-                    plate=seen,
-                    result=results[place],
-                    people=known[place][number],
-                    measurements=measurements,
-                    src_faces=src_faces(subject.sources[place]),
-                    fps=fps,
-                    shots=np.array([shots[index] for index in seen.indices.tolist()], np.int64),
-                )
-            )
-    reporter.finish()
-    return write(paths, reports, evaluated, abouts, reporter)
+    watched = [subject.watched for subject in subjects]
+    with ExitStack() as stack:
+        watch = None
+        if truth is not None:
+            frames = list(watched[0].faces)
+            watch = truth.watch(eyes, watched[0].side, (frames[0], frames[-1] + 1), 1 + len(renders))
+            stack.callback(watch.close)
+        observers = looking.look(renders, plate, watched, eyes, reporter, None if watch is None else watch.add)
+    sight = Sight(
+        renders=renders,
+        subjects=subjects,
+        observers=observers,
+        truth=None if watch is None else watch.observer,
+        known=known,
+        abouts=abouts,
+        shots=shots,
+        fps=None if is_sequence(plate) else info.fps,
+    )
+    return write(paths, reports, measured(sight, reporter), abouts, reporter)
 
 
 def _check_places(reports: Reports, inputs: Sequence[Path]) -> None:
