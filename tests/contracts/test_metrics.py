@@ -5,7 +5,25 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
-from metric_series import FRAMES, PEOPLE, blurred, dirtied, missing, noise, plate, pumping, shifted, towards_dst, unit
+from metric_series import (
+    FRAMES,
+    PEOPLE,
+    blurred,
+    breathing,
+    dirtied,
+    looking_aside,
+    missing,
+    noise,
+    plate,
+    pumping,
+    rolled,
+    shifted,
+    tinted,
+    towards_dst,
+    unit,
+    wavering,
+    witnessed_towards_dst,
+)
 
 from konterfei.metrics import METRICS, People, Series
 from konterfei.metrics.series import second_difference
@@ -18,8 +36,15 @@ WORSE = {
     "flicker": (pumping, [2, 5, 15]),
     "sharpness": (blurred, [0.7, 1.2, 2.5]),
     "background": (dirtied, [0.5, 2.0, 8.0]),
+    "second_opinion": (witnessed_towards_dst, [0.2, 0.5, 0.9]),
+    "steadiness": (wavering, [0.2, 0.5, 0.9]),
+    "pose": (rolled, [1.0, 4.0, 15.0]),
+    "gaze": (looking_aside, [0.5, 2.0, 6.0]),
+    "color_flicker": (pumping, [2, 5, 15]),
+    "mask_stability": (breathing, [1, 2, 4]),
+    "seam": (tinted, [10, 25, 60]),
 }
-BY_PIXELS = ("flicker", "sharpness")
+BY_PIXELS = ("flicker", "sharpness", "color_flicker", "mask_stability", "seam")
 BY_FRAME = ("background",)
 
 

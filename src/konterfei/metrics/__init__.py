@@ -89,12 +89,23 @@ METRICS = Registry(
     "metric",
     {
         "identity": Entry("konterfei.metrics.identity:identity", "is it the src person? cosine of embeddings"),
+        "second_opinion": Entry(
+            "konterfei.metrics.second_opinion:second_opinion", "the same by a recognizer no loss learns from; cosine"
+        ),
+        "steadiness": Entry("konterfei.metrics.steadiness:steadiness", "does the likeness hold over time? cosine"),
         "landmark_distance": Entry(
             "konterfei.metrics.landmark_distance:landmark_distance", "is the face where it was? % of eye distance"
         ),
         "expression": Entry("konterfei.metrics.expression:expression", "do eyes and mouth follow? correlation"),
+        "pose": Entry("konterfei.metrics.pose:pose", "does the head look the same way? degrees"),
+        "gaze": Entry("konterfei.metrics.gaze:gaze", "do the eyes look the same way? degrees"),
         "jitter": Entry("konterfei.metrics.jitter:jitter", "does the shape shake? % of eye distance"),
         "flicker": Entry("konterfei.metrics.flicker:flicker", "do the pixels flicker? grey levels"),
+        "color_flicker": Entry("konterfei.metrics.color_flicker:color_flicker", "does its colour pulse? units of Lab"),
+        "mask_stability": Entry(
+            "konterfei.metrics.mask_stability:mask_stability", "does the edge of the mask hold still? 1 - IoU"
+        ),
+        "seam": Entry("konterfei.metrics.seam:seam", "does the edge of what was pasted show? CIEDE2000"),
         "sharpness": Entry("konterfei.metrics.sharpness:sharpness", "is it as sharp as the plate? ratio"),
         "background": Entry("konterfei.metrics.background:background", "is the rest of the frame untouched? %"),
     },

@@ -16,9 +16,9 @@ def background(plate: Series, result: Series, people: People) -> Measurement:
 
     Outside is what lies beyond the hulls of the faces, brows raised to the hair, grown by a quarter of the eye
     distance, and is no label. A block of 4 px has changed when its mean colour is 3 or more off (CIEDE2000), which the
-    encoder alone hardly does. `worst_tile` is the largest mean difference of a tile of 32 px in any frame (CIEDE2000).
-    `psnr` (dB, of all pixels, 99 where nothing changed) and `ssim` show the encoder's work too. `seen` is the share of
-    the frame that lies outside (%).
+    encoder alone hardly does. `worst_tile_de00` is the largest mean difference of a tile of 32 px in any frame
+    (CIEDE2000). `psnr_db` (of all pixels, 99 where nothing changed) and `ssim` show the encoder's work too.
+    `percent_of_frame` is how much of the frame lies outside.
     """
     figures = dict(zip(FIGURES, result.outside.T, strict=True))
     tiles = figures["worst_tile"]
@@ -29,10 +29,10 @@ def background(plate: Series, result: Series, people: People) -> Measurement:
         better="lower",
         perfect=0.0,
         parts={
-            "worst_tile": float(found.max()) if found.size else float("nan"),
-            "psnr": mean(figures["psnr"]),
+            "worst_tile_de00": float(found.max()) if found.size else float("nan"),
+            "psnr_db": mean(figures["psnr"]),
             "ssim": mean(figures["ssim"]),
-            "seen": mean(figures["seen"]),
+            "percent_of_frame": mean(figures["seen"]),
         },
         per_frame=figures["changed"].copy(),
         faults={"background changed": Fault(tiles.copy(), _BAD_TILE)},

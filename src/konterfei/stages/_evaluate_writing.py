@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,8 @@ import numpy as np
 from konterfei.io.atomic import write_json
 from konterfei.io.faceset import Faceset
 from konterfei.io.images import write_image
-from konterfei.metrics import Measurement, Series
-from konterfei.metrics.evaluation import FORMAT, VERSION, from_json, lines, to_json
+from konterfei.metrics import Measurement, People, Series
+from konterfei.metrics.evaluation import Evaluated, from_json, lines, to_json
 from konterfei.metrics.observation import Observer
 from konterfei.reporting import Reporter
 from konterfei.stages._evaluate_settings import EvaluateConfig
@@ -53,15 +52,14 @@ def done_before(config: EvaluateConfig, about: Mapping[str, Any]) -> Evaluation 
     """The evaluation that lies there, when it is the one asked for."""
     try:
         data = json.loads(config.report.read_text("utf-8"))
-        if (data["format"], data["version"]) != (FORMAT, VERSION) or not config.picture.exists():
-            return None
-        if any(data[key] != json.loads(json.dumps(about[key])) for key in about):
+        figures = from_json(data)
+        if not config.picture.exists() or any(data[key] != json.loads(json.dumps(about[key])) for key in about):
             return None
         return Evaluation(
             report=config.report,
             picture=config.picture,
-            **data["frames"],
-            measurements=from_json(data["metrics"]),
+            **figures.frames,
+            measurements=figures.measurements,
             was_done=True,
         )
     except (OSError, ValueError, KeyError, TypeError):
@@ -75,6 +73,7 @@ def write(
     measurements: Mapping[str, Measurement],
     src: Faceset,
     both: tuple[Series, Series],
+    people: People,
     reporter: Reporter,
 ) -> Evaluation:
     from konterfei.metrics.sheet import draw  # matplotlib
@@ -89,17 +88,18 @@ def write(
         "num_unmeasurable": observer.num_unmeasurable,
         "num_unseen": observer.num_unseen[0],
     }
-    write_json(
-        config.report,
-        {
-            "format": FORMAT,
-            "version": VERSION,
-            "made_by": {"konterfei": version("konterfei")},
-            **about,
-            "frames": counts,
-            "frame_indices": both[0].indices.tolist(),
-            "metrics": to_json(measurements),
-        },
+    evaluated = Evaluated(
+        name=config.video.name,
+        about=about,
+        frames=counts,
+        plate=both[0],
+        result=both[1],
+        people=people,
+        measurements=measurements,
+        src_faces=shown,
+        fps=None,
+        shots=np.zeros(len(both[0]), np.int64),
     )
+    write_json(config.report, to_json(evaluated))
     reporter.preview(config.picture)
     return Evaluation(report=config.report, picture=config.picture, **counts, measurements=measurements)

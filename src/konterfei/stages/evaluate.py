@@ -64,4 +64,4 @@ def evaluate(config: EvaluateConfig, reporter: Reporter) -> Evaluation:
         measurements[name] = found
         reporter.advance(len(measurements))
     reporter.finish()
-    return write(config, about, observer, measurements, src, (plate, result), reporter)
+    return write(config, about, observer, measurements, src, (plate, result), people, reporter)
