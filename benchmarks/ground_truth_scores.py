@@ -24,8 +24,12 @@ SHOWN = 5
 """Frames in the picture: spread over the model's structural likeness, best to worst."""
 
 
-def score(material: Any, videos: Mapping[str, Path], every: int) -> tuple[list[dict[str, Any]], np.ndarray]:
-    """Figures of the plate as it is and of each result, and a picture of their faces.
+def score(
+    material: Any, videos: Mapping[str, Path], every: int
+) -> tuple[list[dict[str, Any]], dict[str, list[np.ndarray]]]:
+    """Figures of the plate as it is and of each result; and some faces of each and of the truth.
+
+    The faces go from the frame in which the model is most like the truth to the one in which it is least so.
 
     Args:
         material: clips and facesets of the case.
@@ -59,8 +63,8 @@ def score(material: Any, videos: Mapping[str, Path], every: int) -> tuple[list[d
         if name == "model":
             order = np.argsort(-measured["truth_ssim"].per_frame)
     chosen = order[np.linspace(0, len(order) - 1, min(SHOWN, len(order))).round().astype(int)]
-    strips = [np.concatenate([series.crops[k] for k in chosen], axis=1) for series in (*aligned, truth)]
-    return rows, np.concatenate(strips, axis=0)
+    named = dict(zip(["plate", *videos, "truth"], [*aligned, truth], strict=True))
+    return rows, {name: [series.crops[k] for k in chosen] for name, series in named.items()}
 
 
 def _figure(found: Measurement) -> dict[str, Any]:
