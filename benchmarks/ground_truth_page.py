@@ -37,6 +37,7 @@ COLUMNS: dict[str, tuple[Callable[[Row], float | None], str, str]] = {
     "landmarks": (_of("truth_landmarks"), ".1f", "% of eye distance, shape"),
     "expression": (_of("truth_expression"), ".1f", "% of eye distance, eyes and mouth open"),
     "identity": (_of("truth_identity"), ".2f", "cosine with the true swap's face"),
+    "witness": (_of("truth_identity", "witness"), ".2f", "the same by a second recognizer"),
     "flicker": (_of("truth_flicker"), ".2f", "grey levels, error that comes and goes"),
     "margin": (_of("identity", "margin"), ".2f", "cosine to src minus to dst"),
 }
