@@ -13,7 +13,8 @@ Portraits show a different person each: how often are two taken for one, by the 
 individual typology angle of the cheeks as they appear (Chardon et al. 1991, doi 10.1111/j.1467-2494.1991.tb00561.x):
 light and camera are in it. Every second portrait is used; the others made faceres' centre (tools/faceres_center.py).
 
-With two recognizers it says how far they err alike: a second opinion that fails where the first one fails is none.
+With two recognizers it says how far they err alike, and what the others see in pictures that were changed to please
+mobilefacenet, as a training with `--identity-power` does: a second opinion that fails with the first one is none.
 """
 
 from __future__ import annotations
@@ -27,16 +28,19 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 
 from konterfei.detectors import DETECTORS
 from konterfei.errors import NoFacesError
-from konterfei.geometry import OUTER_LIP
+from konterfei.geometry import OUTER_LIP, Similarity
 from konterfei.io.faceset import Faceset
 from konterfei.io.images import read_image
 from konterfei.landmarkers import LANDMARKERS
+from konterfei.nets.mobilefacenet import MobileFaceNet
 from konterfei.recognizers import RECOGNIZERS
-from konterfei.recognizers.aligned import five_points
+from konterfei.recognizers.aligned import TEMPLATE, aligned, five_points
 from konterfei.tracking.reference import face_in_picture
+from konterfei.weights import weights_path
 
 UNKNOWN = ("crowd", "none")
 EYES_AT_112 = 35.2
@@ -236,6 +240,40 @@ def tell_agreement(names: list[str], plain: list[np.ndarray], faces: list[Seen])
         print(f"  {what:15} right {100 * (scores[alike & upper] >= limit).mean():.2f} % where 1 of 1000 is wrong")
 
 
+def tell_fooled(made: dict, faces: list[Seen], count: int = 24, steps: int = 20) -> None:
+    """Pictures changed, by so many grey levels at most, until mobilefacenet sees somebody else: who else is fooled?"""
+    network = MobileFaceNet(weights_path("mobilefacenet")).eval()
+    rng = np.random.default_rng(0)
+    pairs = []
+    while len(pairs) < count:
+        one, other = (faces[n] for n in rng.integers(0, len(faces), 2))
+        if one.person != other.person:
+            pairs.append((one, other))
+    targets = {name: embedded(made[name], [other for _, other in pairs]) for name in made}
+    print("\nlikeness to somebody else, after the picture was changed until mobilefacenet sees him:")
+    for most in (0, 4, 8, 16):
+        changed = [_fooling(network, one, vector, most, steps) for (one, _), vector in
+                   zip(pairs, targets["mobilefacenet"], strict=True)]  # fmt: skip
+        told = {name: (embedded(made[name], changed) * targets[name]).sum(axis=1).mean() for name in made}
+        print(f"  by {most:2} of 255: " + ", ".join(f"{name} {value:.2f}" for name, value in told.items()))
+
+
+def _fooling(network: MobileFaceNet, seen: Seen, target: np.ndarray, most: int, steps: int) -> Seen:
+    """By signed gradients (Madry et al. 2018, arXiv 1706.06083). Of 224 px, it sees the middle 112."""
+    image = aligned(seen.image, seen.points, 224, margin=2.0)
+    to_it = Similarity.fit(five_points(seen.points), TEMPLATE + 56)
+    plain = torch.from_numpy(image).permute(2, 0, 1).float()[None] / 255
+    change = torch.zeros(1, 3, 112, 112, requires_grad=True)
+    wanted = torch.from_numpy(target)
+    for _ in range(steps if most else 0):
+        (gradient,) = torch.autograd.grad((network(plain[..., 56:168, 56:168] + change) @ wanted).sum(), change)
+        change = (change + gradient.sign() * (2.5 * most / 255 / steps)).clamp(-most / 255, most / 255)
+        change = change.detach().requires_grad_()
+    plain[..., 56:168, 56:168] += change.detach()
+    done = (plain[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
+    return Seen(done, (to_it @ seen.points).astype(np.float32))
+
+
 def tone_of(seen: Seen) -> float:
     """Individual typology angle of the cheeks, degrees: 90 = white, below -30 = very dark."""
     cheeks = [[2, 3, 4, 48, 31, 40], [14, 13, 12, 54, 35, 47]]
@@ -301,6 +339,8 @@ def main() -> None:
         plain = [tell_clips(name, recognizer, faces) for name, recognizer in made.items()]
         if len(plain) == 2:
             tell_agreement(list(made), plain, faces)
+        if "mobilefacenet" in made:
+            tell_fooled(made, faces)
     if args.portraits:
         faces = portraits_in(args.portraits)
         for name, recognizer in made.items():
