@@ -24,6 +24,7 @@ import csv
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -48,8 +49,8 @@ EYES_AT_112 = 35.2
 ONE_IN_1000 = 0.999
 YAWS = ((0, 10), (10, 20), (20, 30), (30, 90))
 """Degrees."""
-TONES = (("light", 41, 91), ("medium", 28, 41), ("tan", 10, 28), ("brown and dark", -91, 10))
-"""Degrees of the individual typology angle."""
+NUM_TONES = 4
+"""Groups of equal size, by tone."""
 
 
 @dataclass
@@ -275,11 +276,12 @@ def _fooling(network: MobileFaceNet, seen: Seen, target: np.ndarray, most: int, 
 
 
 def tone_of(seen: Seen) -> float:
-    """Individual typology angle of the cheeks, degrees: 90 = white, below -30 = very dark."""
-    cheeks = [[2, 3, 4, 48, 31, 40], [14, 13, 12, 54, 35, 47]]
-    found = np.concatenate([seen.image[inside(seen.points[cheek], seen.image)] for cheek in cheeks])
-    lab = cv2.cvtColor(found[None].astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[0]
-    light, _, yellow = np.median(lab, axis=0)
+    """Individual typology angle of the brighter cheek, degrees: 90 = white, below -30 = very dark."""
+    colors = []
+    for cheek in ([2, 3, 4, 48, 31, 40], [14, 13, 12, 54, 35, 47]):
+        found = seen.image[inside(seen.points[cheek], seen.image)].astype(np.float32) / 255
+        colors.append(np.median(cv2.cvtColor(found[None], cv2.COLOR_RGB2LAB)[0], axis=0))
+    light, _, yellow = max(colors, key=lambda color: color[0])
     return float(np.degrees(np.arctan2(light - 50, max(yellow, 1e-3))))
 
 
@@ -310,16 +312,18 @@ def tell_tones(name: str, recognizer, faces: list[Seen]) -> None:
     upper = np.triu(np.ones(cosines.shape, bool), 1)
     limit = float(np.quantile(cosines[upper], ONE_IN_1000))
     print(f"\n{name}: {len(faces)} portraits; 1 of 1000 pairs reaches {limit:.2f}. Of 1000 pairs, that many are wrong:")
-    groups = {tone: (tones >= low) & (tones < high) for tone, low, high in TONES}
-    print(" " * 18 + "".join(f"{tone:>16}" for tone in groups) + "     mean  faces")
+    bounds = np.quantile(tones, np.linspace(0, 1, NUM_TONES + 1)[::-1])
+    groups = {}
+    for high, low in pairwise(bounds):
+        groups[f"{high:.0f} to {low:.0f}"] = (tones <= high) & (tones >= low)
+    print(f"  {'tone, degrees':16}" + "".join(f"{tone:>14}" for tone in groups) + "     mean  faces")
     for tone, rows in groups.items():
         cells = []
         for columns in groups.values():
-            pairs = cosines[(rows[:, None] & columns[None]) & (upper | upper.T)]
-            cells.append(1000 * (pairs >= limit).mean() if pairs.size else np.nan)
+            pairs = cosines[(rows[:, None] & columns[None]) & ~np.eye(len(tones), dtype=bool)]
+            cells.append(1000 * (pairs >= limit).mean())
         own = cosines[(rows[:, None] & rows[None]) & upper]
-        mean = own.mean() if own.size else np.nan
-        print(f"  {tone:16}" + "".join(f"{cell:16.2f}" for cell in cells) + f"   {mean:6.2f} {rows.sum():6}")
+        print(f"  {tone:16}" + "".join(f"{cell:14.2f}" for cell in cells) + f"   {own.mean():6.2f} {rows.sum():6}")
 
 
 def main() -> None:
