@@ -6,7 +6,17 @@ frame. Demo, tests and benchmarks need no real person.
 
 from __future__ import annotations
 
-from konterfei.performers.render import PerformerConfig, Truth, read_truth, render_performer
+from konterfei.performers.config import PerformerConfig
+from konterfei.performers.render import render_performer
 from konterfei.performers.table import PERFORMERS
+from konterfei.performers.truth import Truth, cover_mask, face_mask, read_truth
 
-__all__ = ["PERFORMERS", "PerformerConfig", "Truth", "read_truth", "render_performer"]
+__all__ = [
+    "PERFORMERS",
+    "PerformerConfig",
+    "Truth",
+    "cover_mask",
+    "face_mask",
+    "read_truth",
+    "render_performer",
+]

@@ -6,10 +6,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from konterfei.performers.bystanders import Bystanders
 from konterfei.performers.cast import Look
-from konterfei.performers.motion import Pose
+from konterfei.performers.light import Light, encoded
 from konterfei.performers.raster import Float
 from konterfei.performers.scenery import scene
+from konterfei.performers.shots import FARTHER, REACH, View
 
 READ_NOISE = 0.0040
 """Noise in the dark: standard deviation in [0, 1] of the encoded signal, as of a good camera near ISO 400."""
@@ -19,6 +21,8 @@ _OVERSCAN = 0.05
 """Background beyond each edge of the frame, in frame sides."""
 _PARALLAX = 0.35
 """How far the background goes with the shoulders' sway: a camera on a shoulder rather than a tripod."""
+_LAMP_BEHIND = 0.3
+"""How much of what a lamp gives the performer falls onto the background."""
 
 
 class Camera:
@@ -28,11 +32,15 @@ class Camera:
         side: pixels.
         seed: of noise and exposure.
         look: background and light.
+        moves: whether views other than the still one are asked for.
+        is_alive: whether people pass in the background.
     """
 
-    def __init__(self, side: int, seed: int, look: Look) -> None:
+    def __init__(self, side: int, seed: int, look: Look, moves: bool = False, is_alive: bool = False) -> None:
         self.side, self.seed, self.look = side, seed, look
-        self._scene = scene(look.scene, round(side * (1 + 2 * _OVERSCAN)))
+        self._overscan = _OVERSCAN + (REACH if moves else 0.0)
+        self._scene = scene(look.scene, round(side * (1 + 2 * self._overscan)))
+        self._bystanders = Bystanders(self._scene, seed) if is_alive else None
         self._spill = cv2.GaussianBlur(self._scene, (0, 0), 0.06 * side)
         self._key = np.asarray(look.key, np.float32)
         rng = np.random.default_rng([seed, 0x63616D])
@@ -45,19 +53,38 @@ class Camera:
         grain = 0.8 * grain + 0.9 * cv2.GaussianBlur(grain, (0, 0), 0.8)  # debayering makes noise clump
         self._grain = grain / grain.std()
 
-    def set_up(self, colour: Float, alpha: Float, pose: Pose) -> Float:
-        """The performer on the set, in RGB [0, 1]. [H, W, 3]
+    def behind(self, sway: tuple[float, float], view: View, light: Light, time_s: float) -> tuple[Float, Float]:
+        """The set without performers, and the light that spills from it, in RGB [0, 1]. [H, W, 3] each
 
         Args:
+            sway: of the performer's shoulders, which the camera follows a little.
+            view: of the camera.
+            light: of this instant.
+            time_s: picks what moves in the background.
+        """
+        at = (np.array(sway) * _PARALLAX - self._overscan) * self.side
+        matrix = np.array([[1, 0, at[0]], [0, 1, at[1]]])
+        if view != View():
+            away = view.matrix(self.side, FARTHER)
+            matrix = np.column_stack([away[:, :2], away @ (*at, 1.0)])
+        here = self._bystanders.at(time_s) if self._bystanders is not None else self._scene
+        size, border = (self.side, self.side), cv2.BORDER_REPLICATE
+        behind = cv2.warpAffine(here, matrix, size, flags=cv2.INTER_LINEAR, borderMode=border)
+        spill = cv2.warpAffine(self._spill, matrix, size, flags=cv2.INTER_LINEAR, borderMode=border)
+        if not light.is_own:
+            gain = encoded(np.array(light.room) + _LAMP_BEHIND * np.array(light.lamp))
+            behind, spill = np.minimum(behind * gain, 1.0), spill * gain
+        return behind, spill
+
+    def place(self, behind: Float, spill: Float, colour: Float, alpha: Float) -> Float:
+        """A performer before what is behind, in RGB [0, 1]; changes `behind`. [H, W, 3]
+
+        Args:
+            behind: [H, W, 3] in [0, 1]
+            spill: light from there. [H, W, 3]
             colour: [H, W, 3] in [0, 1]
             alpha: 1 = performer. [H, W]
-            pose: what the performer does.
         """
-        at = (np.array(pose.sway) * _PARALLAX - _OVERSCAN) * self.side
-        matrix = np.array([[1, 0, at[0]], [0, 1, at[1]]])
-        size, border = (self.side, self.side), cv2.BORDER_REPLICATE
-        behind = cv2.warpAffine(self._scene, matrix, size, flags=cv2.INTER_LINEAR, borderMode=border)
-        spill = cv2.warpAffine(self._spill, matrix, size, flags=cv2.INTER_LINEAR, borderMode=border)
         # bright surroundings wrap around the outline, as lens and skin scatter their light
         rim = 1.0 - cv2.GaussianBlur(alpha, (0, 0), 0.012 * self.side)
         front = colour * self._key

@@ -40,6 +40,8 @@ class Look:
     """Gain of red, green and blue on the performer: the colour of the key light."""
     tint: tuple[float, float, float]
     """Gain of red, green and blue on everything: the camera's white balance."""
+    skin: tuple[float, float, float]
+    """Colour of a hand that comes into the picture, RGB in [0, 1]: the performer's cheeks in the portrait."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,21 +57,91 @@ class Performer:
     """The expression that shows the mouth open best: "surprised" or "shocked"."""
 
 
+P001 = Performer(
+    name="P001",
+    look=Look(
+        scene="studio",
+        light=(-0.7, -0.6, -0.6),
+        contrast=0.30,
+        key=(0.97, 0.98, 1.0),
+        tint=(0.98, 1.0, 1.03),
+        skin=(0.84, 0.63, 0.51),
+    ),
+    voice_hz=188.0,
+)
+P002 = Performer(
+    name="P002",
+    look=Look(
+        scene="office",
+        light=(-0.7, -0.6, -0.6),
+        contrast=0.26,
+        key=(1.0, 0.98, 0.95),
+        tint=(1.02, 1.0, 0.98),
+        skin=(0.85, 0.65, 0.54),
+    ),
+    voice_hz=204.0,
+    open_mouth="shocked",
+)
 P005 = Performer(
     name="P005",
-    look=Look(scene="office", light=(-0.8, -0.5, -0.6), contrast=0.30, key=(0.98, 0.99, 1.0), tint=(1.03, 1.0, 0.96)),
+    look=Look(
+        scene="office",
+        light=(-0.8, -0.5, -0.6),
+        contrast=0.30,
+        key=(0.98, 0.99, 1.0),
+        tint=(1.03, 1.0, 0.96),
+        skin=(0.82, 0.61, 0.49),
+    ),
     voice_hz=112.0,
     open_mouth="shocked",
 )
 P006 = Performer(
     name="P006",
-    look=Look(scene="evening", light=(0.75, -0.5, -0.6), contrast=0.36, key=(0.95, 0.86, 0.77), tint=(0.99, 1.0, 1.03)),
+    look=Look(
+        scene="evening",
+        light=(0.75, -0.5, -0.6),
+        contrast=0.36,
+        key=(0.95, 0.86, 0.77),
+        tint=(0.99, 1.0, 1.03),
+        skin=(0.79, 0.55, 0.42),
+    ),
     voice_hz=196.0,
 )
 P007 = Performer(
     name="P007",
-    look=Look(scene="studio", light=(0.6, -0.7, -0.6), contrast=0.28, key=(1.0, 0.97, 0.94), tint=(1.02, 1.0, 0.98)),
+    look=Look(
+        scene="studio",
+        light=(0.6, -0.7, -0.6),
+        contrast=0.28,
+        key=(1.0, 0.97, 0.94),
+        tint=(1.02, 1.0, 0.98),
+        skin=(0.78, 0.55, 0.41),
+    ),
     voice_hz=124.0,
+)
+P008 = Performer(
+    name="P008",
+    look=Look(
+        scene="studio",
+        light=(0.7, -0.5, -0.6),
+        contrast=0.32,
+        key=(1.0, 0.94, 0.88),
+        tint=(1.0, 1.0, 1.0),
+        skin=(0.77, 0.55, 0.42),
+    ),
+    voice_hz=118.0,
+)
+P010 = Performer(
+    name="P010",
+    look=Look(
+        scene="evening",
+        light=(0.75, -0.5, -0.6),
+        contrast=0.34,
+        key=(0.97, 0.88, 0.79),
+        tint=(1.0, 1.0, 1.02),
+        skin=(0.85, 0.65, 0.53),
+    ),
+    voice_hz=210.0,
 )
 
 

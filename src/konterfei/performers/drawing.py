@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from konterfei.performers import anatomy
 from konterfei.performers.cast import Look
 from konterfei.performers.eyes import lid_outline
+from konterfei.performers.light import GAMMA, Light
 from konterfei.performers.motion import Pose
 from konterfei.performers.plates import SCALE, Plates
 from konterfei.performers.raster import (
@@ -43,6 +45,8 @@ class Drawing:
     """The mesh's points in the frame: true by construction. [468, 2]"""
     iris: Float
     """Middles of the irises, image-left first. [2, 2]"""
+    head: Float
+    """Middle of the head in the frame. [2]"""
 
 
 class Artist:
@@ -50,41 +54,86 @@ class Artist:
 
     Args:
         plates: the performer.
-        frame_side: pixels.
+        frame_side: pixels of the frame that the plates were made for.
         look: light.
+        canvas: width and height of the drawing, pixels; as `frame_side` unless told.
     """
 
-    def __init__(self, plates: Plates, frame_side: int, look: Look) -> None:
+    def __init__(self, plates: Plates, frame_side: int, look: Look, canvas: int | None = None) -> None:
         self.plates, self.side, self.look = plates, frame_side, look
+        self.canvas = canvas or frame_side
         light = np.array(look.light, np.float32)
         self._light = light / np.linalg.norm(light)
+        self._rounded = plates.alpha * _arms(plates.alpha.shape[0], plates.low, frame_side)
         self._flat = self._gain(plates.rig.rest)
         self._turn = signed_areas(plates.rig.opened, plates.rig.triangles)
 
-    def draw(self, pose: Pose) -> Drawing:
-        """The performer in a pose."""
-        rig, side = self.plates.rig, self.side
-        shaped = rig.shape(pose)
-        placed = rig.place(shaped, pose, side)
-        flat = np.ascontiguousarray(placed[:, :2])
-        order = paint_order(placed, rig.triangles, self._turn)
-        ids = triangle_ids(flat, rig.triangles, order, (side, side))
-        values = np.column_stack([(rig.rest[:, :2] - self.plates.low) * SCALE, self._gain(placed) / self._flat])
-        grid = evaluate(planes(flat, rig.triangles, values.astype(np.float32)), ids)
+    def draw(self, pose: Pose, light: Light | None = None, view: NDArray[np.float64] | None = None) -> Drawing:
+        """The performer in a pose.
+
+        Args:
+            pose: what is done.
+            light: what is added to the set's own light; None = nothing.
+            view: from pixels of the performer's own frame to pixels of the drawing [2, 3]; None = they are the same.
+        """
+        rig = self.plates.rig
+        placed = rig.place(rig.shape(pose), pose, self.side)
+        flat = self._seen(np.ascontiguousarray(placed[:, :2]), view)
+        order = paint_order(np.column_stack([flat, placed[:, 2]]), rig.triangles, self._turn)
+        ids = triangle_ids(flat, rig.triangles, order, (self.canvas, self.canvas))
+        values = [(rig.rest[:, :2] - self.plates.low) * SCALE, self._gain(placed) / self._flat]
+        if light is not None and not light.is_own:
+            values.append(self._normals(placed) @ np.array(light.toward, np.float32))
+        grid = evaluate(planes(flat, rig.triangles, np.column_stack(values).astype(np.float32)), ids)
         colour = self._skin(pose)
         picture = cv2.remap(colour, grid[0], grid[1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-        alpha = cv2.remap(self.plates.alpha, grid[0], grid[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        cover = self.plates.alpha if view is None else self._rounded
+        alpha = cv2.remap(cover, grid[0], grid[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        if view is not None:
+            alpha *= ids >= 0  # the rig ends not far beyond its own frame
         self._mouth(picture, pose, flat)
-        iris = np.stack([self._eye(picture, pose, flat, eye) for eye in (0, 1)])
-        gain = cv2.GaussianBlur(grid[2], (0, 0), 0.03 * side)
+        iris = np.stack([self._eye(picture, pose, flat, eye, view) for eye in (0, 1)])
+        gain = cv2.GaussianBlur(grid[2], (0, 0), 0.03 * self.side)
         picture *= gain[..., None]
+        if light is not None and not light.is_own:
+            self._shine(picture, grid[3], light)
         np.clip(picture, 0, 1, out=picture)
-        return Drawing(colour=picture, alpha=alpha, points=flat[: anatomy.NUM_SKIN], iris=iris)
+        middle = rig.transform(rig.pivot[None], np.ones(1, np.float32), pose, self.side)[:, :2]
+        points, head = flat[: anatomy.NUM_SKIN], self._seen(middle, view)[0]
+        return Drawing(colour=picture, alpha=alpha, points=points, iris=iris, head=head)
+
+    def points(self, pose: Pose, view: NDArray[np.float64] | None = None) -> Float:
+        """Where the mesh's points are in a pose, without drawing it. [468, 2]"""
+        rig = self.plates.rig
+        placed = rig.place(rig.shape(pose), pose, self.side)[: anatomy.NUM_SKIN, :2]
+        return self._seen(placed, view)
+
+    @staticmethod
+    def _seen(points: Float, view: NDArray[np.float64] | None) -> Float:
+        """Points of the performer's own frame in the drawing. [N, 2]"""
+        return points if view is None else (points @ view[:, :2].T + view[:, 2]).astype(np.float32)
+
+    def _shine(self, picture: Float, facing: Float, light: Light) -> None:
+        """Takes the set's light down and adds the lamp's, in linear light, by how far the skin faces the lamp.
+
+        Args:
+            picture: changed in place. [H, W, 3]
+            facing: cosine of the angle between skin and lamp. [H, W]
+            light: of this instant.
+        """
+        facing = cv2.GaussianBlur(facing, (0, 0), 0.010 * self.side)
+        lit = smooth_step(facing, -0.12, 0.10) * np.maximum(facing + 0.06, 0.0)  # the lamp has a size: a soft edge
+        for c in range(3):
+            picture[..., c] *= (light.room[c] + light.lamp[c] * lit) ** np.float32(1.0 / GAMMA)
 
     def _gain(self, points: Float) -> Float:
         """How bright the key light makes each point. [V]"""
-        rig = self.plates.rig
-        triangles = rig.triangles
+        facing = self._normals(points) @ self._light
+        return (1.0 + self.look.contrast * (facing - 0.55)).astype(np.float32)
+
+    def _normals(self, points: Float) -> Float:
+        """Where the skin faces at each point, towards the camera. [V, 3]"""
+        triangles = self.plates.rig.triangles
         corner = points[triangles]
         normal = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
         normal *= -np.sign(normal[:, 2:])  # towards the camera
@@ -92,8 +141,7 @@ class Artist:
         for k in range(3):
             np.add.at(total, triangles[:, k], normal)
         total /= np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-6)
-        facing = total @ self._light
-        return (1.0 + self.look.contrast * (facing - 0.55)).astype(np.float32)
+        return total
 
     def _skin(self, pose: Pose) -> Float:
         """The skin plate with the folds of the expression. [H, W, 3]"""
@@ -116,7 +164,7 @@ class Artist:
         if not weights:
             return
         upper, lower = flat[list(anatomy.INNER_LIPS_UPPER)], flat[list(anatomy.INNER_LIPS_LOWER)]
-        x0, y0, x1, y1 = _bounds(np.concatenate([upper, lower]), 6, self.side)
+        x0, y0, x1, y1 = _bounds(np.concatenate([upper, lower]), 6, self.canvas)
         if x1 <= x0 or y1 <= y0:
             return
         origin = np.array([x0, y0], np.float32)
@@ -139,15 +187,15 @@ class Artist:
         region = picture[y0:y1, x0:x1]
         region += mask * (inside - region)
 
-    def _eye(self, picture: Float, pose: Pose, flat: Float, eye: int) -> Float:
+    def _eye(self, picture: Float, pose: Pose, flat: Float, eye: int, view: NDArray[np.float64] | None) -> Float:
         """Draws one eye and returns the middle of its iris in the frame. [2]"""
         ball, rig = self.plates.eyes[eye], self.plates.rig
         unit = rig.eye_distance
         centre = rig.iris(pose, eye, ball.centre, ball.iris_radius)
         anchors = centre + np.array([[0, 0, 0], [unit, 0, 0], [0, unit, 0]], np.float32)
-        placed = rig.transform(anchors, np.ones(3, np.float32), pose, self.side)[:, :2]
+        placed = self._seen(rig.transform(anchors, np.ones(3, np.float32), pose, self.side)[:, :2], view)
         outline = lid_outline(flat, eye)
-        x0, y0, x1, y1 = _bounds(outline, 8, self.side)
+        x0, y0, x1, y1 = _bounds(outline, 8, self.canvas)
         if x1 <= x0 or y1 <= y0:
             return placed[0]
         origin, shape = np.array([x0, y0], np.float32), (y1 - y0, x1 - x0)
@@ -200,6 +248,22 @@ class Artist:
         soft = cv2.GaussianBlur(weight.astype(np.float32) / 255, (0, 0), max(0.5, 0.006 * unit)) * (0.35 + 0.4 * blink)
         region *= (1 - soft)[..., None]
         region += soft[..., None] * np.array((0.07, 0.05, 0.045), np.float32)
+
+
+def _arms(side: int, low: float, frame_side: int) -> Float:
+    """1 inside arms that hang from the shoulders: the portrait ends at the sides, where a camera that moves may look.
+
+    Args:
+        side: of the texture.
+        low: frame coordinate of its first pixel.
+        frame_side: pixels.
+    """
+    at = (np.arange(side, dtype=np.float32) / SCALE + low) / frame_side
+    aside = np.maximum(np.abs(at[None, :] - 0.5) - 0.30, 0.0)
+    above = np.maximum(1.16 - at[:, None], 0.0)
+    inside = smooth_step(np.hypot(aside, above), 0.285, 0.28)
+    head = (aside <= 0.0) | (at[:, None] < 0.80)  # hair may be wider than the shoulders
+    return np.where(head, np.float32(1.0), inside).astype(np.float32)
 
 
 def _bounds(points: Float, pad: int, side: int) -> tuple[int, int, int, int]:

@@ -5,7 +5,7 @@ Because nobody's face enters here, two performers rendered with one seed do exac
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,8 +16,25 @@ PITCH_LIMIT = 0.13
 ROLL_LIMIT = 0.09
 """Largest tilt in radians (5 degrees)."""
 
+WIDER = {"yaw": 1.7, "pitch": 1.7, "roll": 2.2}
+"""How much farther the head goes in a wide performance: 26, 13 and 11 degrees. Beyond, the far cheek is squeezed."""
+
 CYCLE_S = 12.0
 """Length in seconds of the script of expressions; it repeats with other speech and head movement."""
+
+STYLES: dict[str, str] = {
+    "talk": "speaks, smiles, frowns, is surprised",
+    "still": "says nothing and hardly moves; blinks and glances",
+    "lively": "as talk, half as fast again",
+    "expressions": "goes through every movement one by one, a second each",
+}
+"""Ways to perform."""
+
+_ONE_BY_ONE = (
+    ("blink", 1.0), ("jaw", 0.9), ("wide", 0.9), ("pucker", 0.9), ("smile", 1.0), ("surprise", 1.0),
+    ("frown", 1.0), ("gaze_x", 0.7), ("gaze_y", 0.4), ("yaw", YAW_LIMIT), ("pitch", PITCH_LIMIT), ("roll", ROLL_LIMIT),
+)  # fmt: skip
+"""What "expressions" does, in its order, and how far; the last five to one side and then to the other."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +71,7 @@ class Pose:
     """Brows drawn together."""
 
 
-def _ramp(x: float) -> float:
+def ramp(x: float) -> float:
     """Smooth step of [0, 1] with zero slope and curvature at both ends (Perlin's quintic)."""
     x = min(max(x, 0.0), 1.0)
     return x * x * x * (x * (x * 6.0 - 15.0) + 10.0)
@@ -62,7 +79,7 @@ def _ramp(x: float) -> float:
 
 def _swell(time_s: float, start: float, end: float, rise: float, fall: float) -> float:
     """0 outside [start, end], 1 between the ramps."""
-    return _ramp((time_s - start) / rise) * _ramp((end - time_s) / fall)
+    return ramp((time_s - start) / rise) * ramp((end - time_s) / fall)
 
 
 class Motion:
@@ -70,10 +87,12 @@ class Motion:
 
     Args:
         seed: another seed is another performance of the same kind.
+        style: one of `STYLES`.
+        wide: turn, nod and tilt the head farther.
     """
 
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
+    def __init__(self, seed: int, style: str = "talk", wide: bool = False) -> None:
+        self.seed, self.style, self.wide = seed, style, wide
         rng = np.random.default_rng([seed, 0x6B6F6E])
         # slow drift of head and body: sums of sines, so that any instant can be asked for without a state
         self._frequencies = rng.uniform(0.06, 0.42, (8, 4))
@@ -87,6 +106,14 @@ class Motion:
 
     def at(self, time_s: float) -> Pose:
         """What is done at `time_s` seconds (>= 0)."""
+        pose = self._talk(1.5 * time_s if self.style == "lively" else time_s)
+        if self.style == "still":
+            pose = _calmed(pose, 0.25)
+        elif self.style == "expressions":
+            pose = _one_by_one(_calmed(pose, 0.15), time_s)
+        return _widened(pose) if self.wide else pose
+
+    def _talk(self, time_s: float) -> Pose:
         cycle, local = divmod(time_s, CYCLE_S)
         rng = np.random.default_rng([self._cycle_seed, int(cycle)])
         script = _Script(rng)
@@ -117,6 +144,38 @@ class Motion:
             surprise=surprise,
             frown=script.frown(local) * (1.0 - surprise) * (1.0 - smile),
         )
+
+
+def _calmed(pose: Pose, share: float) -> Pose:
+    """A share of the head's and the shoulders' movement; of the face only blinks and glances."""
+    shift, sway = ((share * x, share * y) for x, y in (pose.shift, pose.sway))
+    calm = Pose(yaw=share * pose.yaw, pitch=share * pose.pitch, roll=share * pose.roll, shift=shift, sway=sway)
+    return replace(calm, zoom=1.0 + share * (pose.zoom - 1.0), gaze=pose.gaze, blink=pose.blink)
+
+
+def _widened(pose: Pose) -> Pose:
+    """The same with larger turns of the head; the eyes still hold the camera as far as they can."""
+    yaw, pitch = WIDER["yaw"] * pose.yaw, WIDER["pitch"] * pose.pitch
+    gaze = (
+        float(np.clip(pose.gaze[0] - 1.1 * (yaw - pose.yaw), -0.75, 0.75)),
+        float(np.clip(pose.gaze[1] - 0.9 * (pitch - pose.pitch), -0.4, 0.4)),
+    )
+    return replace(pose, yaw=yaw, pitch=pitch, roll=WIDER["roll"] * pose.roll, gaze=gaze)
+
+
+def _one_by_one(calm: Pose, time_s: float) -> Pose:
+    """What `_ONE_BY_ONE` says for this second, on a face that does nothing else."""
+    slot, local = divmod(time_s, 1.0)
+    name, most = _ONE_BY_ONE[int(slot) % len(_ONE_BY_ONE)]
+    weight = _swell(local, 0.0, 1.0, rise=0.35, fall=0.35)
+    if name in ("gaze_x", "gaze_y", "yaw", "pitch", "roll"):
+        weight = float(np.sin(2.0 * np.pi * local)) * _swell(local, 0.0, 1.0, rise=0.15, fall=0.15)
+    pose = replace(calm, blink=0.0, gaze=(0.0, 0.0))
+    if name == "gaze_x":
+        return replace(pose, gaze=(most * weight, 0.0))
+    if name == "gaze_y":
+        return replace(pose, gaze=(0.0, most * weight))
+    return replace(pose, **{name: getattr(pose, name) + most * weight})
 
 
 class _Script:
@@ -175,7 +234,7 @@ class _Script:
         value = 0.0
         for middle in self._blinks:
             side = (middle - time_s) / 0.12 if time_s < middle else (time_s - middle - 0.04) / 0.20
-            value = max(value, 1.0 - _ramp(max(side, 0.0)))
+            value = max(value, 1.0 - ramp(max(side, 0.0)))
         return value
 
     def gaze(self, time_s: float) -> tuple[float, float]:

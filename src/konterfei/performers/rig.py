@@ -107,19 +107,36 @@ class Rig:
 
     def transform(self, points: Float, headness: Float, pose: Pose, frame_side: int) -> Float:
         """`place` for any points with their own headness. [N, 3], [N] -> [N, 3]"""
-        turned = (points - self.pivot) @ _rotation(pose.yaw, pose.pitch).T + self.pivot
-        near = 1.0 - (turned[:, 2:] - points[:, 2:]) / (9.0 * self.eye_distance)  # a camera about 80 cm away
-        flat = self.pivot[:2] + (turned[:, :2] - self.pivot[:2]) * near
-        c, s = np.cos(pose.roll), np.sin(pose.roll)
-        flat = (flat - self.neck) @ np.array([[c, s], [-s, c]], np.float32) + self.neck
-        flat = flat + np.array(pose.shift, np.float32) * frame_side
-        still = points[:, :2] + np.array(pose.sway, np.float32) * frame_side
-        h = headness[:, None]
-        centre = np.float32((frame_side - 1) / 2)
-        out = np.empty_like(points)
-        out[:, :2] = (h * flat + (1 - h) * still - centre) * np.float32(pose.zoom) + centre
-        out[:, 2] = headness * turned[:, 2] + (1 - headness) * points[:, 2]
-        return out
+        return move_head(points, headness, pose, frame_side, self.pivot, self.neck, self.eye_distance)
+
+
+def move_head(
+    points: Float, headness: Float, pose: Pose, frame_side: int, pivot: Float, neck: Float, eye_distance: float
+) -> Float:
+    """Points of a head, or of what is fastened to one, moved from rest to `pose`. [N, 3]
+
+    Args:
+        points: pixels of the frame, and depth. [N, 3]
+        headness: 1 = moves with the head, 0 = with the shoulders. [N]
+        pose: what is done.
+        frame_side: pixels.
+        pivot: middle of the head, about which it turns and nods. [3]
+        neck: point about which it tilts. [2]
+        eye_distance: distance of the outer corners of the eyes, pixels.
+    """
+    turned = (points - pivot) @ _rotation(pose.yaw, pose.pitch).T + pivot
+    near = 1.0 - (turned[:, 2:] - points[:, 2:]) / (9.0 * eye_distance)  # a camera about 80 cm away
+    flat = pivot[:2] + (turned[:, :2] - pivot[:2]) * near
+    c, s = np.cos(pose.roll), np.sin(pose.roll)
+    flat = (flat - neck) @ np.array([[c, s], [-s, c]], np.float32) + neck
+    flat = flat + np.array(pose.shift, np.float32) * frame_side
+    still = points[:, :2] + np.array(pose.sway, np.float32) * frame_side
+    h = headness[:, None]
+    centre = np.float32((frame_side - 1) / 2)
+    out = np.empty_like(points)
+    out[:, :2] = (h * flat + (1 - h) * still - centre) * np.float32(pose.zoom) + centre
+    out[:, 2] = headness * turned[:, 2] + (1 - headness) * points[:, 2]
+    return out
 
 
 def _rotation(yaw: float, pitch: float) -> Float:

@@ -69,6 +69,18 @@ def test_two_people_do_the_same_and_are_not_the_same(clips):
     assert np.abs(first - second).mean() > 20
 
 
+def test_on_anothers_set_the_surroundings_are_the_others_and_the_face_is_not(clips, tmp_path):
+    config = PerformerConfig(
+        person="P005", output=tmp_path / "a.mp4", seconds=0.2, size=SIZE, seed=SEED, set_of="P006", sound=False
+    )
+    guest = render_performer(config, Silent())
+    own, host, there = (images(clip)[2].astype(float) for clip in (clips["P005"], clips["P006"], guest))
+    corner, face = np.s_[: SIZE // 6, : SIZE // 6], np.s_[SIZE // 2 : SIZE // 2 + 20, SIZE // 2 - 20 : SIZE // 2 + 20]
+    assert np.abs(there - host)[corner].mean() < 3 < np.abs(own - host)[corner].mean()
+    assert np.abs(there - host)[face].mean() > 10
+    assert np.array_equal(read_truth(guest).landmarks, read_truth(clips["P005"]).landmarks[:5])
+
+
 def test_a_shut_eye_looks_shut(plates, measure):
     from konterfei.landmarkers.mesh478 import MESH_TO_68
     from konterfei.performers.drawing import Artist
