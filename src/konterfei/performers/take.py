@@ -156,7 +156,7 @@ class Take:
                 covers[other] = np.maximum(covers[other], drawing.alpha)
             picture = self._camera.place(picture, spill, drawing.colour, drawing.alpha)
             if role == 0 and layer is not None:
-                _lay(picture, layer, 0.012 * size)
+                _lay(picture, layer, drawing.alpha, 0.012 * size)
                 covers = [np.maximum(c, layer.alpha) if o in order[: order.index(0) + 1] else c
                           for o, c in enumerate(covers)]  # fmt: skip
         if light.exposure != 1.0:
@@ -215,11 +215,18 @@ def from_linear(light: Float) -> Float:
     return np.asarray(light ** np.float32(1.0 / GAMMA), np.float32)
 
 
-def _lay(picture: Float, layer: Layer, shadow: float) -> None:
-    """Lays something over the picture, in place, with the soft shadow that it throws; `shadow` in pixels."""
+def _lay(picture: Float, layer: Layer, performer: Float, shadow: float) -> None:
+    """Lays something over the picture, in place, with the soft shadow that it throws onto the performer.
+
+    Args:
+        picture: RGB in [0, 1]. [H, W, 3]
+        layer: what is laid over it.
+        performer: 1 = where the performer is. [H, W]
+        shadow: softness, pixels.
+    """
     dark = cv2.GaussianBlur(layer.alpha, (0, 0), max(0.8, shadow))
     drop = max(1, round(0.8 * shadow))
     dark = np.roll(dark, drop, axis=0)
     dark[:drop] = 0.0
-    picture *= (1.0 - _CONTACT * dark)[..., None]
+    picture *= (1.0 - _CONTACT * dark * performer)[..., None]
     picture += layer.alpha[..., None] * (layer.colour - picture)
