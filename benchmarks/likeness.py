@@ -30,7 +30,7 @@ from konterfei.landmarkers import LANDMARKERS
 from konterfei.metrics.observation import Eyes
 from konterfei.models.swapper import load_swapper
 from konterfei.recognizers import RECOGNIZERS
-from konterfei.recognizers.mobilefacenet import TEMPLATE, five_points
+from konterfei.recognizers.aligned import TEMPLATE, five_points
 from konterfei.reporting import Silent
 from konterfei.stages.train import TrainConfig, train
 from konterfei.training import loop

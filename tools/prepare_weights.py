@@ -10,7 +10,9 @@ What changes: fixed input sizes become free ones (both detectors are fully convo
 wrote down for the old size are dropped, constants leave the list of graph inputs so that the runtime may fold them,
 and those that no node reads (batch counters of the training) are dropped. No weight is touched, but for MobileNetV2:
 of its blocks the first thirteen are taken, and normalisations are put into the convolutions before them. SPAN comes as
-ncnn's pair of files (.param and .bin) and is written as ONNX; its kernels stay 16-bit floats.
+ncnn's pair of files (.param and .bin) and is written as ONNX; its kernels stay 16-bit floats. HSE-FaceRes comes as
+TensorFlow.js' pair (.json and .bin; tools/tfjs_to_onnx.py): of it only the description of the face is kept, not the
+guesses at age and gender, and the mean over many faces is taken off, which all faces have in common.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from safetensors.torch import save_file
 from streamline_onnx import streamlined
+from tfjs_to_onnx import converted
 
 TARGET = Path(__file__).resolve().parent.parent / "src" / "konterfei" / "weights" / "files"
 
@@ -38,11 +41,15 @@ SOURCES = {
     "hand_landmark_full.onnx": "hand.onnx",
     "mobilenet_v2_imagenet.pth": "mobilenet.safetensors",
     "spanx4_ch48.bin": "span.onnx",
+    "faceres.bin": "faceres.onnx",
 }
 """Upstream file name -> name in the package."""
 
 FREE_SIZE = {"yunet_2023mar.onnx", "centerface.onnx"}
 """Files whose height and width are freed."""
+
+CENTER = Path(__file__).resolve().parent / "faceres_center.txt"
+"""Mean direction of what HSE-FaceRes says of generated portraits; made by tools/faceres_center.py."""
 
 STREAMLINED = {"mesh478_attention.onnx", "mobilefacenet192.onnx"}
 """Files that are rewritten for speed (tools/streamline_onnx.py); the others are only copied."""
@@ -179,7 +186,10 @@ def main(source_dir: Path) -> None:
         if name.endswith(".pth"):
             save_file(folded(source_dir / name), TARGET / target)
             data = (TARGET / target).read_bytes()
-        if name.endswith(".bin"):
+        if name == "faceres.bin":
+            description = (source_dir / name).with_suffix(".json")
+            data = converted(description, "global_pooling/Mean", np.loadtxt(CENTER, np.float32))
+        elif name.endswith(".bin"):
             model = NcnnGraph((source_dir / name).with_suffix(".param"), data).model()
             data = model.SerializeToString(deterministic=True)
         (TARGET / target).write_bytes(data)

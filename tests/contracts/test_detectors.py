@@ -165,3 +165,9 @@ def test_overlap_of_boxes():
     first = np.array([0, 0, 10, 10], np.float32)
     others = np.array([[0, 0, 10, 10], [5, 0, 15, 10], [20, 20, 30, 30], [3, 3, 3, 3]], np.float32)
     assert overlap(first, others) == pytest.approx([1, 1 / 3, 0, 0])
+
+
+def test_its_limits_are_told_in_sentences_with_figures(detector):
+    limits = type(detector).limits
+    assert 80 <= len(limits) <= 700 and "\n" not in limits and limits.endswith(".")
+    assert "earned from" in limits and any(sign.isdigit() for sign in limits)

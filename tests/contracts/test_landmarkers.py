@@ -154,3 +154,9 @@ def test_windows_at_and_beyond_the_edge(landmarker):
     for x, y, side in ((0, 0, 60), (89, 79, 300), (-200, -200, 50), (45, 40, 5000), (45, 40, 2)):
         (answer,) = landmarker.landmarks(image, [Window(x, y, side, 0.7)])
         assert np.isfinite(answer.points).all() and 0 <= answer.presence <= 1
+
+
+def test_its_limits_are_told_in_sentences_with_figures(landmarker):
+    limits = type(landmarker).limits
+    assert 80 <= len(limits) <= 700 and "\n" not in limits and limits.endswith(".")
+    assert "earned from" in limits and any(sign.isdigit() for sign in limits)

@@ -63,3 +63,9 @@ def test_size_of_the_picture_hardly_matters(recognizer, faces):
         big = cv2.resize(image, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC)
         one, other = recognizer.embed(image, [points])[0], recognizer.embed(big, [(points + 0.5) * 3 - 0.5])[0]
         assert float(one @ other) > 0.93
+
+
+def test_its_limits_are_told_in_sentences_with_figures(recognizer):
+    limits = type(recognizer).limits
+    assert 80 <= len(limits) <= 700 and "\n" not in limits and limits.endswith(".")
+    assert "earned from" in limits and any(sign.isdigit() for sign in limits)

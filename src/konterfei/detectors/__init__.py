@@ -32,6 +32,8 @@ class Detector(Protocol):
 
     usual_threshold: ClassVar[float]
     """Score from which on its authors, or our measurements, take a detection for a face."""
+    limits: ClassVar[str]
+    """What it learned from, how well it does and where it fails: plain sentences with figures, for reports."""
     size: int
     """Long side in pixels at which it looks: a larger frame is as good when it is reduced to that before."""
 

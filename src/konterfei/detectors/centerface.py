@@ -27,6 +27,11 @@ class CenterFace:
     usual_threshold: ClassVar[float] = 0.5
     """As its authors use it in the wild."""
 
+    limits: ClassVar[str] = (
+        "Learned from WIDER FACE. Finds every face of 246 test pictures that are upright, 93 to 100 % lying on the "
+        "side, 76 to 99 % with half the face covered; takes few animals for people (1 of 12 pictures)."
+    )
+
     def __init__(self, threads: int = 0, threshold: float = usual_threshold, size: int = 640) -> None:
         self.threshold = threshold
         self.size = size

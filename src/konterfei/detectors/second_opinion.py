@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,8 @@ class SecondOpinion:
         first, second: any of the family.
         threshold: score of the first from which on it has found something.
     """
+
+    limits: ClassVar[str] = "Those of the two detectors that it asks."
 
     def __init__(self, first: Detector, second: Detector, threshold: float) -> None:
         self.first, self.second, self.threshold = first, second, threshold

@@ -8,6 +8,7 @@ Convention:
 
 from konterfei.imaging.blend import alpha_blend, laplacian_blend, support
 from konterfei.imaging.degrade import coarsen, few_colors, median_smooth, motion_blur
+from konterfei.imaging.difference import delta_e_2000
 from konterfei.imaging.filters import dilate, erode, feather, gaussian, sharpen, sharpness
 from konterfei.imaging.matching import match_histogram, membrane
 from konterfei.imaging.pixels import lab_to_rgb, resize, rgb_to_lab, to_float, to_kind, to_uint8
@@ -17,6 +18,7 @@ __all__ = [
     "SdrLook",
     "alpha_blend",
     "coarsen",
+    "delta_e_2000",
     "dilate",
     "erode",
     "feather",

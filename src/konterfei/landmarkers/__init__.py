@@ -63,6 +63,8 @@ class Landmarker(Protocol):
 
     usual_presence: ClassVar[float]
     """Presence from which on the window is taken for a face."""
+    limits: ClassVar[str]
+    """What it learned from, how well it does and where it fails: plain sentences with figures, for reports."""
 
     def landmarks(self, image: NDArray[np.uint8], starts: Sequence[Seen | Window]) -> list[Landmarked]:
         """One answer per start, in order; none depends on the other starts.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,8 @@ class Averaged:
     Args:
         inner: any of the family.
     """
+
+    limits: ClassVar[str] = "Those of the landmarker that it asks; its points tremble less."
 
     def __init__(self, inner: Landmarker) -> None:
         self.inner = inner

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import inspect
+import platform
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 
-from konterfei.metrics import METRICS, Measurement
-from konterfei.metrics.series import Array, People, Series
+from konterfei.metrics import METRICS, Measurement, confidence
+from konterfei.metrics.confidence import Difference, Interval
+from konterfei.metrics.series import Array, People, Series, quantile
 
 FORMAT = "konterfei evaluation"
-VERSION = 1
+COMPARISON = "konterfei comparison"
+VERSION = 2
+_TOOLS = ("konterfei", "numpy", "scipy", "opencv-python-headless", "onnxruntime")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -32,6 +38,8 @@ class Evaluated:
         src_faces: some crops of the src person, RGB. Each [S, S, 3] uint8
         fps: frames per second of the plate; None where it has none (pictures).
         shots: number of the shot that each frame of the series belongs to. [N] int64
+        truth: the swap as it should be, where that is known (synthetic performers); same frames as the others.
+        definitions: what a metric measures, of those that are not in `METRICS`, by name.
     """
 
     name: str
@@ -44,6 +52,51 @@ class Evaluated:
     src_faces: Sequence[Array]
     fps: Fraction | None
     shots: Array
+    truth: Series | None = None
+    definitions: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def intervals(self) -> dict[str, Interval]:
+        """How far chance in the frames may move each figure."""
+        return {name: confidence.interval(found, self.shots) for name, found in self.measurements.items()}
+
+    def definition(self, name: str) -> str:
+        """What a metric measures: first a line that says it in short, then the rest, in paragraphs."""
+        if name in self.definitions:
+            return self.definitions[name]
+        return (inspect.getdoc(METRICS.load(name)) or "") if name in METRICS else ""
+
+    def seconds(self, row: int) -> float | None:
+        """When a row of the series is shown; None for pictures."""
+        return None if self.fps is None else float(int(self.plate.indices[row]) / self.fps)
+
+    def against(self, other: Evaluated) -> dict[str, Difference]:
+        """Each figure minus the other result's, by name.
+
+        Raises:
+            ValueError: they were not measured over the same frames.
+        """
+        if not np.array_equal(self.plate.indices, other.plate.indices):
+            raise ValueError(f"'{self.name}' and '{other.name}' were not measured over the same frames.")
+        return confidence.differences(self.measurements, other.measurements, self.shots)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Figures:
+    """What can be read back of a report.
+
+    Attributes:
+        name, frames: of `Evaluated`.
+        indices: number of each frame that was measured. [N] int64
+        measurements: by name; without `of_rows`.
+        intervals: by name.
+    """
+
+    name: str
+    frames: Mapping[str, int]
+    indices: Array
+    measurements: Mapping[str, Measurement]
+    intervals: Mapping[str, Interval]
 
 
 def measure(plate: Series, result: Series, people: People) -> Iterator[tuple[str, Measurement]]:
@@ -52,35 +105,73 @@ def measure(plate: Series, result: Series, people: People) -> Iterator[tuple[str
         yield name, METRICS.load(name)(plate, result, people)
 
 
-def to_json(measurements: Mapping[str, Measurement]) -> dict[str, Any]:
-    """Plain JSON values, NaN as null, with each metric's own words about what it is."""
+def to_json(evaluated: Evaluated) -> dict[str, Any]:
+    """The whole report as plain JSON values, NaN as null. What `about` names lies beside the rest."""
     return {
-        name: {
-            "about": (inspect.getdoc(METRICS.load(name)) or "").splitlines()[0],
-            "value": _number(found.value),
-            "unit": found.unit,
-            "better": found.better,
-            "perfect": found.perfect,
-            "parts": {part: _number(value) for part, value in found.parts.items()},
-            "per_frame": [_number(value) for value in found.per_frame.tolist()],
-        }
-        for name, found in measurements.items()
+        **evaluated.about,
+        "format": FORMAT,
+        "version": VERSION,
+        "name": evaluated.name,
+        "made_by": {"python": platform.python_version(), **{tool: version(tool) for tool in _TOOLS}},
+        "frames": dict(evaluated.frames),
+        "fps": None if evaluated.fps is None else str(evaluated.fps),
+        "frame_indices": evaluated.plate.indices.tolist(),
+        "shots": evaluated.shots.tolist(),
+        "confidence": confidence.about(),
+        "metrics": {name: _metric(evaluated, name) for name in evaluated.measurements},
     }
 
 
-def from_json(data: Mapping[str, Any]) -> dict[str, Measurement]:
-    """The measurements of `to_json`. Raises KeyError, TypeError or ValueError when they are not."""
+def comparison_to_json(evaluated: Sequence[Evaluated]) -> dict[str, Any]:
+    """Several results over the same frames: the report of each, and how each differs from the first.
+
+    Raises:
+        ValueError: they were not measured over the same frames.
+    """
+    first, *others = evaluated
     return {
-        name: Measurement(
+        "format": COMPARISON,
+        "version": VERSION,
+        "results": [to_json(one) for one in evaluated],
+        "differences": [
+            {
+                "of": other.name,
+                "from": first.name,
+                "metrics": {name: _difference(found) for name, found in other.against(first).items()},
+            }
+            for other in others
+        ],
+    }
+
+
+def from_json(data: Mapping[str, Any]) -> Figures:
+    """The figures of `to_json`. Raises KeyError, TypeError or ValueError when it is none, or of another version."""
+    if not isinstance(data["metrics"], Mapping) or (data["format"], data["version"]) != (FORMAT, VERSION):
+        raise ValueError(f"{data['format']!r} of version {data['version']!r} is not {FORMAT!r} of version {VERSION}")
+    indices = np.array(data["frame_indices"], np.int64)
+    measurements, intervals = {}, {}
+    for name, found in data["metrics"].items():
+        per_frame = np.array([_float(value) for value in found["per_frame"]], np.float64)
+        if per_frame.shape != indices.shape or found["better"] not in ("higher", "lower", "near"):
+            raise ValueError(f"the figures of {name!r} do not fit the report")
+        measurements[name] = Measurement(
             value=_float(found["value"]),
             unit=found["unit"],
             better=found["better"],
-            perfect=found["perfect"],
+            perfect=float(found["perfect"]),
             parts={part: _float(value) for part, value in found["parts"].items()},
-            per_frame=np.array([_float(value) for value in found["per_frame"]], np.float64),
+            per_frame=per_frame,
         )
-        for name, found in data.items()
-    }
+        told = found["interval"]
+        low, high = (_float(told[end]) for end in ("low", "high"))
+        intervals[name] = Interval(low=low, high=high, count=int(told["count"]), block=int(told["block"]))
+    return Figures(
+        name=data["name"],
+        frames={name: int(count) for name, count in data["frames"].items()},
+        indices=indices,
+        measurements=measurements,
+        intervals=intervals,
+    )
 
 
 def lines(measurements: Mapping[str, Measurement]) -> list[str]:
@@ -93,6 +184,39 @@ def lines(measurements: Mapping[str, Measurement]) -> list[str]:
         figure = figure if np.isfinite(found.value) else _text(found.value)
         shown.append(f"{name.replace('_', ' '):<{width}}  {figure}; {parts}".rstrip("; "))
     return shown
+
+
+def _metric(evaluated: Evaluated, name: str) -> dict[str, Any]:
+    found, definition = evaluated.measurements[name], evaluated.definition(name)
+    return {
+        "about": (definition.splitlines() or [""])[0],
+        "definition": definition,
+        "value": _number(found.value),
+        "unit": found.unit,
+        "better": found.better,
+        "perfect": found.perfect,
+        "interval": _interval(evaluated.intervals[name]),
+        "parts": {part: _number(value) for part, value in found.parts.items()},
+        "distribution": {
+            word: _number(quantile(found.per_frame, share))
+            for word, share in (("p5", 0.05), ("median", 0.5), ("p95", 0.95))
+        },
+        "per_frame": [_number(value) for value in found.per_frame.tolist()],
+    }
+
+
+def _interval(found: Interval) -> dict[str, Any]:
+    return {"low": _number(found.low), "high": _number(found.high), "count": found.count, "block": found.block}
+
+
+def _difference(found: Difference) -> dict[str, Any]:
+    return {
+        "value": _number(found.value),
+        "interval": _interval(found.interval),
+        "gain": _number(found.gain),
+        "gain_interval": _interval(found.gain_interval),
+        "is_better": found.is_better,
+    }
 
 
 def _number(value: float) -> float | None:

@@ -5,12 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from konterfei.geometry import ALIGNED, LEFT_BROW, LEFT_EYE, RIGHT_BROW, RIGHT_EYE, TEMPLATE, Similarity
-from konterfei.metrics import Measurement
+from konterfei.metrics import Fault, Measurement
 from konterfei.metrics.series import Array, People, Series, mean
 
 _LEAST_MOTION = {"eyes_open": 0.015, "mouth_open": 0.005, "mouth_width": 0.012, "brows_up": 0.005}
 """Standard deviation below which a signal of the plate is the landmarker's noise, not an expression: about three times
 what the mesh landmarker shows over a painted face (0.005, below 0.001, 0.004, 0.002). In the units of `signals`."""
+
+_COMPLAINTS = {
+    "eyes_open": "eyes open or shut wrongly",
+    "mouth_open": "mouth open or shut wrongly",
+    "mouth_width": "mouth too wide or narrow",
+    "brows_up": "brows too high or low",
+}
+_BAD = 2.0  # standard deviations of the plate's signal
 
 
 def signals(landmarks: Array) -> dict[str, Array]:
@@ -62,7 +70,8 @@ def expression(plate: Series, result: Series, people: People) -> Measurement:
     """
     theirs, ours = signals(plate.landmarks), signals(result.landmarks)
     parts: dict[str, float] = {}
-    deviations, moving = [], []
+    deviations: dict[str, Array] = {}
+    moving = []
     for name, least in _LEAST_MOTION.items():
         both = np.isfinite(theirs[name]) & np.isfinite(ours[name])
         a, b = theirs[name][both], ours[name][both]
@@ -71,7 +80,7 @@ def expression(plate: Series, result: Series, people: People) -> Measurement:
         moving.append(np.where(both, (theirs[name], ours[name]), np.nan))
         parts[name] = _correlation(a, b)
         parts[f"{name}_range"] = float(b.std() / a.std())
-        deviations.append(np.abs((ours[name] - b.mean()) - (theirs[name] - a.mean())) / a.std())
+        deviations[name] = np.abs((ours[name] - b.mean()) - (theirs[name] - a.mean())) / a.std()
 
     def of_rows(rows: Array) -> float:
         pairs = (pair[:, rows][:, np.isfinite(pair[0, rows])] for pair in moving)
@@ -83,6 +92,8 @@ def expression(plate: Series, result: Series, people: People) -> Measurement:
         better="higher",
         perfect=1.0,
         parts=parts,
-        per_frame=np.mean(deviations, axis=0) if deviations else np.full(len(plate), np.nan),
+        per_frame=np.mean([*deviations.values()], axis=0) if deviations else np.full(len(plate), np.nan),
+        per_frame_is="deviation of the signals from the plate's, in its standard deviations; 0 is perfect",
+        faults={_COMPLAINTS[name]: Fault(amount, _BAD) for name, amount in deviations.items()},
         of_rows=of_rows,
     )

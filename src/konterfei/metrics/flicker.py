@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import cv2
 import numpy as np
 
-from konterfei.metrics import Measurement
-from konterfei.metrics.series import Array, People, Series, mean
+from konterfei.metrics import Fault, Measurement
+from konterfei.metrics.motion import motions
+from konterfei.metrics.series import People, Series, mean
 
-_MOST_DISAGREEMENT = 1.0  # px by which forward and backward flow may differ before a pixel counts as hidden
-
-
-def _moved(image: Array, flow: Array) -> Array:
-    height, width = flow.shape[:2]
-    grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).astype(np.float32)
-    both_in_one: Any = None  # OpenCV's stubs want a second map
-    return cv2.remap(image, grid + flow, both_in_one, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-
-
-def _seen_in_both(forth: Array, back: Array) -> Array:
-    """Where going there and back ends within a pixel of the start: nothing was covered or uncovered. [S, S] bool"""
-    return np.linalg.norm(forth + _moved(back, forth), axis=-1) < _MOST_DISAGREEMENT
+_BAD = 4.0  # grey levels
 
 
 def flicker(plate: Series, result: Series, people: People) -> Measurement:
@@ -33,18 +19,14 @@ def flicker(plate: Series, result: Series, people: People) -> Measurement:
     steadier or softer (film grain counts as flicker). `tone` is the same for the face's mean colour alone: light that
     pumps.
     """
-    estimate: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     ours, theirs, tone = (np.full(len(plate), np.nan) for _ in range(3))
-    for i in np.flatnonzero(plate.neighbours):
-        before, now = (cv2.cvtColor(plate.crops[k], cv2.COLOR_RGB2GRAY) for k in (i - 1, i))
-        back = estimate.calc(now, before, None)  # where each pixel of now was before
-        forth = estimate.calc(before, now, None)
-        weight = plate.masks[i] * _seen_in_both(back, forth)
+    for i, motion in motions(plate):
+        weight = plate.masks[i] * motion.seen
         if weight.sum() < 1:
             continue
         share = (weight / weight.sum())[..., None]
         changes = [
-            series.crops[i].astype(np.float32) - _moved(series.crops[i - 1].astype(np.float32), back)
+            series.crops[i].astype(np.float32) - motion.carried(series.crops[i - 1].astype(np.float32))
             for series in (result, plate)
         ]
         ours[i], theirs[i] = (float((np.abs(change) * share).sum() / 3) for change in changes)
@@ -57,4 +39,5 @@ def flicker(plate: Series, result: Series, people: People) -> Measurement:
         perfect=0.0,
         parts={"result": mean(ours), "plate": mean(theirs), "tone": mean(tone)},
         per_frame=ours - theirs,
+        faults={"flickers": Fault(ours - theirs, _BAD), "its light pumps": Fault(tone, _BAD)},
     )

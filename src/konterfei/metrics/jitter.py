@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from konterfei.metrics import Measurement
+from konterfei.metrics import Fault, Measurement
 from konterfei.metrics.series import Array, People, Series, mean, second_difference
+
+_BAD = 3.0  # % of eye distance; the noise of the landmarker is below 1
 
 
 def shaking(series: Series, eye_distance: Array) -> Array:
@@ -29,4 +31,5 @@ def jitter(plate: Series, result: Series, people: People) -> Measurement:
         perfect=0.0,
         parts={"result": mean(ours), "plate": mean(theirs)},
         per_frame=ours - theirs,
+        faults={"shakes": Fault(ours - theirs, _BAD)},
     )

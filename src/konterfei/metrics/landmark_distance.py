@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from konterfei.geometry import INNER_LIP, JAW, LEFT_BROW, LEFT_EYE, OUTER_LIP, RIGHT_BROW, RIGHT_EYE
-from konterfei.metrics import Measurement
+from konterfei.metrics import Fault, Measurement
 from konterfei.metrics.series import People, Series, mean
 
 _PARTS = {
@@ -14,6 +14,7 @@ _PARTS = {
     "mouth": np.r_[OUTER_LIP, INNER_LIP],
     "jaw": np.r_[JAW],
 }
+_BAD = 15.0  # % of eye distance, of one part of the face
 
 
 def landmark_distance(plate: Series, result: Series, people: People) -> Measurement:
@@ -26,11 +27,13 @@ def landmark_distance(plate: Series, result: Series, people: People) -> Measurem
     apart = np.linalg.norm(result.landmarks.astype(np.float64) - plate.landmarks, axis=-1)
     percent = 100 * apart / plate.eye_distance[:, None]
     per_frame = percent.mean(axis=1)
+    by_part = {name: percent[:, points].mean(axis=1) for name, points in _PARTS.items()}
     return Measurement(
         value=mean(per_frame),
         unit="% of eye distance",
         better="lower",
         perfect=0.0,
-        parts={name: mean(percent[:, points]) for name, points in _PARTS.items()},
+        parts={name: mean(amount) for name, amount in by_part.items()},
         per_frame=per_frame,
+        faults={f"{name} off": Fault(amount, _BAD) for name, amount in by_part.items()},
     )

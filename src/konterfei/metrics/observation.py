@@ -13,7 +13,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from konterfei.geometry import LEFT_EYE, RIGHT_EYE, Crop, Face, FaceType, smooth_hull_mask
+from konterfei.geometry import LEFT_EYE, RIGHT_EYE, Crop, Face, FaceType, Region, smooth_hull_mask
+from konterfei.metrics.outside import PERFECT, compare
 from konterfei.metrics.series import Series
 
 Array = NDArray[Any]
@@ -121,11 +122,21 @@ class Observer:
         self._masks: list[Array] = []
         self._plate: list[_Look] = []
         self._results: list[list[_Look]] = [[] for _ in range(num_results)]
+        self._outside: list[list[Array]] = [[] for _ in range(num_results)]
 
     def __len__(self) -> int:
         return len(self._indices)
 
-    def add(self, index: int, plate: Array, results: Sequence[Array], face: Face) -> None:
+    def add(
+        self,
+        index: int,
+        plate: Array,
+        results: Sequence[Array],
+        face: Face,
+        *,
+        others: Sequence[Face] = (),
+        ignore: Sequence[Region] = (),
+    ) -> None:
         """One frame of each.
 
         Args:
@@ -133,6 +144,8 @@ class Observer:
             plate: RGB. [H, W, 3] uint8
             results: RGB, one of each result. [H, W, 3] uint8 each
             face: of the plate; where to look, and how the crops are cut.
+            others: faces of the same frame that may have been swapped too; they are no background.
+            ignore: rows and columns that changed on purpose, for example those of a label.
         """
         crop = Crop.fit(face.landmarks, FaceType.FULL, self._size)
         seen = self._look(plate, face, crop)
@@ -144,6 +157,8 @@ class Observer:
         self._plate.append(seen)
         for k, image in enumerate(results):
             self._results[k].append(self._look(image, face, crop) or seen.unseen(crop.cut(image)))
+            points = [known.landmarks for known in (face, *others)]
+            self._outside[k].append(compare(plate, image, points, ignore))
             self.num_unseen[k] += not self._is_detected(image, face)
 
     def _look(self, image: Array, face: Face, crop: Crop) -> _Look | None:
@@ -168,9 +183,12 @@ class Observer:
             Series(
                 indices=indices,
                 masks=masks,
+                outside=np.stack(outside),
                 **{f.name: np.stack([getattr(r, f.name) for r in rows]) for f in fields(_Look)},
             )
-            for rows in (self._plate, *self._results)
+            for rows, outside in zip(
+                (self._plate, *self._results), ([np.array(PERFECT)] * len(self), *self._outside), strict=True
+            )
         )
         return plate, results
 

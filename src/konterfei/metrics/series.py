@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from konterfei.geometry import LEFT_EYE, NUM_POINTS, RIGHT_EYE
+from konterfei.metrics.outside import FIGURES
 
 Array = NDArray[Any]
 
@@ -27,6 +28,8 @@ class Series:
             float32
         witness: unit vectors of a second recognizer, which no loss of ours learns from; it may have none. [N, E]
             float32
+        outside: what changed in the whole frame where no face was swapped, by `metrics.outside.FIGURES`; NaN where that
+            is not known. [N, 5] float64
     """
 
     indices: Array
@@ -36,6 +39,7 @@ class Series:
     masks: Array
     irises: Array = None  # type: ignore[assignment]  # made below where it is not given
     witness: Array = None  # type: ignore[assignment]
+    outside: Array = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
         count = len(self.indices)
@@ -43,10 +47,14 @@ class Series:
             object.__setattr__(self, "irises", np.full((count, 2, 2), np.nan, np.float32))
         if self.witness is None:
             object.__setattr__(self, "witness", np.zeros((count, 0), np.float32))
+        if self.outside is None:
+            object.__setattr__(self, "outside", np.full((count, len(FIGURES)), np.nan))
         if self.landmarks.shape != (count, NUM_POINTS, 2) or self.embeddings.shape[:-1] != (count,):
             raise ValueError(f"{count} frames, landmarks {self.landmarks.shape}, embeddings {self.embeddings.shape}")
         if self.irises.shape != (count, 2, 2) or self.witness.shape[:-1] != (count,):
             raise ValueError(f"{count} frames, irises {self.irises.shape}, witness {self.witness.shape}")
+        if self.outside.shape != (count, len(FIGURES)):
+            raise ValueError(f"{count} frames, figures of what lies outside {self.outside.shape}")
         if self.crops.shape[:1] != (count,) or self.masks.shape != self.crops.shape[:3]:
             raise ValueError(f"{count} frames, crops {self.crops.shape}, masks {self.masks.shape}")
         if count and (np.diff(self.indices) <= 0).any():

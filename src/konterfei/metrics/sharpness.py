@@ -5,8 +5,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from konterfei.metrics import Measurement
+from konterfei.metrics import Fault, Measurement
 from konterfei.metrics.series import Array, People, Series, quantile
+
+_BAD = float(np.log(2.0))  # half or twice the variance
 
 
 def detail(image: Array, mask: Array) -> float:
@@ -35,6 +37,7 @@ def sharpness(plate: Series, result: Series, people: People) -> Measurement:
         theirs = detail(plate.crops[i], mask)
         if theirs > 1e-6:
             ratio[i] = detail(result.crops[i], mask) / theirs
+    softer = -np.log(np.maximum(ratio, 1e-6))
     return Measurement(
         value=quantile(ratio, 0.5),
         unit="ratio",
@@ -42,5 +45,6 @@ def sharpness(plate: Series, result: Series, people: People) -> Measurement:
         perfect=1.0,
         parts={"softest_5_percent": quantile(ratio, 0.05), "sharpest_5_percent": quantile(ratio, 0.95)},
         per_frame=ratio,
+        faults={"soft": Fault(softer, _BAD), "too sharp or noisy": Fault(-softer, _BAD)},
         of_rows=lambda rows: quantile(ratio[rows], 0.5),
     )

@@ -15,6 +15,8 @@ from konterfei.metrics.series import Series
 Array = NDArray[Any]
 
 _COLUMNS = 7
+_LONGEST = 165  # characters of a line of figures
+_ABOVE, _LINE = 10.44, 0.145  # inches: pictures and curves together, and a line of figures
 _WORST = 2  # of the columns show the frames least like src
 _ABOUT_COLOR, _SRC_COLOR, _DST_COLOR, _SHAPE_COLOR = "#555555", "#2f6db5", "#c2553f", "#3d8a5f"
 
@@ -53,10 +55,20 @@ def draw(
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # half a second to import, needed here only
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(13.0, 11.8), dpi=100, facecolor="white")
-    figure.text(0.03, 0.975, title, fontsize=13, weight="bold", va="top", parse_math=False)
+    figures = [line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…" for line in lines(measurements)]
+    below = 0.2 + _LINE * len(figures)  # inches, for the figures
+    height = _ABOVE + below
+    figure = Figure(figsize=(13.0, height), dpi=100, facecolor="white")
+    figure.text(0.03, 1 - 0.3 / height, title, fontsize=13, weight="bold", va="top", parse_math=False)
     grid = figure.add_gridspec(
-        5, _COLUMNS, height_ratios=[1, 1, 1, 0.7, 0.7], left=0.06, right=0.985, top=0.935, bottom=0.16, wspace=0.06
+        5,
+        _COLUMNS,
+        height_ratios=[1, 1, 1, 0.7, 0.7],
+        left=0.06,
+        right=0.985,
+        top=1 - 0.77 / height,
+        bottom=(below + 0.53) / height,
+        wspace=0.06,
     )
     chosen = columns(result, measurements)
     likeness = measurements["identity"].per_frame if "identity" in measurements else None
@@ -78,8 +90,8 @@ def draw(
             for ax, name in zip(axes, ("src", "plate", "swapped"), strict=True):
                 ax.set_ylabel(name, fontsize=11)
     _curves(figure, grid, result, measurements)
-    text = "\n".join(line if len(line) <= 150 else line[:149] + "…" for line in lines(measurements))
-    figure.text(0.03, 0.115, text, fontsize=8.5, family="monospace", va="top", color=_ABOUT_COLOR, parse_math=False)
+    style: dict[str, Any] = {"fontsize": 8.5, "family": "monospace", "va": "top", "color": _ABOUT_COLOR}
+    figure.text(0.03, below / height, "\n".join(figures), parse_math=False, **style)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()

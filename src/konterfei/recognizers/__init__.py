@@ -22,6 +22,8 @@ class Recognizer(Protocol):
 
     same_person: ClassVar[float]
     """Cosine from which on two embeddings are taken for one person (false matches of about 1 in 1000)."""
+    limits: ClassVar[str]
+    """What it learned from, how well it does and where it fails: plain sentences with figures, for reports."""
 
     def embed(self, image: NDArray[np.uint8], landmarks: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         """Unit vectors, one per face, in order. [N, D]
@@ -34,6 +36,9 @@ class Recognizer(Protocol):
 
 RECOGNIZERS = Registry(
     "recognizer",
-    {"mobilefacenet": Entry("konterfei.recognizers.mobilefacenet:MobileFaceNet", "192 numbers, fast")},
+    {
+        "mobilefacenet": Entry("konterfei.recognizers.mobilefacenet:MobileFaceNet", "192 numbers, fast"),
+        "faceres": Entry("konterfei.recognizers.faceres:FaceRes", "1024 numbers; other data, so a second opinion"),
+    },
 )
 """Every recognizer by name."""

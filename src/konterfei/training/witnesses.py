@@ -21,7 +21,8 @@ from konterfei.geometry.tables import TEMPLATE_17_TO_67
 from konterfei.models.devices import autocast
 from konterfei.nets.mobilefacenet import MobileFaceNet
 from konterfei.nets.mobilenet import MobileNet
-from konterfei.recognizers.mobilefacenet import SIZE, TEMPLATE, five_points
+from konterfei.recognizers.aligned import TEMPLATE, five_points
+from konterfei.recognizers.mobilefacenet import SIZE
 from konterfei.training.data import TrainingFaces
 from konterfei.training.losses import Scene
 from konterfei.training.objectives import Objectives

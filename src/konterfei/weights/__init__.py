@@ -113,6 +113,22 @@ _RECORDS = (
         note="Tells people in a clip apart, never names them. `--recognizer` swaps it (`--identity-power` does not).",
     ),
     WeightsRecord(
+        name="faceres",
+        file="faceres.onnx",
+        sha256="3b98a673dcf06c076a8b68db4f898f721f39b6b119c28c6a559eb6f1133cb528",
+        size=6436129,
+        origin="npm @vladmandic/human 3.3.6: models/faceres.bin and .json",
+        origin_sha256="2c7d2d62b76c97528b736527aa09d310ea71743c9e3e79fb6c62d4b2d73af79b",
+        upstream="HSE-asavchenko/HSE_FaceRec_tf, age_gender_identity (Andrey Savchenko, doi 10.7717/peerj-cs.197)",
+        version="2019 (age_gender_tf2_new-01-0.14-0.92, by its shape)",
+        licence="MIT AND Apache-2.0",
+        licence_file="faceres.txt",
+        trained_on="VGGFace2 (the description of the face); IMDB-WIKI and others (age and gender, left out)",
+        changed="converted from TensorFlow.js to ONNX with a free batch axis, without its guesses at age and gender; "
+        "the mean over 906 generated portraits is taken off the unit vector; weights stay in half precision",
+        note="A second opinion on who is seen: `--witness`. No loss learns from it.",
+    ),
+    WeightsRecord(
         name="selfie_segmentation",
         file="selfie_segmentation.onnx",
         sha256="86ee459f8a4b93624911ea8c68272a57a189ecbf6a9cbdaea886eabc75a8bb66",

@@ -12,7 +12,7 @@ from konterfei.models import MODELS
 from konterfei.models.df import DF
 from konterfei.nets.autoencoders import Dims
 from konterfei.nets.losses import gaussian_blur
-from konterfei.recognizers.mobilefacenet import TEMPLATE, five_points
+from konterfei.recognizers.aligned import TEMPLATE, five_points
 from konterfei.training import witnesses
 from konterfei.training.data import RawBatch
 from konterfei.training.lesson import Lesson, refuse_unoffered, to_batch

@@ -1,0 +1,314 @@
+"""What the figures of an evaluation come to, in plain words: limits, where each comes from, sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from konterfei.curation.verdict import Level
+from konterfei.metrics import Measurement
+from konterfei.metrics.confidence import Interval
+from konterfei.metrics.evaluation import Evaluated
+from konterfei.metrics.series import Array
+
+OFTEN, SELDOM = 0.25, 0.05
+"""Shares of the frames: one in four, one in twenty."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limit:
+    """From which figure on a metric is good, and usable.
+
+    Attributes:
+        good, usable: figures; of a metric that is to be near 1 the factors that it may be off.
+        source: where the limits come from, a sentence.
+        reading: what of the measurement is compared; default: its value.
+        called: what that is, where it is not the value.
+    """
+
+    good: float
+    usable: float
+    source: str
+    reading: Callable[[Measurement, float], float] | None = None
+    called: str = ""
+
+
+def _way(found: Measurement, value: float) -> float:
+    """How far a cosine is on the way from the plate's with src to the plate's with dst, its own person."""
+    start, end = found.parts.get("plate_to_src", np.nan), found.parts.get("plate_to_dst", np.nan)
+    return (value - start) / (end - start) if end - start > 1e-6 else float("nan")
+
+
+LIMITS: Final = {
+    "identity": Limit(
+        good=0.65,
+        usable=0.42,
+        source="0.42: the cosine from which on this recognizer takes two pictures for one person, wrongly in 1 of 1000 "
+        "(18 people). 0.65: half way from there to 0.87, the mean of a person's own pictures.",
+    ),
+    "second_opinion": Limit(
+        good=0.7,
+        usable=0.45,
+        reading=_way,
+        called="of the way from the plate's likeness to src up to the plate's likeness to itself",
+        source="The same shares of the way as the limits of identity, which stand for another recognizer.",
+    ),
+    "expression": Limit(
+        good=0.9,
+        usable=0.7,
+        source="Chosen by meaning: at a correlation of 0.9 the face shares four fifths of the plate's movement, at 0.7 "
+        "half of it (the correlation squared).",
+    ),
+    "jitter": Limit(
+        good=0.1,
+        usable=1.0,
+        source="0.1: twice what copies of the plate encoded anew show at most (benchmarks/evaluation_limits.py). 1: as "
+        "much again as the landmarker's own noise.",
+    ),
+    "flicker": Limit(
+        good=1.0,
+        usable=4.0,
+        source="1: the smallest step that 8 bits can show, and more than a copy encoded anew shows "
+        "(benchmarks/evaluation_limits.py). 4: the metric's own mark for what is plainly seen.",
+    ),
+    "sharpness": Limit(
+        good=1.25,
+        usable=2.0,
+        source="1.25 times: a little more than a copy of the plate encoded anew loses (x264, crf 23: 0.85 to 1.04; "
+        "benchmarks/evaluation_limits.py). 2 "
+        "times: the metric's own mark for what is plainly seen.",
+    ),
+    "background": Limit(
+        good=1.5,
+        usable=5.0,
+        source="1.5: a little more than a copy of the plate shows that was encoded anew as usual (x264, crf 23: 0.1 to "
+        "1.1). 5: more than one compressed plainly (crf 28: 0.6 to 4.0; benchmarks/evaluation_limits.py).",
+    ),
+}
+"""Limits by metric. One that is not here is judged by how many frames show its faults plainly (`SELDOM`, `OFTEN`)."""
+
+QUESTIONS: Final = {
+    "identity": ("It is the src person", "It may pass for the src person", "It is not the src person yet"),
+    "second_opinion": (
+        "A second recognizer agrees",
+        "A second recognizer half agrees",
+        "A second recognizer does not agree",
+    ),
+    "landmark_distance": ("The face lies where it was", "Parts of the face lie off", "The face lies off"),
+    "expression": ("The expression follows", "The expression follows in part", "The expression does not follow"),
+    "pose": ("The head looks the same way", "The head is turned now and then", "The head is turned"),
+    "gaze": ("The eyes look the same way", "The eyes look elsewhere now and then", "The eyes look elsewhere"),
+    "jitter": ("The shape is steady", "The shape shakes a little", "The shape shakes"),
+    "flicker": ("It does not flicker", "It flickers a little", "It flickers"),
+    "color_flicker": ("The colour is steady", "The colour pulses now and then", "The colour pulses"),
+    "steadiness": ("The likeness holds over time", "The likeness jumps now and then", "The likeness jumps"),
+    "sharpness": ("It is as sharp as the plate", "The sharpness differs", "The sharpness differs plainly"),
+    "background": ("The background is untouched", "The background changed now and then", "The background changed"),
+    "seam": ("No seam is seen", "A seam is seen now and then", "A seam is seen"),
+    "mask_stability": ("The mask is steady", "The mask moves now and then", "The mask moves"),
+}
+"""What a metric's level means in words: good, usable, lacking. Another metric is told by its name."""
+
+_COVER = "konterfei report SRC --for DST tells what the src faces lack; add such footage, or train longer"
+REMEDIES: Final = {
+    "identity": "train longer; konterfei report SRC tells whether the src faces are one person's and clear enough",
+    "second_opinion": "train longer, and without --identity-power, which pleases one recognizer alone",
+    "landmark_distance": "look at the worst frames; where dst's landmarks are off, extract again with --passes 2",
+    "expression": _COVER,
+    "pose": _COVER,
+    "gaze": _COVER,
+    "jitter": "extract dst with --passes 2 or more --smoothing, or merge with more --steady",
+    "flicker": "merge with more --steady",
+    "color_flicker": "merge with more --color-smoothing",
+    "steadiness": "look at the frames in which it jumps; " + _COVER,
+    "sharpness": "soft: train longer or at a higher resolution, merge with --enhancer span; too sharp: less --sharpen, "
+    "--enhance and --grain",
+    "background": "merge with a lower --crf, and see in the worst frames whether something was painted over",
+    "seam": "merge with another --color, or more --feather and --erode",
+}
+"""What to do where a metric is not good, by what this program offers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What one metric comes to.
+
+    Attributes:
+        name: of the metric.
+        level: None where there is no limit or no figure.
+        words: what that means.
+        why: the figure and the limits, in a sentence.
+        source: where the limits come from.
+        is_sure: whether the whole interval is of this level.
+        remedy: what to do where it is not good; empty where that is not known.
+    """
+
+    name: str
+    level: Level | None
+    words: str
+    why: str
+    source: str
+    is_sure: bool
+    remedy: str
+
+
+def verdicts(evaluated: Evaluated) -> list[Verdict]:
+    """Of every metric, what is lacking first."""
+    found = [_verdict(name, evaluated) for name in evaluated.measurements]
+    order = [Level.LACKING, Level.USABLE, Level.GOOD, None]
+    return sorted(found, key=lambda one: order.index(one.level))
+
+
+def _verdict(name: str, evaluated: Evaluated) -> Verdict:
+    found, interval = evaluated.measurements[name], evaluated.intervals[name]
+    limit = LIMITS.get(name)
+    if not np.isfinite(found.value):
+        return _told(name, None, "", "there is nothing in these frames that it could be told from", "", True)
+    if limit is not None:
+        return _by_limit(name, found, interval, limit)
+    if not any(np.isfinite(fault.amount).any() for fault in found.faults.values()):
+        figure = number(found.value, interval, found.unit)
+        return _told(name, None, "", f"{figure}; no limit is stated, compare it with another render", "", True)
+    share = share_of_frames(plain(found))
+    level = Level.GOOD if share <= SELDOM else Level.USABLE if share <= OFTEN else Level.LACKING
+    marks = ", ".join(f"{word} from {fault.bad:.3g} on" for word, fault in found.faults.items())
+    why = f"{number(found.value, interval, found.unit)}; plainly seen in {share:.0%} of the frames"
+    source = (
+        f"Judged by the share of frames in which it is plainly seen: good up to {SELDOM:.0%}, usable up to {OFTEN:.0%} "
+        f"(chosen: one frame in twenty, one in four). Plainly seen, by the metric's own marks: {marks}."
+    )
+    return _told(name, level, "", why, source, True)
+
+
+def _by_limit(name: str, found: Measurement, interval: Interval, limit: Limit) -> Verdict:
+    def level_of(value: float) -> Level:
+        reading = value if limit.reading is None else limit.reading(found, value)
+        for figure, level in ((limit.good, Level.GOOD), (limit.usable, Level.USABLE)):
+            if _reaches(found, reading, figure):
+                return level
+        return Level.LACKING
+
+    value = found.value
+    reading = value if limit.reading is None else limit.reading(found, value)
+    if not np.isfinite(reading):
+        return _told(name, None, "", f"{number(value, interval, found.unit)}; too little to compare it with", "", True)
+    level = level_of(value)
+    ends = [level_of(end) for end in (interval.low, interval.high) if np.isfinite(end)]
+    why = number(value, interval, found.unit)
+    if limit.called:
+        why += f"; that is {reading:.0%} {limit.called}"
+    asked = _asked(found, limit)
+    if found.better == "near" and level is not Level.GOOD:
+        why += "; softer than the plate" if value < found.perfect else "; sharper or noisier than the plate"
+    return _told(name, level, "", f"{why}; {asked}", limit.source, all(end is level for end in ends))
+
+
+def _reaches(found: Measurement, reading: float, figure: float) -> bool:
+    if found.better == "near":
+        return max(reading, 1e-9) / found.perfect <= figure and found.perfect / max(reading, 1e-9) <= figure
+    return reading <= figure if found.better == "lower" else reading >= figure
+
+
+def _asked(found: Measurement, limit: Limit) -> str:
+    if found.better == "near":
+        return f"good is {1 / limit.good:.2g} to {limit.good:.3g}, usable {1 / limit.usable:.2g} to {limit.usable:.3g}"
+    way, form = ("at most" if found.better == "lower" else "at least"), ".0%" if limit.called else "g"
+    return f"good is {way} {limit.good:{form}}, usable {way} {limit.usable:{form}}"
+
+
+def _told(name: str, level: Level | None, words: str, why: str, source: str, is_sure: bool) -> Verdict:
+    known = QUESTIONS.get(name)
+    if level is not None and known is not None:
+        words = known[[Level.GOOD, Level.USABLE, Level.LACKING].index(level)]
+    remedy = "" if level in (None, Level.GOOD) else REMEDIES.get(name, "")
+    return Verdict(
+        name=name, level=level, words=words or titled(name), why=why, source=source, is_sure=is_sure, remedy=remedy
+    )
+
+
+# --- faults by frame
+
+
+def plain(found: Measurement) -> Array:
+    """How plainly the worst fault of a metric is seen by frame: 1 = plainly; NaN where no fault can be told. [N]"""
+    return _worst([fault.amount / fault.bad for fault in found.faults.values()], len(found.per_frame))
+
+
+def badness(evaluated: Evaluated) -> Array:
+    """The same over all metrics. [N] float64"""
+    return _worst([plain(found) for found in evaluated.measurements.values()], len(evaluated.plate))
+
+
+def share_of_frames(amounts: Array) -> float:
+    """Share of the frames that can be told in which it is plainly seen, 0 to 1."""
+    known = amounts[np.isfinite(amounts)]
+    return float((known >= 1).mean()) if known.size else float("nan")
+
+
+def seen_faults(evaluated: Evaluated) -> list[tuple[str, float, int]]:
+    """What is plainly seen in some frames: words, share of the frames, row of the worst; the most frequent first."""
+    found = []
+    for measurement in evaluated.measurements.values():
+        for words, fault in measurement.faults.items():
+            amount = np.where(np.isfinite(fault.amount), fault.amount / fault.bad, -np.inf)
+            if len(amount) and amount.max() >= 1:
+                found.append((words, share_of_frames(fault.amount / fault.bad), int(amount.argmax())))
+    return sorted(found, key=lambda one: -one[1])
+
+
+def _worst(amounts: Sequence[Array], count: int) -> Array:
+    stacked = np.full((1, count), -np.inf) if not amounts else np.stack([*amounts])
+    worst = np.where(np.isfinite(stacked), stacked, -np.inf).max(axis=0, initial=-np.inf)
+    return np.where(np.isfinite(worst), worst, np.nan)
+
+
+def worst_rows(evaluated: Evaluated, count: int) -> list[tuple[int, list[str]]]:
+    """Rows of the worst frames with what is plainly seen in each, the worst first; one of each stretch of time."""
+    amounts = badness(evaluated)
+    apart = max(1, len(amounts) // (4 * count))
+    found: list[int] = []
+    for row in np.argsort(-np.nan_to_num(amounts, nan=-np.inf), kind="stable").tolist():
+        if len(found) == count or not amounts[row] >= 1:
+            break
+        if all(abs(row - other) >= apart for other in found):
+            found.append(row)
+    return [(row, _reasons(evaluated, row)) for row in found]
+
+
+def _reasons(evaluated: Evaluated, row: int) -> list[str]:
+    seen = [
+        (float(fault.amount[row] / fault.bad), words)
+        for found in evaluated.measurements.values()
+        for words, fault in found.faults.items()
+    ]
+    return [words for amount, words in sorted(seen, reverse=True) if amount >= 1]
+
+
+# --- numbers
+
+
+def titled(name: str) -> str:
+    """The name of a metric or a part in words."""
+    return name.replace("_", " ")
+
+
+def decimals(value: float, interval: Interval | None = None) -> int:
+    """Digits after the point: two that count of the interval's half width, or three of the value."""
+    width = np.nan if interval is None else (interval.high - interval.low) / 2
+    if np.isfinite(width) and width > 0:
+        return int(np.clip(1 - np.floor(np.log10(width)), 0, 3))
+    return int(np.clip(2 - np.floor(np.log10(max(abs(value), 1e-3))), 0, 3)) if np.isfinite(value) else 2
+
+
+def number(value: float, interval: Interval | None, unit: str) -> str:
+    """A figure with its interval and unit: "0.669 (0.655 to 0.682) cosine"."""
+    if not np.isfinite(value):
+        return "not measurable"
+    places = decimals(value, interval)
+    told = f"{value:.{places}f}"
+    if interval is not None and np.isfinite(interval.low):
+        told += f" ({interval.low:.{places}f} to {interval.high:.{places}f})"
+    return f"{told} {unit}".replace("-0.0 ", "0.0 ").strip()
