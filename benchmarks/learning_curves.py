@@ -53,7 +53,7 @@ SECONDS, TEST_SECONDS, SIZE = 24, 12, 512
 MARKS = (2.0, 5.0, 10.0, 20.0, 40.0)
 USUAL = ("quick", "cpu", "quick96", "standard", "amp")
 CHECKPOINT_S = 120.0
-AT_ONCE = 4
+AT_ONCE = 8
 """Marks that are scored together where they lie ready: plate and truth are looked at once for all of them."""
 
 
