@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from konterfei.metrics.confidence import LEVEL, Difference
-from konterfei.metrics.evaluation import Evaluated
+from konterfei.metrics.evaluation import Evaluated, fault_share
 from konterfei.stages import _page as html
 from konterfei.stages._evaluate_page_charts import keys, stand
 from konterfei.stages._evaluate_page_frames import when
@@ -17,7 +17,6 @@ from konterfei.stages._evaluate_page_verdict import (
     decimals,
     number,
     seen_faults,
-    share_of_frames,
     titled,
     verdicts,
 )
@@ -67,8 +66,14 @@ def verdict(evaluated: Evaluated, with_name: bool) -> str:
             f'<li><i class="{level}">{_SIGNS[level]}</i><b>In {unseen} frames the detector sees no face at all</b> '
             f"({share:.0%} of those measured)</li>{lines}"
         )
-    title = f"<h3>{html.text(evaluated.name)}: {told}</h3>" if with_name else f"<h3>{told.capitalize()}</h3>"
-    return f'{title}<ul class="verdicts">{lines}</ul>{_faults(evaluated)}'
+    whole = f'<ul class="verdicts">{lines}</ul>{_faults(evaluated)}'
+    if not with_name:
+        return f"<h3>{told.capitalize()}</h3>{whole}"
+    lacking = ", ".join(titled(one.name) for one in found if one.level == "lacking") or "nothing"
+    return (
+        f"<h3>{html.text(evaluated.name)}: {told}</h3>{html.paragraph(f'Lacking: {lacking}.')}"
+        f"<details><summary>each figure's verdict</summary>{whole}</details>"
+    )
 
 
 def _line(one: Verdict) -> str:
@@ -225,7 +230,7 @@ def _more(evaluated: Sequence[Evaluated], name: str, rest: str) -> str:
                 ("5 % of the frames above", _plain(high)),
             ]
         for words, fault in found.faults.items():
-            share = share_of_frames(fault.amount / fault.bad)
+            share = fault_share(fault)
             if np.isfinite(share):
                 terms.append((f"frames with '{words}' (from {fault.bad:.3g} on)", f"{share:.0%}"))
         terms += [

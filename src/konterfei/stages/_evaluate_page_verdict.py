@@ -11,8 +11,9 @@ import numpy as np
 from konterfei.curation.verdict import Level
 from konterfei.metrics import Measurement
 from konterfei.metrics.confidence import Interval
-from konterfei.metrics.evaluation import Evaluated
+from konterfei.metrics.evaluation import Evaluated, fault_share
 from konterfei.metrics.series import Array
+from konterfei.metrics.worst import weight
 
 OFTEN, SELDOM = 0.25, 0.05
 """Shares of the frames: one in four, one in twenty."""
@@ -124,8 +125,8 @@ REMEDIES: Final = {
     "flicker": "merge with more --steady",
     "color_flicker": "merge with more --color-smoothing",
     "steadiness": "look at the frames in which it jumps; " + _COVER,
-    "sharpness": "soft: train longer or at a higher resolution, merge with --enhancer span; too sharp: less --sharpen, "
-    "--enhance and --grain",
+    "softness": "train longer or at a higher resolution, or merge with --enhancer span",
+    "sharpness": "merge with less --sharpen, --enhance and --grain",
     "background": "merge with a lower --crf, and see in the worst frames whether something was painted over",
     "seam": "merge with another --color, or more --feather and --erode",
 }
@@ -203,7 +204,8 @@ def _by_limit(name: str, found: Measurement, interval: Interval, limit: Limit) -
     asked = _asked(found, limit)
     if found.better == "near" and level is not Level.GOOD:
         why += "; softer than the plate" if value < found.perfect else "; sharper or noisier than the plate"
-    return _told(name, level, "", f"{why}; {asked}", limit.source, all(end is level for end in ends))
+    remedy = "softness" if name == "sharpness" and value < found.perfect else name
+    return _told(name, level, "", f"{why}; {asked}", limit.source, all(end is level for end in ends), remedy)
 
 
 def _reaches(found: Measurement, reading: float, figure: float) -> bool:
@@ -219,11 +221,13 @@ def _asked(found: Measurement, limit: Limit) -> str:
     return f"good is {way} {limit.good:{form}}, usable {way} {limit.usable:{form}}"
 
 
-def _told(name: str, level: Level | None, words: str, why: str, source: str, is_sure: bool) -> Verdict:
+def _told(
+    name: str, level: Level | None, words: str, why: str, source: str, is_sure: bool, remedy: str = ""
+) -> Verdict:
     known = QUESTIONS.get(name)
     if level is not None and known is not None:
         words = known[[Level.GOOD, Level.USABLE, Level.LACKING].index(level)]
-    remedy = "" if level in (None, Level.GOOD) else REMEDIES.get(name, "")
+    remedy = "" if level in (None, Level.GOOD) else REMEDIES.get(remedy or name, "")
     return Verdict(
         name=name, level=level, words=words or titled(name), why=why, source=source, is_sure=is_sure, remedy=remedy
     )
@@ -238,8 +242,12 @@ def plain(found: Measurement) -> Array:
 
 
 def badness(evaluated: Evaluated) -> Array:
-    """The same over all metrics. [N] float64"""
-    return _worst([plain(found) for found in evaluated.measurements.values()], len(evaluated.plate))
+    """How bad each frame is over all metrics, as `metrics.worst` ranks them; 0 where nothing is wrong. [N] float64"""
+    total = np.zeros(len(evaluated.plate))
+    for found in evaluated.measurements.values():
+        if found.faults:
+            total += np.max([weight(fault) for fault in found.faults.values()], axis=0)
+    return total
 
 
 def share_of_frames(amounts: Array) -> float:
@@ -255,7 +263,7 @@ def seen_faults(evaluated: Evaluated) -> list[tuple[str, float, int]]:
         for words, fault in measurement.faults.items():
             amount = np.where(np.isfinite(fault.amount), fault.amount / fault.bad, -np.inf)
             if len(amount) and amount.max() >= 1:
-                found.append((words, share_of_frames(fault.amount / fault.bad), int(amount.argmax())))
+                found.append((words, fault_share(fault), int(amount.argmax())))
     return sorted(found, key=lambda one: -one[1])
 
 
@@ -263,28 +271,6 @@ def _worst(amounts: Sequence[Array], count: int) -> Array:
     stacked = np.full((1, count), -np.inf) if not amounts else np.stack([*amounts])
     worst = np.where(np.isfinite(stacked), stacked, -np.inf).max(axis=0, initial=-np.inf)
     return np.where(np.isfinite(worst), worst, np.nan)
-
-
-def worst_rows(evaluated: Evaluated, count: int) -> list[tuple[int, list[str]]]:
-    """Rows of the worst frames with what is plainly seen in each, the worst first; one of each stretch of time."""
-    amounts = badness(evaluated)
-    apart = max(1, len(amounts) // (4 * count))
-    found: list[int] = []
-    for row in np.argsort(-np.nan_to_num(amounts, nan=-np.inf), kind="stable").tolist():
-        if len(found) == count or not amounts[row] >= 1:
-            break
-        if all(abs(row - other) >= apart for other in found):
-            found.append(row)
-    return [(row, _reasons(evaluated, row)) for row in found]
-
-
-def _reasons(evaluated: Evaluated, row: int) -> list[str]:
-    seen = [
-        (float(fault.amount[row] / fault.bad), words)
-        for found in evaluated.measurements.values()
-        for words, fault in found.faults.items()
-    ]
-    return [words for amount, words in sorted(seen, reverse=True) if amount >= 1]
 
 
 # --- numbers
