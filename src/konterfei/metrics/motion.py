@@ -11,6 +11,7 @@ import numpy as np
 
 from konterfei.metrics.series import Array, Series
 
+_LEAST_SIDE = 12  # px that the flow needs
 _MOST_DISAGREEMENT = 1.0  # px by which forward and backward flow may differ before a pixel counts as hidden
 
 
@@ -33,8 +34,10 @@ class Motion:
 
 def motions(plate: Series) -> Iterator[tuple[int, Motion]]:
     """The motion from each row's predecessor to the row, where they are neighbours: dense optical flow (DIS, Kroeger
-    et al. 2016) of the plate alone, so that it cannot adapt to what flickers in a result.
+    et al. 2016) of the plate alone, so that it cannot adapt to what flickers in a result. None of crops below 12 px.
     """
+    if min(plate.crops.shape[1:3]) < _LEAST_SIDE:
+        return
     estimate: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     for i in np.flatnonzero(plate.neighbours):
         before, now = (cv2.cvtColor(plate.crops[k], cv2.COLOR_RGB2GRAY) for k in (i - 1, i))

@@ -10,8 +10,8 @@ from konterfei.metrics import Fault, Measurement
 from konterfei.metrics.pasted import pasted
 from konterfei.metrics.series import Array, People, Series, mean
 
-_REACH = 1 / 32  # of the crop's side, about 2 mm on a face: from the edge to where colours are taken on both sides
-_STRONG = 10.0
+_REACH = 1 / 32  # of the crop's side, about 5 mm on a face: from the edge to where colours are taken on both sides
+_STRONG = 10.0  # CIEDE2000 across the edge on the plate at which a place counts 1 / e
 _BAD = 3.0  # CIEDE2000
 
 
@@ -52,9 +52,10 @@ def seam(plate: Series, result: Series, people: People) -> Measurement:
     """Mean colour difference (CIEDE2000) across the edge of what was pasted, minus the plate's at the same places.
 
     The edge is that of the region in which result and plate differ by more than noise (where nowhere does, that of the
-    hull); colours are taken a 32nd of the crop's side (about 2 mm on a face) to either side of it, smoothed over grain.
-    0 shows no more than the plate's own skin, brows and shadows there; below 0 less. `tone_lab` is how far the mean colour
-    inside the edge moved against that outside, compared with the plate (units of Lab).
+    hull); colours are taken a 32nd of the crop's side (about 5 mm on a face) to either side of it, smoothed over grain.
+    Where the plate's own colours jump there (hair, glasses), a seam would not be seen, and counts little. 0 shows no
+    more than the plate's own skin and shadows do; below 0 less. `tone_lab` is how far the mean colour inside the edge
+    moved against that outside, compared with the plate (units of Lab).
     """
     ours, theirs, tone = (np.full(len(plate), np.nan) for _ in range(3))
     reach = max(plate.crops.shape[1] * _REACH, 1.5)
