@@ -120,7 +120,8 @@ def _over_time(evaluated: Sequence[Evaluated], worst: Sequence[int]) -> str:
     drawn = [charts.over_time(evaluated, name, worst) for name in evaluated[0].measurements]
     words = (
         "Each figure by frame; the line breaks where frames were left out. At its right, how the values spread. "
-        "Dashed: the limits of good and usable; thin: a perfect swap; dotted upright: a cut."
+        "Dashed: the limits of good and usable, in red what is plainly seen in a frame; thin: a perfect swap; "
+        "dotted upright: a cut."
     )
     if worst:
         words += " Red dots: the worst frames."

@@ -198,8 +198,8 @@ def worst(evaluated: Sequence[Evaluated], found: Sequence[Sequence[WorstFrame]])
         nothing = html.paragraph("Nothing is wrong in any frame, as far as the metrics can tell.")
         blocks.append(f'<div class="cards">{"".join(cards)}</div>' if cards else nothing)
     how = (
-        "The frames in which most is wrong or stands out from the rest, over all metrics, the worst first; of those near "
-        "one another only one. Red dots below the curves show where they are."
+        "The frames in which most is wrong or stands out from the rest, over all metrics, the worst first; of those "
+        "near one another only one. Red dots below the curves show where they are."
     )
     return f'<section id="worst"><h2>Worst frames</h2>{html.paragraph(how, "soft")}{"".join(blocks)}</section>'
 
