@@ -313,6 +313,13 @@ def test_a_curve_breaks_where_frames_were_left_out_and_at_cuts(one):
     assert drawn(grouped, np.ones(len(rows))).count("M") == 10
 
 
+def test_a_frame_alone_is_a_dot(one):
+    found = replace(one.measurements["jitter"], per_frame=np.where(np.arange(60) % 3 == 1, 1.0, np.nan))
+    shown = charts.over_time([replace(one, measurements={"jitter": found})], "jitter")
+    assert re.findall(r'class="dots k0" d="([^"]*)"', shown)[0].count("h0") == 20
+    assert re.findall(r'class="k0" d="([^"]*)"', shown) == [""]
+
+
 def test_a_long_curve_keeps_its_peaks(one):
     plate = seen(5000)
     values = np.zeros(5000)

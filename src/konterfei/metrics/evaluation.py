@@ -15,6 +15,7 @@ import numpy as np
 
 from konterfei.metrics import METRICS, Fault, Measurement, confidence
 from konterfei.metrics.confidence import Difference, Interval
+from konterfei.metrics.ground_truth import TRUTHS
 from konterfei.metrics.series import Array, People, Series, quantile
 from konterfei.metrics.worst import worst_frames
 
@@ -42,7 +43,7 @@ class Evaluated:
         fps: frames per second of the plate; None where it has none (pictures).
         shots: number of the shot that each frame of the series belongs to. [N] int64
         truth: the swap as it should be, where that is known (synthetic performers); same frames as the others.
-        definitions: what a metric measures, of those that are not in `METRICS`, by name.
+        definitions: what a metric measures, of those that are in no table, by name.
     """
 
     name: str
@@ -67,7 +68,8 @@ class Evaluated:
         """What a metric measures: first a line that says it in short, then the rest, in paragraphs."""
         if name in self.definitions:
             return self.definitions[name]
-        return (inspect.getdoc(METRICS.load(name)) or "") if name in METRICS else ""
+        table = next((table for table in (METRICS, TRUTHS) if name in table), None)
+        return "" if table is None else inspect.getdoc(table.load(name)) or ""
 
     def seconds(self, row: int) -> float | None:
         """When a row of the series is shown; None for pictures."""

@@ -38,7 +38,7 @@ STYLE = """
 .plot line.limit { stroke: var(--soft); stroke-width: 1; stroke-dasharray: 5 4; }
 .plot line.plain { stroke: var(--lacking); stroke-width: 1; stroke-dasharray: 5 4; }
 .plot line.cut { stroke: var(--ink); stroke-width: 1; stroke-dasharray: 1 4; }
-.plot path.worst { stroke: var(--lacking); stroke-width: 6; }
+.plot path.dots { stroke-width: 3.5; } .plot path.worst { stroke: var(--lacking); stroke-width: 6; }
 .plot > .x { grid-column: 2; position: relative; height: 1.2rem; font-size: .74rem; color: var(--soft); }
 .plot > .x span { position: absolute; transform: translateX(-50%); white-space: nowrap;
   font-variant-numeric: tabular-nums; }
@@ -109,7 +109,10 @@ def over_time(evaluated: Sequence[Evaluated], name: str, worst: Sequence[int] = 
         f'<line class="cut" x1="{across[row]:.1f}" x2="{across[row]:.1f}" y1="0" y2="100"/>' for row in _cuts(first)
     ]
     for k, m in enumerate(found):
-        lines.append(f'<path class="k{k % 6}" d="{_path(m.per_frame, across, first, scale)}"/>')
+        line, dots = _path(m.per_frame, across, first, scale)
+        lines.append(f'<path class="k{k % 6}" d="{line}"/>')
+        if dots:
+            lines.append(f'<path class="dots k{k % 6}" d="{dots}"/>')
     if worst:
         lines.append(f'<path class="worst" d="{"".join(f"M{across[row]:.1f} 97h0" for row in worst)}"/>')
     spreads = [f'<path class="spread k{k % 6}" d="{_spread(values, scale)}"/>' for k, values in enumerate(finite)]
@@ -143,7 +146,7 @@ def likeness(evaluated: Evaluated, name: str, to_src: Array, to_dst: Array, plat
     ]
     told = "; ".join(f"{words}: median {np.median(values):.2f}" for words, values in known)
     ticks = "".join(
-        f'<span style="left:{100 - scale.of_value(at):.1f}%">{at:.1f}</span>'
+        f'<span style="left:{100 - scale.of_value(at):.1f}%">{at:z.1f}</span>'
         for at in np.arange(np.ceil(scale.low * 5) / 5, scale.high, 0.2)
     )
     legend = "".join(
@@ -169,8 +172,8 @@ def _cuts(evaluated: Evaluated) -> list[int]:
     return (np.flatnonzero(np.diff(evaluated.shots)) + 1).tolist()
 
 
-def _path(values: Array, across: Array, evaluated: Evaluated, scale: _Scale) -> str:
-    """A line that breaks where frames do not follow one another, or have no figure; a dot where one stands alone."""
+def _path(values: Array, across: Array, evaluated: Evaluated, scale: _Scale) -> tuple[str, str]:
+    """A line that breaks where frames do not follow one another, or have no figure; and dots where one stands alone."""
     finite = np.isfinite(values)
     begins = ~evaluated.plate.neighbours | ~finite
     begins[_cuts(evaluated)] = True
@@ -178,12 +181,14 @@ def _path(values: Array, across: Array, evaluated: Evaluated, scale: _Scale) -> 
     rows = np.flatnonzero(finite)
     if len(rows) > _MOST_POINTS:
         rows = _thinned(values, rows)
-    parts, before = [], -1
-    for row in rows.tolist():
-        x, y = across[row], scale.of_value(float(values[row]))
-        parts.append(f"L{x:.1f} {y:.1f}" if pieces[row] == before else f"M{x:.1f} {y:.1f}h0")
-        before = pieces[row]
-    return "".join(parts)
+    lines, dots = [], []
+    for own in np.split(rows, np.flatnonzero(np.diff(pieces[rows])) + 1):
+        places = [f"{across[row]:.1f} {scale.of_value(float(values[row])):.1f}" for row in own.tolist()]
+        if len(places) == 1:
+            dots.append(f"M{places[0]}h0")
+        else:
+            lines.append(f"M{'L'.join(places)}")
+    return "".join(lines), "".join(dots)
 
 
 def _thinned(values: Array, rows: Array) -> Array:
@@ -221,7 +226,7 @@ def _level(scale: _Scale, at: float, kind: str) -> str:
 def _y_labels(scale: _Scale) -> str:
     places = decimals((scale.high - scale.low) / 3)
     at = [scale.low + share * (scale.high - scale.low) for share in (0.08, 0.5, 0.92)]
-    return "".join(f'<span style="top:{scale.of_value(v) * 6.6 / 100:.2f}rem">{v:.{places}f}</span>' for v in at)
+    return "".join(f'<span style="top:{scale.of_value(v) * 6.6 / 100:.2f}rem">{v:z.{places}f}</span>' for v in at)
 
 
 def _x_labels(evaluated: Evaluated) -> str:

@@ -40,7 +40,7 @@ STYLE = """
 .wipe input:nth-of-type(6):checked ~ .stage .whole.n6 { display: block; }
 .frames { border-spacing: 0; } .frames td, .frames th { border: 0; padding: .2rem .25rem; font-weight: 500;
   font-size: .86rem; vertical-align: middle; } .frames td { min-width: 6.4rem; width: 9.5rem; }
-.frames thead th { text-align: center; color: var(--soft); } .frames tbody th { max-width: 7rem;
+.frames thead th { text-align: center; color: var(--soft); } .frames tbody th { min-width: 5rem; max-width: 7rem;
   overflow-wrap: anywhere; }
 .cards { display: flex; flex-wrap: wrap; gap: 1rem 1.2rem; margin: .6rem 0 1rem; }
 .card { background: var(--box); padding: .5rem; border-radius: 4px; } .card .both { display: flex; gap: .3rem; }
@@ -101,6 +101,8 @@ def _telling(evaluated: Sequence[Evaluated]) -> list[tuple[str, int]]:
     found.append(("a usual frame", int(np.abs(both - np.median(both)).argmin())))
     if len(evaluated) == 1:
         found.append(("best frame", int(both.argmin())))
+    else:
+        found.append(("where they differ most", int(np.ptp(amounts, axis=0).argmax())))
     by_row: dict[int, str] = {}
     for title, row in found:
         by_row.setdefault(row, title)

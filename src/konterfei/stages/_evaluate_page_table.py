@@ -19,6 +19,7 @@ from konterfei.stages._evaluate_page_verdict import (
     is_small,
     number,
     seen_faults,
+    signed,
     titled,
     verdicts,
 )
@@ -45,7 +46,8 @@ STYLE = """
 @media (max-width: 40rem) { .metrics, .metrics tbody, .metrics tr { display: block; } .metrics thead { display: none; }
   .metrics tr { padding: .6rem 0; border-bottom: 1px solid var(--line); } .metrics td, .metrics th { border: 0;
   padding: .1rem 0; display: block; min-width: 0 !important; } .metrics td[data-head]:before { 
-  content: attr(data-head); color: var(--soft); font-size: .8rem; display: inline-block; min-width: 7.5rem; }
+  content: attr(data-head); color: var(--soft); font-size: .8rem; display: inline-block; min-width: 8rem;
+  margin-right: .5rem; } .metrics td br { display: none; } .metrics td.number { text-align: left; }
   .metrics td:empty { display: none; } }
 """
 _SIGNS = {"good": "✓", "usable": "~", "lacking": "✗", None: "?"}
@@ -80,7 +82,7 @@ def verdict(evaluated: Evaluated, with_name: bool) -> str:
 
 def _line(one: Verdict) -> str:
     word = str(one.level) if one.level is not None else "not judged"
-    unsure = "" if one.is_sure else ", but chance may have moved it over a limit: measure more frames"
+    unsure = "" if one.is_sure else " (not certain: the interval reaches over a limit)"
     source = f"<details><summary>where the limits come from</summary>{html.text(one.source)}</details>"
     todo = "" if not one.remedy else f'<span class="todo">To do: {html.text(one.remedy)}.</span>'
     return (
@@ -152,7 +154,7 @@ def _gain(one: Difference, better: str, unit: str) -> str:
     places = decimals(one.gain, interval)
     low, high = sorted((abs(interval.low), abs(interval.high)))
     if better == "near":  # the error is a logarithm of a factor
-        return f"{np.expm1(abs(one.gain)):.0%} ({np.expm1(low):.0%} to {np.expm1(high):.0%}) of the distance from 1"
+        return f"a factor of {np.exp(abs(one.gain)):.2f} ({np.exp(low):.2f} to {np.exp(high):.2f})"
     return f"{abs(one.gain):.{places}f} ({low:.{places}f} to {high:.{places}f}) {unit}".strip()
 
 
@@ -211,9 +213,9 @@ def _difference(one: Difference | None, name: str, evaluated: Evaluated) -> str:
     if one is None or not np.isfinite(one.value):
         return '<span class="none">not measurable</span>'
     places = decimals(one.value, one.interval)
-    told = f"<b>{one.value:+.{places}f}</b>"
+    told = f"<b>{signed(one.value, places)}</b>"
     if np.isfinite(one.interval.low):
-        told += f"<br>({one.interval.low:+.{places}f} to {one.interval.high:+.{places}f})"
+        told += f"<br>({signed(one.interval.low, places)} to {signed(one.interval.high, places)})"
     word, kind = {True: ("better", "better good"), False: ("worse", "better lacking"), None: ("no difference", "none")}[
         one.is_better
     ]

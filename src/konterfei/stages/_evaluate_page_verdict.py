@@ -336,7 +336,13 @@ def number(value: float, interval: Interval | None, unit: str) -> str:
     if not np.isfinite(value):
         return "not measurable"
     places = decimals(value, interval)
-    told = f"{value:.{places}f}"
+    told = f"{value:z.{places}f}"
     if interval is not None and np.isfinite(interval.low):
-        told += f" ({interval.low:.{places}f} to {interval.high:.{places}f})"
-    return f"{told} {unit}".replace("-0.0 ", "0.0 ").strip()
+        told += f" ({interval.low:z.{places}f} to {interval.high:z.{places}f})"
+    return f"{told} {unit}".strip()
+
+
+def signed(value: float, places: int) -> str:
+    """A difference: "+0.010", "-0.300", "0.000"."""
+    told = f"{value:+z.{places}f}"
+    return told[1:] if float(told) == 0 else told
