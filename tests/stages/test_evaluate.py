@@ -19,7 +19,8 @@ from konterfei.metrics import METRICS
 from konterfei.recognizers import RECOGNIZERS
 from konterfei.registry import Entry
 from konterfei.reporting import Recorder
-from konterfei.stages.evaluate import EvaluateConfig, chosen_frames, evaluate
+from konterfei.stages._evaluate_frames import chosen_frames
+from konterfei.stages.evaluate import EvaluateConfig, evaluate
 
 FRAMES = 14
 SRC, DST = (220, 120, 90), (90, 130, 220)
@@ -76,8 +77,8 @@ def case(tmp_path, monkeypatch):
     write_video(tmp_path / "out.mp4", SRC)
 
     def config(**changes):
-        values = {"video": tmp_path / "out.mp4", "faces": tmp_path / "dst", "src": tmp_path / "src"}
-        networks = {"detector": "blob", "landmarker": "blob", "recognizer": "blob"}
+        values = {"renders": (tmp_path / "out.mp4",), "faces": tmp_path / "dst", "src": tmp_path / "src"}
+        networks = {"detector": "blob", "landmarker": "blob", "recognizer": "blob", "witness": "none"}
         return EvaluateConfig(**{**values, **networks, **changes})
 
     return config
@@ -135,14 +136,14 @@ def test_again_nothing_is_measured_until_something_changed(case, tmp_path):
 
 def test_no_swap_at_all_shows(case, tmp_path):
     unswapped = write_video(tmp_path / "same.mp4", DST)
-    found = evaluate(case(video=unswapped), Recorder())
+    found = evaluate(case(renders=(unswapped,)), Recorder())
     assert found.measurements["identity"].parts["margin"] < -0.3
     assert found.measurements["expression"].value > 0.95
 
 
 def test_a_face_in_another_place_that_does_not_talk_shows(case, tmp_path):
     poor = write_video(tmp_path / "poor.mp4", SRC, lambda i: (tuple(np.add(motion(i)[0], (9, 0))), 40.0, 0.3))
-    found = evaluate(case(video=poor), Recorder())
+    found = evaluate(case(renders=(poor,)), Recorder())
     assert found.measurements["landmark_distance"].value > 10
     assert found.measurements["expression"].value < 0.6
 
@@ -152,14 +153,14 @@ def test_a_face_that_shakes_and_flickers_shows(case, tmp_path):
         centre, radius, mouth = motion(index)
         return (centre[0] + 3 * (index % 2), centre[1]), radius, mouth
 
-    shaking = evaluate(case(video=write_video(tmp_path / "shaking.mp4", SRC, shake)), Recorder())
+    shaking = evaluate(case(renders=(write_video(tmp_path / "shaking.mp4", SRC, shake),)), Recorder())
     still = evaluate(case(), Recorder())
     assert shaking.measurements["jitter"].value > still.measurements["jitter"].value + 5
     assert shaking.measurements["flicker"].value > still.measurements["flicker"].value + 1
 
 
 def test_a_result_without_a_face_is_measured_as_such(case, tmp_path):
-    found = evaluate(case(video=write_video(tmp_path / "empty.mp4", None)), Recorder())
+    found = evaluate(case(renders=(write_video(tmp_path / "empty.mp4", None),)), Recorder())
     assert found.num_unseen == FRAMES
     assert np.isnan(found.measurements["identity"].value)
     assert json.loads(found.report.read_text())["metrics"]["identity"]["value"] is None
@@ -175,24 +176,24 @@ def test_a_plate_without_faces_is_an_error(case, tmp_path):
 
 def test_a_shorter_result_is_measured_as_far_as_it_goes(case, tmp_path):
     recorder = Recorder()
-    found = evaluate(case(video=write_video(tmp_path / "short.mp4", SRC, frames=9)), recorder)
+    found = evaluate(case(renders=(write_video(tmp_path / "short.mp4", SRC, frames=9),)), recorder)
     assert found.num_frames == 9
     assert "ends at frame 9" in recorder.warnings[0]
 
 
 def test_what_does_not_belong_together_is_refused(case, tmp_path):
     with pytest.raises(ConfigError, match=r"320x240.*160x120.*--plate"):
-        evaluate(case(video=write_video(tmp_path / "large.mp4", SRC, size=(320, 240))), Recorder())
+        evaluate(case(renders=(write_video(tmp_path / "large.mp4", SRC, size=(320, 240)),)), Recorder())
     with pytest.raises(ConfigError, match=r"not in step"):
-        evaluate(case(video=write_video(tmp_path / "slow.mp4", SRC, fps=10)), Recorder())
+        evaluate(case(renders=(write_video(tmp_path / "slow.mp4", SRC, fps=10),)), Recorder())
     with pytest.raises(ConfigError, match="its content differs"):
         evaluate(case(plate=tmp_path / "anna.mp4"), Recorder())
     with pytest.raises(ConfigError, match="both the merged video and the plate"):
-        evaluate(case(video=tmp_path / "plate.mp4"), Recorder())
+        evaluate(case(renders=(tmp_path / "plate.mp4",)), Recorder())
     with pytest.raises(ConfigError, match=r"--plate '.*nowhere\.mp4' does not exist"):
         evaluate(case(plate=tmp_path / "nowhere.mp4"), Recorder())
     with pytest.raises(ConfigError, match=r"no video '.*nowhere\.mp4'"):
-        evaluate(case(video=tmp_path / "nowhere.mp4"), Recorder())
+        evaluate(case(renders=(tmp_path / "nowhere.mp4",)), Recorder())
     with pytest.raises(FacesetError, match="no folder"):
         evaluate(case(src=tmp_path / "nowhere"), Recorder())
     other = write_faces(tmp_path / "other", tmp_path / "anna.mp4", SRC, recognizer="arcface")
@@ -244,10 +245,11 @@ def test_stopping_leaves_no_report(case, tmp_path):
 
 def test_long_videos_are_thinned_into_groups_of_neighbours():
     everything = list(range(1000, 4000))
-    chosen = chosen_frames(everything, None)
+    one = dict.fromkeys(range(4000), 0)
+    chosen = chosen_frames(everything, one, None)
     assert 200 <= len(chosen) <= 270
     assert sum(b - a == 1 for a, b in itertools.pairwise(chosen)) > len(chosen) * 0.6
-    assert chosen_frames(everything[:240], None) == everything[:240]
-    assert chosen_frames(everything, 1) == everything
-    assert chosen_frames(list(range(20)), 10) == [0, 1, 2, 10, 11, 12]
-    assert chosen_frames([0, 1, 5, 9, 10], 4) == [0, 1, 10]
+    assert chosen_frames(everything[:240], one, None) == everything[:240]
+    assert chosen_frames(everything, one, 1) == everything
+    assert chosen_frames(list(range(20)), one, 10) == [0, 1, 2, 10, 11, 12]
+    assert chosen_frames([0, 1, 5, 9, 10], one, 4) == [0, 1, 10]
