@@ -19,7 +19,7 @@ from konterfei.io.images import read_image, write_image
 from konterfei.io.manifest import Manifest
 from konterfei.io.video import VideoReader, VideoWriter
 from konterfei.landmarkers import LANDMARKERS
-from konterfei.provenance.label import draw_label
+from konterfei.provenance.label import draw_label, label_region
 from konterfei.recognizers import RECOGNIZERS
 from konterfei.registry import Entry
 from konterfei.reporting import Recorder
@@ -320,11 +320,32 @@ def test_the_label_is_no_background(place):
     told = evaluate(config(labelled), Recorder()).measurements["background"]
     made.results["is_preview"] = False  # another wording, which covers less
     made.save(labelled)
-    shorter = evaluate(config(labelled, every_nth=1), Recorder()).measurements["background"]
+    shorter = evaluate(config(labelled), Recorder()).measurements["background"]
     made.settings["label"] = "none"
     made.save(labelled)
-    untold = evaluate(config(labelled, every_nth=2), Recorder()).measurements["background"]
+    untold = evaluate(config(labelled), Recorder()).measurements["background"]
     assert told.value < 0.5 < shorter.value < untold.value
+
+
+def test_frames_in_which_a_label_covers_the_face_are_left_out(place):
+    made = Manifest.load(good(place))
+    made.settings["label"] = "caption"  # the drawn face reaches down to it when it nods
+    made.save(good(place))
+    rows, _ = label_region(*SIZE, "caption")
+    low = [record.frame_index for record in Faceset.open(place / "film/shots/sc1/faces").records()
+           if record.face.landmarks[:, 1].max() > rows.start + 6]  # fmt: skip
+    assert 0 < len(low) < FRAMES, "or this test says nothing"
+    told = Recorder()
+    found = evaluate(config(good(place)), told)
+    data = json.loads(found.report.read_text())
+    assert not {*low} & {*data["frame_indices"]}
+    count = data["samples"]["frames_covered_by_label"]
+    assert (found.num_frames, count >= len(low)) == (FRAMES - count, True)
+    assert any(f"{count} are left out, in which a visible label covers the face" in note for note in told.notes)
+    assert not told.warnings
+    lowest = evaluate(config(good(place), range=f"{low[0]}:{low[0] + 1}"), told)
+    assert lowest.num_frames == 1
+    assert any("--label none" in line for line in told.warnings)
 
 
 def test_the_other_face_is_no_background(pair):
