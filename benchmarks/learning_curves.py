@@ -11,7 +11,7 @@ seed 2) of 24 s to learn from, and 12 s of dst in another motion (seed 3) to be 
 exists: src in dst's place. Every preset trains towards the last of the marks, as by --minutes, on one thread, and its
 minutes are those of the *processor*: machines are shared. (--clock wall: minutes of the clock, for a GPU or a machine
 of one's own.) At each mark the weights are kept as a run of their own, OUT/PRESET/at_005.0, merged onto the test clip
-with nothing but defaults, and measured as `konterfei evaluate` does.
+with nothing but defaults, and measured by `konterfei evaluate`, with the truth where it is known.
 
 Killed or stopped (Ctrl-C), the same command goes on: from a checkpoint that is two minutes old at most, or where a mark
 was not scored. Marks of trainings that are there are adopted when preset, seed and facesets are the same. Written to
@@ -26,12 +26,12 @@ import math
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Protocol
 
 from learning_pictures import TRUE_SWAP, draw_curves, draw_sheet, table
 
@@ -42,8 +42,9 @@ from konterfei.io.atomic import replace_folder, sha256, write_json, write_text
 from konterfei.io.faceset import Faceset
 from konterfei.io.manifest import Manifest, plain
 from konterfei.io.run import Run
-from konterfei.metrics import METRICS
+from konterfei.metrics import METRICS, Measurement
 from konterfei.metrics.evaluation import VERSION
+from konterfei.metrics.ground_truth import TRUTHS
 from konterfei.reporting import Reporter
 from konterfei.training.presets import PRESETS
 
@@ -53,6 +54,8 @@ SECONDS, TEST_SECONDS, SIZE = 24, 12, 512
 MARKS = (2.0, 5.0, 10.0, 20.0, 40.0)
 USUAL = ("quick", "cpu", "quick96", "standard", "amp")
 CHECKPOINT_S = 120.0
+AT_ONCE = 8
+"""Marks that are scored together where they lie ready: plate and truth are looked at once for all of them."""
 
 
 @dataclass(frozen=True)
@@ -99,8 +102,16 @@ class Trained:
 
 Trainer = Callable[[Candidate, Path, float, float], Trained]
 """Trains a candidate in a folder up to so many minutes, of a run that has so many in all."""
-Scorer = Callable[[str, Path], dict[str, Any]]
-"""Figures of the run in a folder, and of how they were made; the name is for its files."""
+
+
+class Scorer(Protocol):
+    """Measures swaps."""
+
+    def made_with(self, run: Path | None) -> dict[str, Any]:
+        """What the figures of a run depend on; None = of the true swap."""
+
+    def __call__(self, runs: Mapping[str, Path | None]) -> dict[str, dict[str, Any]]:
+        """Figures of the runs in these folders, by name."""
 
 
 # --- data
@@ -301,46 +312,52 @@ class RealScorer:
             "test": sha256(self.material.test),
             "truth": self.material.truth and sha256(self.material.truth),
             "every_nth": self.every_nth,
-            "metrics": [VERSION, *METRICS],
+            "metrics": [VERSION, *METRICS, *(TRUTHS if self.material.truth else ())],
         }
 
-    def video(self, name: str) -> Path:
-        """The merged test clip."""
-        return self.out / "scores" / f"{name}.mp4"
-
-    def __call__(self, name: str, run: Path) -> dict[str, Any]:
+    def merged(self, name: str, run: Path) -> Path:
+        """The test clip with the run's face."""
         from konterfei.stages.merge import MergeConfig, merge
 
-        video = self.video(name)
+        video = self.out / "scores" / f"{name}.mp4"
         threads = 1 if self.device in ("auto", "cpu") else 0
         config = MergeConfig(
             video=self.material.test, faces=self.material.test_faces, model=run, output=video,
             consent=self.material.consent, threads=threads, device=self.device,
         )  # fmt: skip
         merge(config, self.reporter)
-        return self.measured(video)
+        return video
 
-    def measured(self, video: Path) -> dict[str, Any]:
-        """Figures of a video."""
+    def __call__(self, runs: Mapping[str, Path | None]) -> dict[str, dict[str, Any]]:
         from konterfei.stages.evaluate import EvaluateConfig, evaluate
 
-        picture = self.out / "scores" / f"{video.stem}.report.jpg"
-        found = evaluate(
-            EvaluateConfig(
-                video=video, faces=self.material.test_faces, src=self.material.src, plate=self.material.test,
-                output=picture, every_nth=self.every_nth, threads=1,
-            ),
-            self.reporter,
+        truth = self.material.truth
+        videos = {name: truth if run is None else self.merged(name, run) for name, run in runs.items()}
+        config = EvaluateConfig(
+            renders=tuple(videos.values()), plate=self.material.test, faces=self.material.test_faces,
+            src=self.material.src, truth=truth, every_nth=self.every_nth, threads=1,
+            output=self.out / "scores" / f"{next(iter(runs))}.report.html",
         )  # fmt: skip
-        metrics = {
-            name: {part: _number(value) for part, value in {**item.parts, "value": item.value}.items()}
-            for name, item in found.measurements.items()
+        found = evaluate(config, self.reporter).found
+        return {
+            name: {
+                "frames": figures.num_frames,
+                "unseen": figures.num_unseen,
+                "metrics": {
+                    metric: _parts(item)
+                    for metric, item in figures.measurements.items()
+                    if runs[name] is not None
+                    or not metric.startswith("truth_")  # itself it lies elsewhere in the frame
+                },
+            }
+            for name, figures in zip(runs, found, strict=True)
         }
-        return {"frames": found.num_frames, "unseen": found.num_unseen, "metrics": metrics}
 
 
-def _number(value: float) -> float | None:
-    return round(float(value), 6) if math.isfinite(value) else None
+def _parts(found: Measurement) -> dict[str, float | None]:
+    """Value and parts of a measurement; what is not measurable as None."""
+    told = {**found.parts, "value": found.value}
+    return {part: round(float(value), 6) if math.isfinite(value) else None for part, value in told.items()}
 
 
 class Log:
@@ -348,8 +365,11 @@ class Log:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        text = path.read_text("utf-8") if path.exists() else ""
-        self.lines: dict[tuple, dict[str, Any]] = {self._key(line): line for line in map(json.loads, text.splitlines())}
+        self.lines = self._read()
+
+    def _read(self) -> dict[tuple, dict[str, Any]]:
+        text = self.path.read_text("utf-8") if self.path.exists() else ""
+        return {self._key(line): line for line in map(json.loads, text.splitlines())}
 
     @staticmethod
     def _key(line: dict[str, Any]) -> tuple:
@@ -361,8 +381,8 @@ class Log:
         return there is not None and there["made_with"] == line["made_with"]
 
     def add(self, line: dict[str, Any]) -> None:
-        """Put it in; on the disk at once."""
-        self.lines[self._key(line)] = line
+        """Put it in; on the disk at once, beside what others have added meanwhile."""
+        self.lines = {**self._read(), self._key(line): line}
         write_text(self.path, "".join(json.dumps(line) + "\n" for line in self.lines.values()))
 
 
@@ -375,31 +395,27 @@ def trained_of(folder: Path) -> dict[str, Any]:
     return {"steps": manifest.results["steps"], "minutes": float(folder.name.removeprefix("at_"))}
 
 
-def score_mark(candidate: Candidate, mark: float, out: Path, log: Log, scorer: Any) -> bool:
-    """Score one mark unless it was; whether it was done now."""
-    folder = mark_folder(out, candidate, mark)
-    line = {
-        "preset": candidate.preset, "seed": candidate.seed, "mark": mark, **trained_of(folder),
-        "made_with": scorer.made_with(folder),
-    }  # fmt: skip
-    if log.known(line):
-        return False
-    log.add({**line, **scorer(f"{candidate.name}_{mark:05.1f}", folder)})
-    return True
+def line_of(candidate: Candidate, mark: float, out: Path, scorer: Scorer) -> dict[str, Any]:
+    """What is known of a mark before it is scored."""
+    if candidate.preset == TRUE_SWAP:
+        trained, folder = {"steps": 0, "minutes": 0.0}, None
+    else:
+        folder = mark_folder(out, candidate, mark)
+        trained = trained_of(folder)
+    about = {"preset": candidate.preset, "seed": candidate.seed, "mark": mark}
+    return {**about, **trained, "made_with": scorer.made_with(folder)}
 
 
-def score_truth(log: Log, scorer: RealScorer) -> None:
-    """The true swap measured like a render: what a perfect one would get."""
-    line = {
-        "preset": TRUE_SWAP,
-        "seed": 1,
-        "mark": 0.0,
-        "steps": 0,
-        "minutes": 0.0,
-        "made_with": scorer.made_with(None),
-    }
-    if scorer.material.truth is not None and not log.known(line):
-        log.add({**line, **scorer.measured(scorer.material.truth)})
+def score_marks(marks: Sequence[tuple[Candidate, float]], out: Path, log: Log, scorer: Scorer) -> list[str]:
+    """Score those that were not; gives the names of what was scored now."""
+    lines = {f"{candidate.name}_{mark:05.1f}": (candidate, mark) for candidate, mark in marks}
+    todo = {name: line for name, key in lines.items() if not log.known(line := line_of(*key, out, scorer))}
+    if not todo:
+        return []
+    runs = {name: None if not line["mark"] else mark_folder(out, *lines[name]) for name, line in todo.items()}
+    for name, figures in scorer(runs).items():
+        log.add({**todo[name], **figures})
+    return list(todo)
 
 
 def tell(out: Path, material: Material | None, log: Log, frame: int, unit: str) -> None:
@@ -458,13 +474,16 @@ def work(args: argparse.Namespace, watch: Stopwatch) -> None:
     if not args.tell:
         trainer = RealTrainer(material, watch, args.clock == "wall", args.device)
         scorer = RealScorer(material, args.out, watch, args.device, args.every_nth)
-        score_truth(log, scorer)
+        pending = [(Candidate(TRUE_SWAP), 0.0)] if material.truth else []
         for candidate in (Candidate(preset, seed) for preset in args.presets or USUAL for seed in args.seeds):
             for mark in to_marks(
                 candidate, args.marks, args.until, args.out, material, None if args.score else trainer
             ):
-                if score_mark(candidate, mark, args.out, log, scorer):
-                    watch.note(f"{candidate.name} at {mark:g} minutes is scored.")
+                pending.append((candidate, mark))
+                if not args.score or len(pending) >= AT_ONCE:
+                    score_marks(pending, args.out, log, scorer)
+                    pending = []
+        score_marks(pending, args.out, log, scorer)
     tell(args.out, material, log, args.frame, unit)
 
 

@@ -27,7 +27,7 @@ def test_a_real_face_against_itself_and_spoilt(media, tmp_path):
 
     def measured(name, **changes):
         video = copy(plate, tmp_path / name, **changes)
-        config = EvaluateConfig(video=video, faces=tmp_path / "faces", src=tmp_path / "faces", threads=1)
+        config = EvaluateConfig(renders=(video,), faces=tmp_path / "faces", src=tmp_path / "faces", threads=1)
         return evaluate(config, Recorder()).measurements
 
     same = measured("same.mp4", crf=18)

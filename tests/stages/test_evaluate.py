@@ -1,67 +1,21 @@
-import itertools
 import json
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
-from blob_networks import SIZE, draw, face
+from evaluate_material import DST, FRAMES, SRC, motion, write_faces, write_video
 
 from konterfei.detectors import DETECTORS
 from konterfei.errors import Cancelled, ConfigError, FacesetError, NoFacesError, UnknownNameError
-from konterfei.geometry import Crop, FaceType
 from konterfei.io.atomic import sha256
-from konterfei.io.faceset import FaceRecord, Faceset, FacesetHeader
+from konterfei.io.faceset import Faceset
 from konterfei.io.images import read_image
-from konterfei.io.video import VideoWriter
 from konterfei.landmarkers import LANDMARKERS
 from konterfei.metrics import METRICS
 from konterfei.recognizers import RECOGNIZERS
 from konterfei.registry import Entry
 from konterfei.reporting import Recorder
-from konterfei.stages.evaluate import EvaluateConfig, chosen_frames, evaluate
-
-FRAMES = 14
-SRC, DST = (220, 120, 90), (90, 130, 220)
-
-
-def motion(index):
-    return (70 + 1.5 * index, 60 + 3 * np.sin(index)), 40.0, 0.25 + 0.2 * np.sin(index / 1.5)
-
-
-def write_video(path, color, motion=motion, frames=FRAMES, fps=25, size=SIZE):
-    with VideoWriter(path, *size, crf=4, preset="ultrafast", fps_hint=Fraction(fps)) as writer:
-        for index in range(frames):
-            centre, radius, mouth = motion(index)
-            image = draw(centre, radius, color, mouth) if color else np.full((SIZE[1], SIZE[0], 3), 20, np.uint8)
-            writer.write(np.resize(image, (size[1], size[0], 3)), Fraction(index, fps))
-    return path
-
-
-def write_faces(folder, video, color, **settings):
-    header = FacesetHeader(
-        face_type=FaceType.WHOLE,
-        size=64,
-        source=str(video),
-        source_sha256=sha256(video),
-        settings={"recognizer": "blob", **settings},
-    )
-    with Faceset.create(folder, header) as faceset:
-        for index in range(FRAMES):
-            found = face(*motion(index)[:2], color, motion(index)[2])
-            crop = Crop.fit(found.landmarks, FaceType.WHOLE, 64)
-            record = FaceRecord(
-                source=video.name,
-                frame_index=index,
-                pts=Fraction(index, 25),
-                face=found,
-                face_type=FaceType.WHOLE,
-                size=64,
-                crop_from_frame=crop.crop_from_frame.matrix,
-                frame_size=SIZE,
-            )
-            faceset.add(crop.cut(draw(*motion(index)[:2], color, motion(index)[2])), record)
-    return folder
+from konterfei.stages.evaluate import EvaluateConfig, evaluate
 
 
 @pytest.fixture
@@ -76,8 +30,8 @@ def case(tmp_path, monkeypatch):
     write_video(tmp_path / "out.mp4", SRC)
 
     def config(**changes):
-        values = {"video": tmp_path / "out.mp4", "faces": tmp_path / "dst", "src": tmp_path / "src"}
-        networks = {"detector": "blob", "landmarker": "blob", "recognizer": "blob"}
+        values = {"renders": (tmp_path / "out.mp4",), "faces": tmp_path / "dst", "src": tmp_path / "src"}
+        networks = {"detector": "blob", "landmarker": "blob", "recognizer": "blob", "witness": "none"}
         return EvaluateConfig(**{**values, **networks, **changes})
 
     return config
@@ -135,14 +89,14 @@ def test_again_nothing_is_measured_until_something_changed(case, tmp_path):
 
 def test_no_swap_at_all_shows(case, tmp_path):
     unswapped = write_video(tmp_path / "same.mp4", DST)
-    found = evaluate(case(video=unswapped), Recorder())
+    found = evaluate(case(renders=(unswapped,)), Recorder())
     assert found.measurements["identity"].parts["margin"] < -0.3
     assert found.measurements["expression"].value > 0.95
 
 
 def test_a_face_in_another_place_that_does_not_talk_shows(case, tmp_path):
     poor = write_video(tmp_path / "poor.mp4", SRC, lambda i: (tuple(np.add(motion(i)[0], (9, 0))), 40.0, 0.3))
-    found = evaluate(case(video=poor), Recorder())
+    found = evaluate(case(renders=(poor,)), Recorder())
     assert found.measurements["landmark_distance"].value > 10
     assert found.measurements["expression"].value < 0.6
 
@@ -152,14 +106,14 @@ def test_a_face_that_shakes_and_flickers_shows(case, tmp_path):
         centre, radius, mouth = motion(index)
         return (centre[0] + 3 * (index % 2), centre[1]), radius, mouth
 
-    shaking = evaluate(case(video=write_video(tmp_path / "shaking.mp4", SRC, shake)), Recorder())
+    shaking = evaluate(case(renders=(write_video(tmp_path / "shaking.mp4", SRC, shake),)), Recorder())
     still = evaluate(case(), Recorder())
     assert shaking.measurements["jitter"].value > still.measurements["jitter"].value + 5
     assert shaking.measurements["flicker"].value > still.measurements["flicker"].value + 1
 
 
 def test_a_result_without_a_face_is_measured_as_such(case, tmp_path):
-    found = evaluate(case(video=write_video(tmp_path / "empty.mp4", None)), Recorder())
+    found = evaluate(case(renders=(write_video(tmp_path / "empty.mp4", None),)), Recorder())
     assert found.num_unseen == FRAMES
     assert np.isnan(found.measurements["identity"].value)
     assert json.loads(found.report.read_text())["metrics"]["identity"]["value"] is None
@@ -175,24 +129,24 @@ def test_a_plate_without_faces_is_an_error(case, tmp_path):
 
 def test_a_shorter_result_is_measured_as_far_as_it_goes(case, tmp_path):
     recorder = Recorder()
-    found = evaluate(case(video=write_video(tmp_path / "short.mp4", SRC, frames=9)), recorder)
+    found = evaluate(case(renders=(write_video(tmp_path / "short.mp4", SRC, frames=9),)), recorder)
     assert found.num_frames == 9
     assert "ends at frame 9" in recorder.warnings[0]
 
 
 def test_what_does_not_belong_together_is_refused(case, tmp_path):
     with pytest.raises(ConfigError, match=r"320x240.*160x120.*--plate"):
-        evaluate(case(video=write_video(tmp_path / "large.mp4", SRC, size=(320, 240))), Recorder())
+        evaluate(case(renders=(write_video(tmp_path / "large.mp4", SRC, size=(320, 240)),)), Recorder())
     with pytest.raises(ConfigError, match=r"not in step"):
-        evaluate(case(video=write_video(tmp_path / "slow.mp4", SRC, fps=10)), Recorder())
+        evaluate(case(renders=(write_video(tmp_path / "slow.mp4", SRC, fps=10),)), Recorder())
     with pytest.raises(ConfigError, match="its content differs"):
         evaluate(case(plate=tmp_path / "anna.mp4"), Recorder())
     with pytest.raises(ConfigError, match="both the merged video and the plate"):
-        evaluate(case(video=tmp_path / "plate.mp4"), Recorder())
+        evaluate(case(renders=(tmp_path / "plate.mp4",)), Recorder())
     with pytest.raises(ConfigError, match=r"--plate '.*nowhere\.mp4' does not exist"):
         evaluate(case(plate=tmp_path / "nowhere.mp4"), Recorder())
     with pytest.raises(ConfigError, match=r"no video '.*nowhere\.mp4'"):
-        evaluate(case(video=tmp_path / "nowhere.mp4"), Recorder())
+        evaluate(case(renders=(tmp_path / "nowhere.mp4",)), Recorder())
     with pytest.raises(FacesetError, match="no folder"):
         evaluate(case(src=tmp_path / "nowhere"), Recorder())
     other = write_faces(tmp_path / "other", tmp_path / "anna.mp4", SRC, recognizer="arcface")
@@ -240,14 +194,3 @@ def test_stopping_leaves_no_report(case, tmp_path):
     with pytest.raises(Cancelled):
         evaluate(case(), recorder)
     assert list(tmp_path.glob("*.report.*")) == []
-
-
-def test_long_videos_are_thinned_into_groups_of_neighbours():
-    everything = list(range(1000, 4000))
-    chosen = chosen_frames(everything, None)
-    assert 200 <= len(chosen) <= 270
-    assert sum(b - a == 1 for a, b in itertools.pairwise(chosen)) > len(chosen) * 0.6
-    assert chosen_frames(everything[:240], None) == everything[:240]
-    assert chosen_frames(everything, 1) == everything
-    assert chosen_frames(list(range(20)), 10) == [0, 1, 2, 10, 11, 12]
-    assert chosen_frames([0, 1, 5, 9, 10], 4) == [0, 1, 10]

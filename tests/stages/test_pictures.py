@@ -123,8 +123,8 @@ def test_a_picture_that_cannot_be_read_is_counted_and_leaves_a_gap(place, config
 
 def test_pictures_are_measured_as_a_video_is(place, config):
     merge(config, Silent(), Mirror())
-    networks = {name: "drawn" for name in ("detector", "landmarker", "recognizer")}
-    asked = EvaluateConfig(video=config.output, faces=place / "faces", src=place / "faces", **networks)
+    networks = {name: "drawn" for name in ("detector", "landmarker", "recognizer")} | {"witness": "none"}
+    asked = EvaluateConfig(renders=(config.output,), faces=place / "faces", src=place / "faces", **networks)
     found = evaluate(asked, Silent())
     assert (found.num_frames, found.num_unseen) == (FRAMES, 0)
     assert found.measurements["identity"].value > 0.9
@@ -141,8 +141,8 @@ def test_pictures_are_measured_as_a_video_is(place, config):
 def test_pictures_that_were_merged_into_pictures_are_measured(place, config):
     config = dataclasses.replace(config, output=place / "out")
     merge(config, Silent(), Mirror())
-    networks = {name: "drawn" for name in ("detector", "landmarker", "recognizer")}
-    asked = EvaluateConfig(video=place / "out", faces=place / "faces", src=place / "faces", **networks)
+    networks = {name: "drawn" for name in ("detector", "landmarker", "recognizer")} | {"witness": "none"}
+    asked = EvaluateConfig(renders=(place / "out",), faces=place / "faces", src=place / "faces", **networks)
     found = evaluate(asked, Silent())
     assert (found.num_frames, found.num_unseen) == (FRAMES, 0)
     assert found.measurements["identity"].value > 0.9
@@ -155,8 +155,8 @@ def test_a_trial_is_measured_against_the_frames_that_it_is_of(place, config, out
     extract(extraction(place, fps="29.97", force=True), Silent())
     config = dataclasses.replace(config, output=place / output, range="2:9")
     merge(config, Silent(), Mirror())
-    networks = {name: "drawn" for name in ("detector", "landmarker", "recognizer")}
-    asked = EvaluateConfig(video=place / output, faces=place / "faces", src=place / "faces", **networks)
+    networks = {name: "drawn" for name in ("detector", "landmarker", "recognizer")} | {"witness": "none"}
+    asked = EvaluateConfig(renders=(place / output,), faces=place / "faces", src=place / "faces", **networks)
     found = evaluate(asked, Silent())
     assert json.loads(found.report.read_text())["frame_indices"] == list(range(2, 9))
     assert found.measurements["landmark_distance"].value < 0.02, "they are the same frames"

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from konterfei.errors import ConfigError
+from konterfei.stages._evaluate_settings import reports_for
 from konterfei.stages._settings import allow, is_in_time, parse_frames, parse_range, report_beside, shown_frames
 from konterfei.stages.demo import DemoConfig
-from konterfei.stages.evaluate import EvaluateConfig
 from konterfei.stages.swap import SwapConfig
 
 
@@ -36,10 +36,11 @@ def test_a_demo_takes_time_and_ends(minutes):
     ],
 )
 def test_swap_and_evaluate_put_the_report_at_the_same_place(result, report):
-    measured = EvaluateConfig(video=Path(result), faces=Path("dst"), src=Path("src"))
+    measured = reports_for([Path(result)], None)
     swapped = SwapConfig(src=Path("a.mp4"), dst=Path("b.mp4"), output=Path(result), consent=Path("c.toml"))
-    assert measured.picture == swapped.layout.report == Path(report)
-    assert measured.report == Path(report).with_suffix(".json")
+    assert measured.pictures == (swapped.layout.report,) == (Path(report),)
+    assert measured.figures == (Path(report).with_suffix(".json"),)
+    assert measured.page == Path(report).with_suffix(".html")
 
 
 def test_pictures_of_the_folder_that_one_is_in_have_their_report_beside_it(tmp_path, monkeypatch):

@@ -115,7 +115,7 @@ def stages(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
         "extract": None,
         "train": SimpleNamespace(is_stopped=False, steps=9, is_preview=False),
         "merge": SimpleNamespace(summary=lambda: ["merged"]),
-        "evaluate": SimpleNamespace(summary=lambda: ["measured"]),
+        "evaluate": SimpleNamespace(figures=lambda: ["measured"], page=Path("out.report.html")),
     }
 
     def install(name: str, result: object) -> None:
@@ -139,6 +139,8 @@ def test_every_stage_is_given_what_the_swap_was(here: Path, stages: dict[str, Si
     assert (stages["merge"].label, stages["train"].preset) == ("caption", "tiny")
     assert (stages["extract"].fps, stages["merge"].fps) == ("30", None), "the merge takes that of the faceset"
     assert result.report == given.layout.report and result.told == ("merged", "measured")
+    assert (stages["evaluate"].renders, stages["evaluate"].project) == ((here / "out.mp4",), given.layout.project)
+    assert any("out.report.html" in line for line in result.summary())
 
 
 def test_a_video_that_cannot_be_measured_is_there_all_the_same(
@@ -150,7 +152,7 @@ def test_a_video_that_cannot_be_measured_is_there_all_the_same(
     monkeypatch.setattr("konterfei.stages.evaluate.evaluate", refuse)
     told = Recorder()
     result = swap(config(output=here / "out.mp4", consent=Path("anna.toml")), told)
-    assert result.report is None and result.told == ("merged",)
+    assert (result.report, result.page) == (None, None) and result.told == ("merged",)
     assert "clearly enough" in told.warnings[-1] and "complete" in told.warnings[-1]
     assert any("could not be measured" in line for line in result.summary())
 

@@ -143,10 +143,10 @@ def cup(seed: int, look: Look, side: int) -> Prop:
     late = _chance(seed).uniform(-0.12, 0.12, 4)
     stops = [
         _Stop(0.15, _AWAY, 8.0),
-        _Stop(1.10 + late[0], (0.52, 0.745), 0.0),
-        _Stop(1.80 + late[1], (0.515, 0.70), -10.0),
-        _Stop(3.00 + late[2], (0.515, 0.705), -12.0),
-        _Stop(3.50 + late[3], (0.53, 0.77), 0.0),
+        _Stop(1.10 + late[0], (0.52, 0.725), 0.0),
+        _Stop(1.80 + late[1], (0.515, 0.662), -10.0),
+        _Stop(3.00 + late[2], (0.515, 0.666), -12.0),
+        _Stop(3.50 + late[3], (0.53, 0.74), 0.0),
         _Stop(4.60, _AWAY, 8.0),
     ]
     return _Carried(_cup_sprite(look, seed, side), stops, side, bool(_chance(seed + 7).random() < 0.5), 0.8)

@@ -192,9 +192,14 @@ STAGES: Mapping[str, Stage] = Stages(
         "evaluate": Stage(
             run="konterfei.stages.evaluate:evaluate",
             config="konterfei.stages.evaluate:EvaluateConfig",
-            about="Measure a swap: identity, expression, steadiness; draw the report picture.",
-            examples=("konterfei evaluate out.mp4 --faces dst_faces --src src_faces -o report.jpg",),
-            positional=("video",),
+            about="Measure swaps: identity, expression, steadiness, background; compare several; write the reports.",
+            examples=(
+                "konterfei evaluate out.mp4",
+                "konterfei evaluate first.mp4 second.mp4    # of one plate, side by side",
+                "konterfei evaluate --project my-film       # all its renders",
+                "konterfei evaluate out.mp4 --faces dst_faces --src src_faces -o report.html",
+            ),
+            positional=("renders",),
         ),
         "curate": Stage(
             run="konterfei.stages.curate:curate",

@@ -81,6 +81,23 @@ class CastOpener:
         """Whom a role draws, as they were named: "track 3, person 1"."""
         return ", ".join(dict.fromkeys(own.who for _, own in self.roles if own == role))
 
+    def told(self) -> list[dict[str, Any]]:
+        """Whom each model draws, as plain values: input of the manifest, number of the person, tracks of that person.
+
+        A person, and the tracks, are None where they are not known.
+        """
+        drawn: dict[tuple[str, int | None], list[int | None]] = {}
+        for (track, person), role in self.roles:
+            drawn.setdefault((self.input_of("model", role), person), []).append(track)
+        return [
+            {"model": model, "person": person, "tracks": None if None in tracks else tracks}
+            for (model, person), tracks in drawn.items()
+        ]
+
+    def input_of(self, what: str, role: Role) -> str:
+        """Name of an input of the manifest: "model" of the command line's, "model of person 1" of another."""
+        return what if role == self.main else f"{what} of {self.names(role)}"
+
     @property
     def in_order(self) -> list[Role]:
         """The roles that there are faces for, that of the command line first."""
@@ -156,7 +173,7 @@ class Cast:
     def inputs(self) -> dict[str, dict[str, Any]]:
         """The models as inputs of a manifest: name -> path and hash."""
         models = {
-            self._input("model", role): checks.model_record(role.model, self._swapper(role))
+            self._opener.input_of("model", role): checks.model_record(role.model, self._swapper(role))
             for role in self._opener.in_order
         }
         path = self._opener.segmenter
@@ -165,7 +182,10 @@ class Cast:
     def consent_inputs(self, consents: Mapping[Role, Consent]) -> dict[str, dict[str, Any]]:
         """The consent records as inputs of a manifest: name -> path and hash."""
         return {
-            self._input("consent", role): {"path": str(role.consent.absolute()), "sha256": consents[role].sha256}
+            self._opener.input_of("consent", role): {
+                "path": str(role.consent.absolute()),
+                "sha256": consents[role].sha256,
+            }
             for role in self._opener.in_order
         }
 
@@ -249,9 +269,6 @@ class Cast:
                 )
             self._swappers[role] = loaded
         return self._swappers[role]
-
-    def _input(self, what: str, role: Role) -> str:
-        return what if role == self._opener.main else f"{what} of {self._opener.names(role)}"
 
 
 def _hash_of(swapper: FaceSwapper) -> str:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from konterfei.stages._merge_parts import PartRecord
 from konterfei.stages._merge_stream import SWAPPED
@@ -35,6 +36,8 @@ class MergeResult:
     """Step -> how long it took, all parts together, runs that were killed included."""
     extras: Mapping[str, str] = field(default_factory=dict)
     """What was made beside it: name -> what it depends on, and its hash."""
+    cast: Sequence[Mapping[str, Any]] = ()
+    """Whom each model drew, see `_merge_cast.CastOpener.told`."""
     was_done: bool = False
     """It was there already."""
 

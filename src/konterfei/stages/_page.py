@@ -63,8 +63,10 @@ def beside(faceset: Path, kind: str) -> Path:
     return place.with_name(f"{place.name}.{kind}.html")
 
 
-def page(title: str, parts: Sequence[str], stamp: str = "") -> str:
-    """The whole file. `parts` are HTML already; the title is text; a `stamp` of letters and digits is in line one."""
+def page(title: str, parts: Sequence[str], stamp: str = "", style: str = "") -> str:
+    """The whole file. `parts` are HTML already; the title is text; a `stamp` of letters and digits is in line one;
+    `style` is added to that of every page.
+    """
     policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
     return "\n".join(
         [
@@ -72,7 +74,7 @@ def page(title: str, parts: Sequence[str], stamp: str = "") -> str:
             '<html lang="en"><head><meta charset="utf-8">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
-            f"<title>{text(title)}</title><style>{_STYLE}</style></head><body>",
+            f"<title>{text(title)}</title><style>{_STYLE}{style}</style></head><body>",
             *parts,
             "</body></html>",
             "",
@@ -90,14 +92,14 @@ def paragraph(words: str, kind: str = "") -> str:
     return f"<p{f' class={kind}' if kind else ''}>{text(words)}</p>"
 
 
-def data_uri(image: Array, side: int) -> str:
+def data_uri(image: Array, side: int, quality: int = _QUALITY) -> str:
     """A picture inside the page: JPEG, its longer side at most `side` pixels. `image`: [H, W, 3] uint8"""
     longest = max(image.shape[:2])
     if longest > side:
         size = tuple(max(1, round(length * side / longest)) for length in image.shape[1::-1])
         image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     coded = simplejpeg.encode_jpeg(
-        np.ascontiguousarray(image), quality=_QUALITY, colorspace="RGB", colorsubsampling="420"
+        np.ascontiguousarray(image), quality=quality, colorspace="RGB", colorsubsampling="420"
     )
     return f"data:image/jpeg;base64,{base64.b64encode(coded).decode()}"
 

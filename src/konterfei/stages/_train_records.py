@@ -10,10 +10,8 @@ from konterfei.io.atomic import sha256
 from konterfei.io.faceset import Faceset
 from konterfei.io.manifest import Manifest
 from konterfei.io.run import Run
+from konterfei.recognizers import RECOGNIZERS
 from konterfei.reporting import Reporter
-
-SAME_PERSON = 0.42
-"""Cosine of two mean embeddings above which they are taken for one person (measured for MobileFaceNet-192)."""
 
 
 def train_manifest(
@@ -74,10 +72,14 @@ def warn_of_oddities(src: Faceset, dst: Faceset, are_two: bool, reporter: Report
     except FacesetError as error:
         reporter.note(f"Whether src and dst are two people was not checked. {error}")
         return
-    if len(ours) != len(theirs):
+    made_with = {faceset.header.settings.get("recognizer", "mobilefacenet") for faceset in (src, dst)}
+    if len(made_with) > 1 or len(ours) != len(theirs):
         reporter.note("Whether src and dst are two people was not checked: their recognizers differ.")
-    elif float(ours @ theirs) > SAME_PERSON:
+        return
+    (name,) = made_with
+    same_person = RECOGNIZERS.load(name).same_person if name in RECOGNIZERS else 1.0
+    if float(ours @ theirs) > same_person:
         reporter.warn(
             f"src and dst look like the same person (similarity {float(ours @ theirs):.2f}, different people "
-            f"are below {SAME_PERSON}). Swapping will change little."
+            f"are below {same_person}). Swapping will change little."
         )

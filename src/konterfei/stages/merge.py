@@ -189,7 +189,7 @@ def merge(config: MergeConfig, reporter: Reporter, swapper: FaceSwapper | None =
 
     job = _job(config, info, plate, cast, consents, keys, identity)
     work = _manifest(config, job, plate, faceset, cast)
-    whole = _signed(config, job, work, cast.consent_inputs(consents))
+    whole = replace(_signed(config, job, work, cast.consent_inputs(consents)), results={"cast": opener.told()})
     output = output_for(config.output, job.encoding)
     if output.signs_parts:
         work = replace(whole, settings={**whole.settings, "signer": identity.fingerprint})
@@ -365,7 +365,7 @@ def _finish(
         checks.remove_torn(place)
     claim = replace(claim, frames_swapped=result.swapped, frames_not_swapped=result.not_swapped)
     made = [parts.path(record.number) for record in records if record.frames]
-    result = replace(result, extras=parts.beside.deliver(claim, made, reporter))
+    result = replace(result, extras=parts.beside.deliver(claim, made, reporter), cast=whole.results["cast"])
     told = {item.name: getattr(result, item.name) for item in fields(result) if item.name not in ("video", "was_done")}
     whole.results = dict(plain(told))
     output_for(config.output).deliver(job, claim, made, whole, reporter)

@@ -120,7 +120,9 @@ class SwapResult:
 
     video: Path
     report: Path | None
-    """None where the result could not be measured."""
+    """Picture; None where the result could not be measured."""
+    page: Path | None
+    """The whole report, for a browser; None where the result could not be measured."""
     manifest: Path
     project: Path
     seconds: Mapping[str, float]
@@ -138,6 +140,7 @@ class SwapResult:
             "",
             f"video       {self.video}{'   (a preview: train longer for more)' if self.is_preview else ''}",
             f"report      {self.report or 'none: the result could not be measured'}",
+            *([f"page        {self.page}"] if self.page else []),
             f"provenance  signed into the video (konterfei verify {quote(str(self.video))}); also in {self.manifest}",
             f"project     {self.project}",
             f"time        {lasted}",
@@ -152,7 +155,7 @@ def swap(config: SwapConfig, reporter: Reporter) -> SwapResult:
     Raises:
         KonterfeiError: whatever the stages raise; everything that can be known beforehand, before they begin.
     """
-    from konterfei.stages.evaluate import EvaluateConfig, evaluate
+    from konterfei.stages.evaluate import EvaluateConfig, Evaluation, evaluate
     from konterfei.stages.extract import ExtractConfig, extract
     from konterfei.stages.merge import MergeConfig, merge
     from konterfei.stages.train import TrainConfig, train
@@ -181,13 +184,11 @@ def swap(config: SwapConfig, reporter: Reporter) -> SwapResult:
         key=config.key,
         force=config.force,
     )
-    evaluate_config = EvaluateConfig(
-        video=config.output, faces=layout.dst_faces, src=layout.src_faces, output=layout.report
-    )
+    evaluate_config = EvaluateConfig(renders=(config.output,), project=layout.project, output=layout.report)
     _check(config)
 
     seconds: dict[str, float] = {}
-    is_measured = True
+    measured: Evaluation | None = None
     with _timed(seconds, "extract src"):
         reporter.note(f"1/5 finding the src face in {config.src}")
         extract(src_config, reporter)
@@ -205,21 +206,21 @@ def swap(config: SwapConfig, reporter: Reporter) -> SwapResult:
     with _timed(seconds, "evaluate"):
         reporter.note("5/5 measuring the result")
         try:
-            told = evaluate(evaluate_config, reporter).summary()
+            measured = evaluate(evaluate_config, reporter)
         except Cancelled:
             raise
         except KonterfeiError as error:
             # The video is there, whole and signed: that is said before anything that is wrong with its measuring.
-            told, is_measured = [], False
             reporter.warn(f"'{config.output}' is complete, but was not measured. {error}")
     return SwapResult(
         video=config.output,
-        report=layout.report if is_measured else None,
+        report=layout.report if measured else None,
+        page=measured.page if measured else None,
         manifest=Manifest.file_for(output_for(config.output).place),
         project=layout.project,
         seconds=seconds,
         is_preview=trained.is_preview,
-        told=(*merged.summary(), *told),
+        told=(*merged.summary(), *(measured.figures() if measured else ())),
     )
 
 

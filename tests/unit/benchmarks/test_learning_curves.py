@@ -148,28 +148,41 @@ class FakeScorer:
         self.version, self.scored = 1, []
 
     def made_with(self, run):
-        return {"weights": next(run.glob("snapshots/*")).name, "metrics": self.version}
+        return {"weights": run and next(run.glob("snapshots/*")).name, "metrics": self.version}
 
-    def __call__(self, name, run):
-        self.scored.append(name)
-        return {"frames": 9, "metrics": {"identity": {"margin": 0.1 * len(self.scored)}}}
+    def __call__(self, runs):
+        self.scored.append({name: run and run.name for name, run in runs.items()})
+        return {name: {"frames": 9, "metrics": {"identity": {"margin": len(name)}}} for name in runs}
 
 
 def test_a_mark_is_scored_once_and_again_when_its_figures_are_made_otherwise(curves, train, tmp_path):
-    scorer, candidate, path = FakeScorer(), curves.Candidate("tiny"), tmp_path / "lines.jsonl"
+    scorer, path = FakeScorer(), tmp_path / "lines.jsonl"
 
-    def score():
-        return [curves.score_mark(candidate, m, tmp_path, curves.Log(path), scorer) for m in train(None)]
+    def score(*marks):
+        return curves.score_marks(marks, tmp_path, curves.Log(path), scorer)
 
+    tiny, truth = curves.Candidate("tiny"), (curves.Candidate(curves.TRUE_SWAP), 0.0)
     train(FakeTrainer(curves))
-    assert score() == [True, True, True]
-    assert score() == [False, False, False]
-    assert scorer.scored == ["tiny_002.0", "tiny_005.0", "tiny_010.0"]
+    assert score(truth, (tiny, 2.0)) == ["true swap_000.0", "tiny_002.0"]
+    assert score(truth, (tiny, 2.0), (tiny, 5.0)) == ["tiny_005.0"]
+    assert score(truth, (tiny, 2.0), (tiny, 5.0)) == []
+    assert scorer.scored == [{"true swap_000.0": None, "tiny_002.0": "at_002.0"}, {"tiny_005.0": "at_005.0"}]
     scorer.version = 2
-    assert score() == [True, True, True]
+    assert score((tiny, 5.0)) == ["tiny_005.0"]
     lines = [json.loads(line) for line in path.read_text().splitlines()]
-    assert [(line["mark"], line["steps"]) for line in lines] == [(2.0, 200), (5.0, 500), (10.0, 1000)]
-    assert [line["metrics"]["identity"]["margin"] for line in lines] == pytest.approx([0.4, 0.5, 0.6])
+    assert [(line["preset"], line["mark"], line["steps"]) for line in lines] == [
+        ("true swap", 0.0, 0),
+        ("tiny", 2.0, 200),
+        ("tiny", 5.0, 500),
+    ]
+    assert [line["made_with"]["metrics"] for line in lines] == [1, 1, 2]
+
+
+def test_lines_that_another_process_has_added_meanwhile_stay(curves, tmp_path):
+    ours, theirs = curves.Log(tmp_path / "lines.jsonl"), curves.Log(tmp_path / "lines.jsonl")
+    for log, preset in ((ours, "quick"), (theirs, "cpu"), (ours, "amp")):
+        log.add({"preset": preset, "seed": 1, "mark": 2.0, "made_with": 1})
+    assert [key[0] for key in curves.Log(tmp_path / "lines.jsonl").lines] == ["quick", "cpu", "amp"]
 
 
 def line_of(preset, mark, seed=1, **metrics):
