@@ -21,7 +21,8 @@ SIZE = 224
 """Side of the network's input in pixels."""
 
 MARGIN = 1.15
-"""Measured: from here on more hair and background come in, and they belong to the clip rather than to the person."""
+"""Chosen on 11 people: d' 7.2 at 1.0, 7.5 here, 7.2 at 1.3, 6.5 at 1.8; the other 12 had 6.8, 7.1, 7.1, 5.8. Beyond,
+hair and background come in, which belong to the clip rather than to the person."""
 
 MEAN_BGR = np.array([103.939, 116.779, 123.68], np.float32)
 """Of ImageNet; taken off each picture, as in training (Keras, "caffe" style). [3]"""
