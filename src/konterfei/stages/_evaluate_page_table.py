@@ -47,7 +47,8 @@ STYLE = """
   .metrics tr { padding: .6rem 0; border-bottom: 1px solid var(--line); } .metrics td, .metrics th { border: 0;
   padding: .1rem 0; display: block; min-width: 0 !important; } .metrics td[data-head]:before { 
   content: attr(data-head); color: var(--soft); font-size: .8rem; display: inline-block; min-width: 8rem;
-  margin-right: .5rem; } .metrics td br { display: none; } .metrics td.number { text-align: left; }
+  margin-right: .5rem; } .metrics td br { display: none; } .metrics td.figure { white-space: normal; }
+  .metrics td.number { text-align: left; }
   .metrics td:empty { display: none; } }
 """
 _SIGNS = {"good": "✓", "usable": "~", "lacking": "✗", None: "?"}
@@ -206,7 +207,7 @@ def _figure(one: Evaluated, name: str) -> str:
     value, *rest = number(found.value, interval, "").split(" ", 1)
     if not np.isfinite(found.value):
         return '<span class="none">not measurable</span>'
-    return f"<b>{value}</b><br>{html.text(' '.join(rest)) or 'no interval: too few frames'}"
+    return f"<b>{value}</b> <br>{html.text(' '.join(rest)) or 'no interval: too few frames'}"
 
 
 def _difference(one: Difference | None, name: str, evaluated: Evaluated) -> str:
@@ -215,13 +216,13 @@ def _difference(one: Difference | None, name: str, evaluated: Evaluated) -> str:
     places = decimals(one.value, one.interval)
     told = f"<b>{signed(one.value, places)}</b>"
     if np.isfinite(one.interval.low):
-        told += f"<br>({signed(one.interval.low, places)} to {signed(one.interval.high, places)})"
+        told += f" <br>({signed(one.interval.low, places)} to {signed(one.interval.high, places)})"
     word, kind = {True: ("better", "better good"), False: ("worse", "better lacking"), None: ("no difference", "none")}[
         one.is_better
     ]
     if one.is_better is not None and is_small(name, evaluated, one.gain):
         word = f"little {word}"
-    return f'{told}<br><span class="{kind}">{word}</span>'
+    return f'{told} <br><span class="{kind}">{word}</span>'
 
 
 def _more(evaluated: Sequence[Evaluated], name: str, rest: str) -> str:
