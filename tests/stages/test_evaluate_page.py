@@ -118,6 +118,16 @@ def test_figures_stand_with_their_intervals(single_page, one):
     assert rest[0].startswith("(0.")
 
 
+def test_how_it_was_measured_is_there(single_page, one):
+    assert one.about["inputs"]["video"]["sha256"] in single_page.text
+    assert "Two of `all` the frames were left out." in single_page.text
+    assert "resamples" in single_page.text
+    for network in networks_of(one.about["settings"]):
+        assert network["sha256"] in single_page.text
+        assert network["licence"] in single_page.text
+        assert "".join(network["limits"].replace("`", "").split()) in "".join(single_page.text.split())
+
+
 def test_the_pages_are_sound(one, two):
     for shown in ([one], two):
         sound(page_of(shown, Silent()))

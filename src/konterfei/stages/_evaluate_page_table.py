@@ -198,7 +198,7 @@ def _row(
     short, _, rest = evaluated[0].definition(name).partition("\n")
     return (
         f'<tr><th scope="row"><b>{html.text(titled(name))}</b> <span class="soft">{html.text(measured[0].unit)}</span>'
-        f"<br>{_marked(short)}{_more(evaluated, name, rest)}</th>{tds}</tr>"
+        f"<br>{html.marked(short)}{_more(evaluated, name, rest)}</th>{tds}</tr>"
     )
 
 
@@ -228,7 +228,7 @@ def _difference(one: Difference | None, name: str, evaluated: Evaluated) -> str:
 def _more(evaluated: Sequence[Evaluated], name: str, rest: str) -> str:
     """The rest of the definition, the parts, and how the figure spreads over the frames."""
     paragraphs = [" ".join(block.split()) for block in rest.split("\n\n") if block.strip()]
-    blocks = [f"<p>{_marked(words)}</p>" for words in paragraphs]
+    blocks = [f"<p>{html.marked(words)}</p>" for words in paragraphs]
     for one in evaluated:
         found, interval = one.measurements[name], one.intervals[name]
         terms = [(titled(part), _plain(value)) for part, value in found.parts.items()]
@@ -256,12 +256,6 @@ def _more(evaluated: Sequence[Evaluated], name: str, rest: str) -> str:
         pairs = "".join(f"<dt>{html.text(term)}</dt><dd>{html.text(value)}</dd>" for term, value in terms)
         blocks.append(f"{title}<dl>{pairs}</dl>")
     return f"<details><summary>definition and parts</summary>{''.join(blocks)}</details>"
-
-
-def _marked(words: str) -> str:
-    """Text, with what stands between backticks as code."""
-    pieces = html.text(words).split("`")
-    return "".join(f"<code>{piece}</code>" if k % 2 else piece for k, piece in enumerate(pieces))
 
 
 def _plain(value: float) -> str:
