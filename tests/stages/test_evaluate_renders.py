@@ -14,10 +14,11 @@ from evaluate_material import DST, FRAMES, SRC, motion, write_faces, write_manif
 from konterfei.detectors import DETECTORS
 from konterfei.errors import Cancelled, ConfigError, OutputError
 from konterfei.geometry import Crop, FaceType
+from konterfei.io.exr_frames import write_frame
 from konterfei.io.faceset import Faceset
 from konterfei.io.images import read_image, write_image
 from konterfei.io.manifest import Manifest
-from konterfei.io.video import VideoReader, VideoWriter
+from konterfei.io.video import ColorTags, VideoReader, VideoWriter
 from konterfei.landmarkers import LANDMARKERS
 from konterfei.provenance.label import draw_label, label_region
 from konterfei.recognizers import RECOGNIZERS
@@ -407,6 +408,51 @@ def test_reports_do_not_go_among_the_frames_of_a_render(place):
     assert evaluate(config(out), Recorder()).picture == place / "pictures.report.jpg"
     with pytest.raises(OutputError, match="it would be a frame"):
         evaluate(config(out, output=out / "report.html"), Recorder())
+
+
+def test_pictures_of_light_are_measured(place):
+    folders = place / "light", place / "merged_light"
+    for folder, color in zip(folders, (DST, SRC), strict=True):
+        folder.mkdir()
+        for index in range(FRAMES):
+            centre, radius, mouth = motion(index)
+            write_frame(folder / f"shot.{index:04d}.exr", draw(centre, radius, color, mouth), ColorTags())
+    faces = write_faces(place / "light_faces", folders[0], DST)
+    given = {"faces": faces, "src": place / "film" / "identities" / "anna" / "faces"}
+    found = evaluate(config(folders[1] / "shot.%04d.exr", **given), Recorder())
+    assert found.num_frames == FRAMES
+    assert found.measurements["identity"].value > 0.98
+    assert found.picture == place / "merged_light.report.jpg"
+
+
+def test_frames_shown_for_different_times_keep_in_step(place):
+    def uneven(path, color):
+        with VideoWriter(path, *SIZE, crf=4, preset="ultrafast", fps_hint=25, time_base=Fraction(1, 1000)) as writer:
+            for index in range(FRAMES):
+                centre, radius, mouth = motion(index)
+                writer.write(draw(centre, radius, color, mouth), Fraction(index * 40 + 200 * (index // 5), 1000))
+        return path
+
+    plate = uneven(place / "uneven.mp4", DST)
+    faces = write_faces(place / "uneven_faces", plate, DST)
+    models = {"model": place / "film" / "models" / "anna-sc1"}
+    render = write_manifest(uneven(place / "swapped.mp4", SRC), plate, faces, models)
+    found = evaluate(config(render), Recorder())
+    assert (found.num_frames, found.measurements["landmark_distance"].value < 2) == (FRAMES, True)
+
+
+def test_many_faces_are_cut_smaller_and_too_many_refused(monkeypatch, place):
+    from konterfei.stages import _evaluate_looking as looking
+
+    usual = json.loads(evaluate(config(good(place)), Recorder()).report.read_text())["settings"]["crop_side"]
+    taken = 2 * FRAMES * 10 * usual * usual
+    monkeypatch.setattr(looking, "MOST_BYTES", taken // 2)
+    monkeypatch.setattr(looking, "SMALLEST", 32)
+    found = evaluate(config(good(place)), Recorder())
+    assert json.loads(found.report.read_text())["settings"]["crop_side"] < usual
+    monkeypatch.setattr(looking, "MOST_BYTES", 1000)
+    with pytest.raises(ConfigError, match="--every-nth"):
+        evaluate(config(good(place)), Recorder())
 
 
 def test_a_stop_leaves_what_was_there(place):
