@@ -292,6 +292,34 @@ def test_each_person_is_measured_alone_against_their_own_src(pair):
         config(pair, person="anna")
 
 
+def test_of_several_renders_only_those_count_who_were_swapped_in_all(pair):
+    place = pair.parent
+    faces = shutil.copytree(place / "pair_faces", place / "right_faces")  # extracted for one of them alone
+    for record in Faceset.open(faces).records():
+        if record.face.person == 0:
+            (faces / record.name).unlink()
+    colors = {"left": COLORS["left"], "right": (160, 170, 110)}
+    only = two(place / "only.mp4", colors, until=FRAMES - 5)
+    write_manifest(only, place / "pair_plate.mp4", faces, {"model": place / "bea_run"})
+    told = Recorder()
+    found = evaluate(config(pair, only), told)
+    assert [each.name for each in found.found] == ["pair.mp4, person 1", "only.mp4"]
+    assert [each.num_frames for each in found.found] == [FRAMES - 5] * 2
+    better, worse = (each.measurements["identity"].value for each in found.found)
+    assert better > worse
+    assert any("person 0: not swapped in all of these renders" in note for note in told.notes)
+    made = Manifest.load(pair)
+    made.results["cast"] = [{"model": "model", "person": 0, "tracks": [0]}]
+    made.save(pair)
+    shutil.rmtree(faces)
+    shutil.copytree(place / "pair_faces", faces)
+    made = Manifest.load(only)
+    made.results["cast"] = [{"model": "model", "person": 1, "tracks": [1]}]
+    made.save(only)
+    with pytest.raises(ConfigError, match="Nobody was swapped in all"):
+        evaluate(config(pair, only), Recorder())
+
+
 def test_one_src_for_two_people_is_refused(pair):
     with pytest.raises(ConfigError, match=r"2 models drew .*--person"):
         evaluate(config(pair, src=pair.parent / "bea_faces"), Recorder())
