@@ -13,13 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from konterfei.metrics import METRICS, Measurement, confidence
+from konterfei.metrics import METRICS, Fault, Measurement, confidence
 from konterfei.metrics.confidence import Difference, Interval
+from konterfei.metrics.ground_truth import TRUTHS
 from konterfei.metrics.series import Array, People, Series, quantile
+from konterfei.metrics.worst import worst_frames
 
 FORMAT = "konterfei evaluation"
 COMPARISON = "konterfei comparison"
 VERSION = 2
+WORST = 10
+"""Frames that a report names as the worst."""
 _TOOLS = ("konterfei", "numpy", "scipy", "opencv-python-headless", "onnxruntime")
 
 
@@ -39,7 +43,7 @@ class Evaluated:
         fps: frames per second of the plate; None where it has none (pictures).
         shots: number of the shot that each frame of the series belongs to. [N] int64
         truth: the swap as it should be, where that is known (synthetic performers); same frames as the others.
-        definitions: what a metric measures, of those that are not in `METRICS`, by name.
+        definitions: what a metric measures, of those that are in no table, by name.
     """
 
     name: str
@@ -64,7 +68,8 @@ class Evaluated:
         """What a metric measures: first a line that says it in short, then the rest, in paragraphs."""
         if name in self.definitions:
             return self.definitions[name]
-        return (inspect.getdoc(METRICS.load(name)) or "") if name in METRICS else ""
+        table = next((table for table in (METRICS, TRUTHS) if name in table), None)
+        return "" if table is None else inspect.getdoc(table.load(name)) or ""
 
     def seconds(self, row: int) -> float | None:
         """When a row of the series is shown; None for pictures."""
@@ -88,7 +93,7 @@ class Figures:
     Attributes:
         name, frames: of `Evaluated`.
         indices: number of each frame that was measured. [N] int64
-        measurements: by name; without `of_rows`.
+        measurements: by name; without `of_rows` and `faults`.
         intervals: by name.
     """
 
@@ -119,6 +124,15 @@ def to_json(evaluated: Evaluated) -> dict[str, Any]:
         "shots": evaluated.shots.tolist(),
         "confidence": confidence.about(),
         "metrics": {name: _metric(evaluated, name) for name in evaluated.measurements},
+        "worst_frames": [
+            {
+                "frame": int(evaluated.plate.indices[worst.row]),
+                "seconds": evaluated.seconds(worst.row),
+                "score": _number(worst.score),
+                "reasons": list(worst.reasons),
+            }
+            for worst in worst_frames(evaluated.measurements, WORST, evaluated.plate.indices)
+        ],
     }
 
 
@@ -161,6 +175,7 @@ def from_json(data: Mapping[str, Any]) -> Figures:
             perfect=float(found["perfect"]),
             parts={part: _float(value) for part, value in found["parts"].items()},
             per_frame=per_frame,
+            per_frame_is=found["per_frame_is"],
         )
         told = found["interval"]
         low, high = (_float(told[end]) for end in ("low", "high"))
@@ -172,6 +187,12 @@ def from_json(data: Mapping[str, Any]) -> Figures:
         measurements=measurements,
         intervals=intervals,
     )
+
+
+def fault_share(fault: Fault) -> float:
+    """Share of the frames in which it is plainly seen, of those that can tell, 0 to 1; NaN where none can."""
+    known = fault.amount[np.isfinite(fault.amount)]
+    return float((known >= fault.bad).mean()) if known.size else float("nan")
 
 
 def lines(measurements: Mapping[str, Measurement]) -> list[str]:
@@ -197,6 +218,11 @@ def _metric(evaluated: Evaluated, name: str) -> dict[str, Any]:
         "perfect": found.perfect,
         "interval": _interval(evaluated.intervals[name]),
         "parts": {part: _number(value) for part, value in found.parts.items()},
+        "faults": {
+            words: {"plainly_seen_from": fault.bad, "share_of_frames": _number(fault_share(fault))}
+            for words, fault in found.faults.items()
+        },
+        "per_frame_is": found.per_frame_is,
         "distribution": {
             word: _number(quantile(found.per_frame, share))
             for word, share in (("p5", 0.05), ("median", 0.5), ("p95", 0.95))
