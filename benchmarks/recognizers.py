@@ -33,7 +33,7 @@ import torch
 
 from konterfei.detectors import DETECTORS
 from konterfei.errors import NoFacesError
-from konterfei.geometry import OUTER_LIP, Similarity
+from konterfei.geometry import OUTER_LIP, Similarity, smooth_hull_mask
 from konterfei.io.faceset import Faceset
 from konterfei.io.images import read_image
 from konterfei.landmarkers import LANDMARKERS
@@ -139,6 +139,21 @@ HARMS: dict[str, tuple[Callable[[Seen, float], Seen], tuple[float, ...]]] = {
 PARTS = ("lower face", "eyes", "glasses", "dark glasses")
 
 
+def in_other_heads(faces: list[Seen]) -> tuple[list[Seen], list[int]]:
+    """Each face within its outline, laid into a picture of somebody else: what the best swap could be; and whose."""
+    rng, laid, heads = np.random.default_rng(0), [], []
+    people = np.array([face.person for face in faces])
+    for face in faces:
+        heads.append(int(rng.choice(np.flatnonzero(people != face.person))))
+        other = faces[heads[-1]]
+        to_face = Similarity.fit(other.points.astype(np.float64), face.points.astype(np.float64)).matrix
+        shape = face.image.shape[1::-1]
+        around = cv2.warpAffine(other.image, to_face, shape, borderMode=cv2.BORDER_REPLICATE)
+        mask = smooth_hull_mask(face.points, shape[::-1])[..., None]
+        laid.append(face.harmed(np.rint(face.image * mask + around * (1 - mask)).astype(np.uint8)))
+    return laid, heads
+
+
 def faces_in(folder: Path, who: dict[str, str], count: int) -> list[Seen]:
     """`count` faces of each person, spread over his clips and over time."""
     found = []
@@ -212,6 +227,11 @@ def tell_clips(name: str, recognizer, faces: list[Seen]) -> np.ndarray:
     for part in PARTS:
         vectors = embedded(recognizer, [covered(face, part) for face in faces])
         print(Pairs(vectors, plain, who).told(f"{part} over it" if "gl" in part else f"{part} covered", limit))
+    laid, heads = in_other_heads(faces)
+    vectors = embedded(recognizer, laid)
+    print(Pairs(vectors, plain, who).told("in somebody else's head", limit))
+    owner = (vectors * plain[heads]).sum(axis=1).mean()
+    print(f"  {'  and whose the head is':30} {owner:6.2f}")
     return plain
 
 

@@ -10,6 +10,7 @@ from konterfei.io.atomic import sha256
 from konterfei.io.faceset import FaceRecord, Faceset, FacesetHeader
 from konterfei.io.manifest import Manifest, input_record
 from konterfei.io.run import Run
+from konterfei.io.sequence import sequence_sha256
 from konterfei.io.video import VideoWriter
 
 FRAMES = 14
@@ -34,7 +35,7 @@ def write_faces(folder, video, color, tracks=lambda index: None, **settings):
         face_type=FaceType.WHOLE,
         size=64,
         source=str(video),
-        source_sha256=sha256(video),
+        source_sha256=sequence_sha256(video) if video.is_dir() else sha256(video),
         settings={"recognizer": "blob", **settings},
     )
     with Faceset.create(folder, header) as faceset:

@@ -11,10 +11,12 @@ from evaluated_material import PEOPLE, evaluated, rows_of, seen
 from konterfei.curation.verdict import Level
 from konterfei.metrics import METRICS, Fault, confidence
 from konterfei.metrics.evaluation import measure
+from konterfei.reporting import Silent
 from konterfei.stages import _evaluate_page_charts as charts
 from konterfei.stages._evaluate_networks import networks_of
 from konterfei.stages._evaluate_page import page_of
 from konterfei.stages._evaluate_page_verdict import LIMITS, number, verdicts
+from konterfei.stages._evaluate_writing import _plain
 
 VOID = {"meta", "img", "br", "line", "rect", "path", "circle", "input", "!doctype"}
 HOSTILE = "<script>alert('1')</script>\"&.mp4"
@@ -71,12 +73,12 @@ def two(one):
 
 @pytest.fixture(scope="module")
 def single_page(one):
-    return Page(page_of([one]))
+    return Page(page_of([one], Silent()))
 
 
 @pytest.fixture(scope="module")
 def double_page(two):
-    return Page(page_of(two))
+    return Page(page_of(two, Silent()))
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -116,9 +118,19 @@ def test_figures_stand_with_their_intervals(single_page, one):
     assert rest[0].startswith("(0.")
 
 
+def test_how_it_was_measured_is_there(single_page, one):
+    assert one.about["inputs"]["video"]["sha256"] in single_page.text
+    assert "Two of `all` the frames were left out." in single_page.text
+    assert "resamples" in single_page.text
+    for network in networks_of(one.about["settings"]):
+        assert network["sha256"] in single_page.text
+        assert network["licence"] in single_page.text
+        assert "".join(network["limits"].replace("`", "").split()) in "".join(single_page.text.split())
+
+
 def test_the_pages_are_sound(one, two):
     for shown in ([one], two):
-        sound(page_of(shown))
+        sound(page_of(shown, Silent()))
 
 
 def test_pictures_say_what_they_are(single_page, double_page):
@@ -146,13 +158,13 @@ def test_hostile_names_are_shown_as_they_are(one):
         measurements=words,
         definitions={HOSTILE: HOSTILE},
     )
-    page = sound(page_of([hostile]))
+    page = sound(page_of([hostile], Silent()))
     assert page.text.count("<script>alert") > 5
-    assert sound(page_of([one, replace(hostile, plate=one.plate, measurements=one.measurements)]))
+    assert sound(page_of([one, replace(hostile, plate=one.plate, measurements=one.measurements)], Silent()))
 
 
 def test_equal_measurements_give_equal_pages(one):
-    assert page_of([one]) == page_of([replace(one)])
+    assert page_of([one], Silent()) == page_of([replace(one)], Silent())
 
 
 def test_it_is_small_however_long_the_video_is(one):
@@ -167,7 +179,7 @@ def test_it_is_small_however_long_the_video_is(one):
         for name, found in one.measurements.items()
     }
     long = replace(one, plate=plate, result=plate, measurements=found, shots=np.zeros(4000, np.int64))
-    text = page_of([long])
+    text = page_of([long], Silent())
     sound(text)
     assert len(text) < 4_000_000
     path = max(re.findall(r' d="(M[^"]*)"', text), key=len)
@@ -186,7 +198,7 @@ def test_the_bad_one_is_called_worse_and_the_good_one_not(double_page):
 
 
 def test_equal_results_do_not_differ(one):
-    page = Page(page_of([one, replace(one, name="same.mp4")]))
+    page = Page(page_of([one, replace(one, name="same.mp4")], Silent()))
     told = page.text[: page.text.index("In brackets the range")]
     assert "is worse than" not in told
     assert "is better than" not in told
@@ -239,7 +251,7 @@ def test_a_sure_but_tiny_difference_is_called_little(one):
         replace(one.measurements["identity"], value=float(v.mean()), per_frame=v) for v in (values, values + 0.005)
     ]
     results = [replace(one, name=f"{k}.mp4", measurements={"identity": m}) for k, m in enumerate(found)]
-    assert "which is little" in Page(page_of(results)).text
+    assert "which is little" in Page(page_of(results, Silent())).text
 
 
 def test_a_figure_near_its_limit_is_called_unsure(one):
@@ -266,29 +278,29 @@ def test_nothing_measurable_is_said_and_drawn_nowhere(one):
         )
         for name, found in one.measurements.items()
     }
-    page = sound(page_of([replace(one, measurements=blank)]))
+    page = sound(page_of([replace(one, measurements=blank)], Silent()))
     assert page.text.count("not measurable") >= len(blank)
     assert "Nothing is wrong in any frame" in page.text
 
 
 @pytest.mark.parametrize("rows", [[0], [0, 1], [0, 30]])
 def test_a_few_frames_alone(rows):
-    sound(page_of([evaluated(rows=rows)]))
+    sound(page_of([evaluated(rows=rows)], Silent()))
 
 
 def test_pictures_without_a_clock(one):
-    page = sound(page_of([replace(one, fps=None)]))
+    page = sound(page_of([replace(one, fps=None)], Silent()))
     assert " s ·" not in page.text
 
 
 def test_the_truth_is_shown_where_it_is_known(one):
-    page = Page(page_of([replace(one, truth=seen(60, 0.0))]))
+    page = Page(page_of([replace(one, truth=seen(60, 0.0))], Silent()))
     assert sum(image["alt"].startswith("truth, frame") for image in page.images) >= 10
 
 
 def test_other_people_come_one_after_another(one):
     other = evaluated(frames=50, name="good.mp4, anna")
-    page = sound(page_of([one, other]))
+    page = sound(page_of([one, other], Silent()))
     assert page.text.count("Limits of these figures") == 2
     assert "is worse than" not in page.text
 
@@ -348,3 +360,11 @@ def test_networks_are_told_with_their_history():
         assert {"licence", "trained_on", "origin"} <= set(told)
     assert found["landmarker"]["name"] == "an outside one"
     assert set(dict(measure(seen(4), seen(4), PEOPLE))) == set(METRICS)
+
+
+def test_the_figures_beside_the_page_name_the_networks_and_what_differs_from_the_first(two):
+    first, other = (_plain(one, two[:1]) for one in two)
+    assert {"recognizer", "witness"} == {network["role"] for network in first["networks"]}
+    assert "differences" not in first
+    assert other["differences"]["from"] == "good.mp4"
+    assert other["differences"]["metrics"]["identity"]["is_better"] is False

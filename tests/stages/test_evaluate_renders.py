@@ -14,10 +14,11 @@ from evaluate_material import DST, FRAMES, SRC, motion, write_faces, write_manif
 from konterfei.detectors import DETECTORS
 from konterfei.errors import Cancelled, ConfigError, OutputError
 from konterfei.geometry import Crop, FaceType
+from konterfei.io.exr_frames import write_frame
 from konterfei.io.faceset import Faceset
 from konterfei.io.images import read_image, write_image
 from konterfei.io.manifest import Manifest
-from konterfei.io.video import VideoReader, VideoWriter
+from konterfei.io.video import ColorTags, VideoReader, VideoWriter
 from konterfei.landmarkers import LANDMARKERS
 from konterfei.provenance.label import draw_label, label_region
 from konterfei.recognizers import RECOGNIZERS
@@ -77,7 +78,8 @@ def test_the_render_alone_is_enough_even_when_all_was_moved(place):
     assert found.num_frames == FRAMES
     assert found.measurements["identity"].value > 0.99
     assert not told.warnings
-    assert f"{FRAMES} of {FRAMES} frames" in told.notes[0]
+    assert any(f"{FRAMES} of {FRAMES} frames" in note for note in told.notes)
+    assert any("elsewhere" in note and "is taken to be" in note for note in told.notes), "a run of that name"
     data = json.loads(found.report.read_text())
     assert data["inputs"]["plate"]["path"] == str(place / "plate.mp4")
     assert data["inputs"]["src"]["path"] == str(place / "film" / "identities" / "anna" / "faces")
@@ -103,6 +105,7 @@ def test_where_it_was_counts_for_more_than_what_lies_near(tmp_path):
 def test_what_is_not_found_is_named_with_its_flag(place):
     render = good(place)
     (place / "plate.mp4").rename(place / "renamed.mp4")
+    (place / "film" / "plate.mp4").mkdir()  # no pictures in it, and not what is looked for
     with pytest.raises(ConfigError, match=r"made from '.*plate\.mp4', which is neither there nor near it.*--plate"):
         evaluate(config(render), Recorder())
     assert evaluate(config(render, plate=place / "renamed.mp4"), Recorder()).num_frames == FRAMES
@@ -291,6 +294,34 @@ def test_each_person_is_measured_alone_against_their_own_src(pair):
         config(pair, person="anna")
 
 
+def test_of_several_renders_only_those_count_who_were_swapped_in_all(pair):
+    place = pair.parent
+    faces = shutil.copytree(place / "pair_faces", place / "right_faces")  # extracted for one of them alone
+    for record in Faceset.open(faces).records():
+        if record.face.person == 0:
+            (faces / record.name).unlink()
+    colors = {"left": COLORS["left"], "right": (160, 170, 110)}
+    only = two(place / "only.mp4", colors, until=FRAMES - 5)
+    write_manifest(only, place / "pair_plate.mp4", faces, {"model": place / "bea_run"})
+    told = Recorder()
+    found = evaluate(config(pair, only), told)
+    assert [each.name for each in found.found] == ["pair.mp4, person 1", "only.mp4"]
+    assert [each.num_frames for each in found.found] == [FRAMES - 5] * 2
+    better, worse = (each.measurements["identity"].value for each in found.found)
+    assert better > worse
+    assert any("person 0: not swapped in all of these renders" in note for note in told.notes)
+    made = Manifest.load(pair)
+    made.results["cast"] = [{"model": "model", "person": 0, "tracks": [0]}]
+    made.save(pair)
+    shutil.rmtree(faces)
+    shutil.copytree(place / "pair_faces", faces)
+    made = Manifest.load(only)
+    made.results["cast"] = [{"model": "model", "person": 1, "tracks": [1]}]
+    made.save(only)
+    with pytest.raises(ConfigError, match="Nobody was swapped in all"):
+        evaluate(config(pair, only), Recorder())
+
+
 def test_one_src_for_two_people_is_refused(pair):
     with pytest.raises(ConfigError, match=r"2 models drew .*--person"):
         evaluate(config(pair, src=pair.parent / "bea_faces"), Recorder())
@@ -407,6 +438,51 @@ def test_reports_do_not_go_among_the_frames_of_a_render(place):
     assert evaluate(config(out), Recorder()).picture == place / "pictures.report.jpg"
     with pytest.raises(OutputError, match="it would be a frame"):
         evaluate(config(out, output=out / "report.html"), Recorder())
+
+
+def test_pictures_of_light_are_measured(place):
+    folders = place / "light", place / "merged_light"
+    for folder, color in zip(folders, (DST, SRC), strict=True):
+        folder.mkdir()
+        for index in range(FRAMES):
+            centre, radius, mouth = motion(index)
+            write_frame(folder / f"shot.{index:04d}.exr", draw(centre, radius, color, mouth), ColorTags())
+    faces = write_faces(place / "light_faces", folders[0], DST)
+    given = {"faces": faces, "src": place / "film" / "identities" / "anna" / "faces"}
+    found = evaluate(config(folders[1] / "shot.%04d.exr", **given), Recorder())
+    assert found.num_frames == FRAMES
+    assert found.measurements["identity"].value > 0.98
+    assert found.picture == place / "merged_light.report.jpg"
+
+
+def test_frames_shown_for_different_times_keep_in_step(place):
+    def uneven(path, color):
+        with VideoWriter(path, *SIZE, crf=4, preset="ultrafast", fps_hint=25, time_base=Fraction(1, 1000)) as writer:
+            for index in range(FRAMES):
+                centre, radius, mouth = motion(index)
+                writer.write(draw(centre, radius, color, mouth), Fraction(index * 40 + 200 * (index // 5), 1000))
+        return path
+
+    plate = uneven(place / "uneven.mp4", DST)
+    faces = write_faces(place / "uneven_faces", plate, DST)
+    models = {"model": place / "film" / "models" / "anna-sc1"}
+    render = write_manifest(uneven(place / "swapped.mp4", SRC), plate, faces, models)
+    found = evaluate(config(render), Recorder())
+    assert (found.num_frames, found.measurements["landmark_distance"].value < 2) == (FRAMES, True)
+
+
+def test_many_faces_are_cut_smaller_and_too_many_refused(monkeypatch, place):
+    from konterfei.stages import _evaluate_looking as looking
+
+    usual = json.loads(evaluate(config(good(place)), Recorder()).report.read_text())["settings"]["crop_side"]
+    taken = 2 * FRAMES * 10 * usual * usual
+    monkeypatch.setattr(looking, "MOST_BYTES", taken // 2)
+    monkeypatch.setattr(looking, "SMALLEST", 32)
+    found = evaluate(config(good(place)), Recorder())
+    assert json.loads(found.report.read_text())["settings"]["crop_side"] < usual
+    monkeypatch.setattr(looking, "MOST_BYTES", 1000)
+    with pytest.raises(ConfigError, match="--every-nth"):
+        evaluate(config(good(place)), Recorder())
 
 
 def test_a_stop_leaves_what_was_there(place):

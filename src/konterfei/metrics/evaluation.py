@@ -20,7 +20,6 @@ from konterfei.metrics.series import Array, People, Series, quantile
 from konterfei.metrics.worst import worst_frames
 
 FORMAT = "konterfei evaluation"
-COMPARISON = "konterfei comparison"
 VERSION = 2
 WORST = 10
 """Frames that a report names as the worst."""
@@ -58,6 +57,9 @@ class Evaluated:
     shots: Array
     truth: Series | None = None
     definitions: Mapping[str, str] = field(default_factory=dict)
+    _differences: dict[int, tuple[Evaluated, dict[str, Difference]]] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     @cached_property
     def intervals(self) -> dict[str, Interval]:
@@ -83,7 +85,10 @@ class Evaluated:
         """
         if not np.array_equal(self.plate.indices, other.plate.indices):
             raise ValueError(f"'{self.name}' and '{other.name}' were not measured over the same frames.")
-        return confidence.differences(self.measurements, other.measurements, self.shots)
+        if id(other) not in self._differences:
+            found = confidence.differences(self.measurements, other.measurements, self.shots)
+            self._differences[id(other)] = other, found  # held, so that nobody else gets its id
+        return self._differences[id(other)][1]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -136,25 +141,15 @@ def to_json(evaluated: Evaluated) -> dict[str, Any]:
     }
 
 
-def comparison_to_json(evaluated: Sequence[Evaluated]) -> dict[str, Any]:
-    """Several results over the same frames: the report of each, and how each differs from the first.
+def differences_to_json(one: Evaluated, other: Evaluated) -> dict[str, Any]:
+    """How `one` differs from the `other` result, as plain JSON values.
 
     Raises:
         ValueError: they were not measured over the same frames.
     """
-    first, *others = evaluated
     return {
-        "format": COMPARISON,
-        "version": VERSION,
-        "results": [to_json(one) for one in evaluated],
-        "differences": [
-            {
-                "of": other.name,
-                "from": first.name,
-                "metrics": {name: _difference(found) for name, found in other.against(first).items()},
-            }
-            for other in others
-        ],
+        "from": other.name,
+        "metrics": {name: _difference(found) for name, found in one.against(other).items()},
     }
 
 

@@ -15,6 +15,7 @@ from konterfei.metrics.confidence import Difference
 from konterfei.metrics.evaluation import WORST, Evaluated
 from konterfei.metrics.identity import cosines
 from konterfei.metrics.worst import worst_frames
+from konterfei.reporting import Reporter, check
 from konterfei.stages import _evaluate_page_charts as charts
 from konterfei.stages import _evaluate_page_frames as frames
 from konterfei.stages import _evaluate_page_method as method
@@ -24,19 +25,26 @@ from konterfei.stages import _page as html
 _STYLE = charts.STYLE + frames.STYLE + tables.STYLE + method.STYLE
 
 
-def page_of(evaluated: Sequence[Evaluated]) -> str:
+def page_of(evaluated: Sequence[Evaluated], reporter: Reporter) -> str:
     """The whole file. Equal measurements give equal pages.
 
     Args:
         evaluated: what was measured, one or more.
+        reporter: told how far it is; every result takes a second or two, most of it for the intervals.
+
+    Raises:
+        Cancelled: a person asked to stop.
     """
     groups = _groups(evaluated)
+    reporter.start("drawing the page", len(evaluated), "results")
     title = " against ".join(dict.fromkeys(one.name for one in evaluated))
-    parts = ["<main>"]
+    parts, done = ["<main>"], 0
     for number, group in enumerate(groups):
         parts.append(f'<div class="group" id="g{number}">')
-        parts += [_numbered(part, number) for part in _group(group)]
+        parts += [_numbered(part, number) for part in _group(group, reporter, done)]
         parts.append("</div>")
+        done += len(group)
+    reporter.finish()
     parts.append("</main>")
     if len(groups) > 1:
         links = "".join(
@@ -70,13 +78,21 @@ def _is_same_plate(one: Evaluated, other: Evaluated) -> bool:
     return a is b or (np.array_equal(a.indices, b.indices) and np.array_equal(a.landmarks, b.landmarks, equal_nan=True))
 
 
-def _group(evaluated: Sequence[Evaluated]) -> list[str]:
-    found: dict[str, dict[str, Difference]] = {one.name: one.against(evaluated[0]) for one in evaluated[1:]}
+def _group(evaluated: Sequence[Evaluated], reporter: Reporter, done: int) -> list[str]:
+    found: dict[str, dict[str, Difference]] = {}
+    told: dict[str, str] = {}
+    for one in evaluated:
+        check(reporter)
+        if one is not evaluated[0]:
+            found[one.name] = one.against(evaluated[0])
+        told[one.name] = tables.verdict(one, len(evaluated) > 1)  # needs its intervals, which take time
+        done += 1
+        reporter.advance(done)
     worst = [worst_frames(one.measurements, WORST, one.plate.indices) for one in evaluated]
     parts = [_head(evaluated), '<section id="verdict"><h2>Verdict</h2>']
     if len(evaluated) > 1:
         parts.append(tables.differences(evaluated, found))
-    parts += [tables.verdict(one, len(evaluated) > 1) for one in evaluated]
+    parts += told.values()
     parts.append("</section>")
     parts += [frames.wipes(evaluated), frames.overview(evaluated), tables.figures(evaluated, found)]
     parts.append(_over_time(evaluated, [one.row for one in worst[0]] if len(evaluated) == 1 else []))

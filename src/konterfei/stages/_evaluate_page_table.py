@@ -47,7 +47,8 @@ STYLE = """
   .metrics tr { padding: .6rem 0; border-bottom: 1px solid var(--line); } .metrics td, .metrics th { border: 0;
   padding: .1rem 0; display: block; min-width: 0 !important; } .metrics td[data-head]:before { 
   content: attr(data-head); color: var(--soft); font-size: .8rem; display: inline-block; min-width: 8rem;
-  margin-right: .5rem; } .metrics td br { display: none; } .metrics td.number { text-align: left; }
+  margin-right: .5rem; } .metrics td br { display: none; } .metrics td.figure { white-space: normal; }
+  .metrics td.number { text-align: left; }
   .metrics td:empty { display: none; } }
 """
 _SIGNS = {"good": "✓", "usable": "~", "lacking": "✗", None: "?"}
@@ -197,7 +198,7 @@ def _row(
     short, _, rest = evaluated[0].definition(name).partition("\n")
     return (
         f'<tr><th scope="row"><b>{html.text(titled(name))}</b> <span class="soft">{html.text(measured[0].unit)}</span>'
-        f"<br>{_marked(short)}{_more(evaluated, name, rest)}</th>{tds}</tr>"
+        f"<br>{html.marked(short)}{_more(evaluated, name, rest)}</th>{tds}</tr>"
     )
 
 
@@ -206,7 +207,7 @@ def _figure(one: Evaluated, name: str) -> str:
     value, *rest = number(found.value, interval, "").split(" ", 1)
     if not np.isfinite(found.value):
         return '<span class="none">not measurable</span>'
-    return f"<b>{value}</b><br>{html.text(' '.join(rest)) or 'no interval: too few frames'}"
+    return f"<b>{value}</b> <br>{html.text(' '.join(rest)) or 'no interval: too few frames'}"
 
 
 def _difference(one: Difference | None, name: str, evaluated: Evaluated) -> str:
@@ -215,19 +216,19 @@ def _difference(one: Difference | None, name: str, evaluated: Evaluated) -> str:
     places = decimals(one.value, one.interval)
     told = f"<b>{signed(one.value, places)}</b>"
     if np.isfinite(one.interval.low):
-        told += f"<br>({signed(one.interval.low, places)} to {signed(one.interval.high, places)})"
+        told += f" <br>({signed(one.interval.low, places)} to {signed(one.interval.high, places)})"
     word, kind = {True: ("better", "better good"), False: ("worse", "better lacking"), None: ("no difference", "none")}[
         one.is_better
     ]
     if one.is_better is not None and is_small(name, evaluated, one.gain):
         word = f"little {word}"
-    return f'{told}<br><span class="{kind}">{word}</span>'
+    return f'{told} <br><span class="{kind}">{word}</span>'
 
 
 def _more(evaluated: Sequence[Evaluated], name: str, rest: str) -> str:
     """The rest of the definition, the parts, and how the figure spreads over the frames."""
     paragraphs = [" ".join(block.split()) for block in rest.split("\n\n") if block.strip()]
-    blocks = [f"<p>{_marked(words)}</p>" for words in paragraphs]
+    blocks = [f"<p>{html.marked(words)}</p>" for words in paragraphs]
     for one in evaluated:
         found, interval = one.measurements[name], one.intervals[name]
         terms = [(titled(part), _plain(value)) for part, value in found.parts.items()]
@@ -255,12 +256,6 @@ def _more(evaluated: Sequence[Evaluated], name: str, rest: str) -> str:
         pairs = "".join(f"<dt>{html.text(term)}</dt><dd>{html.text(value)}</dd>" for term, value in terms)
         blocks.append(f"{title}<dl>{pairs}</dl>")
     return f"<details><summary>definition and parts</summary>{''.join(blocks)}</details>"
-
-
-def _marked(words: str) -> str:
-    """Text, with what stands between backticks as code."""
-    pieces = html.text(words).split("`")
-    return "".join(f"<code>{piece}</code>" if k % 2 else piece for k, piece in enumerate(pieces))
 
 
 def _plain(value: float) -> str:

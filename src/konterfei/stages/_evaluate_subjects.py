@@ -18,6 +18,7 @@ from konterfei.reporting import Reporter
 from konterfei.stages._evaluate_frames import Span, chosen_frames
 from konterfei.stages._evaluate_inputs import Render, Source, network_record, source_of
 from konterfei.stages._evaluate_looking import Watched, is_covered, labels_of, regions_of, watched
+from konterfei.stages._evaluate_networks import networks_of
 from konterfei.stages._evaluate_people import Swapped, mean_embedding, sample_of, seen_by
 from konterfei.stages._evaluate_settings import NOBODY, EvaluateConfig
 from konterfei.stages._evaluate_truth import TrueClip
@@ -162,7 +163,7 @@ def about(
             "every_nth": config.every_nth,
             "range": config.range,
             "person": swapped.number,
-            "people": [each.swapped[place].name for each in subjects],
+            "people": _numbers([each.swapped[place] for each in subjects]),
             **{name: network_record(getattr(config, name)) for name in ("detector", "landmarker", "recognizer")},
             "witness": None if config.witness == NOBODY else network_record(config.witness),
             "metrics": list(METRICS),
@@ -170,7 +171,7 @@ def about(
             "crop_side": subject.watched.side,
             "no_background": {
                 "labels": [style if words is None else words for style, words in labels_of(renders)],
-                "people": sorted({str(person.number) for each in renders for person in each.swapped}),
+                "people": _numbers([person for each in renders for person in each.swapped]),
             },
         },
         "samples": {
@@ -195,7 +196,12 @@ def about(
             f"The second recognizer, {config.witness}, saw {counts[0]} of {len(src)} src faces and {counts[1]} of "
             f"{len(swapped.records)} dst faces."
         )
+    told["networks"] = networks_of(told["settings"])
     return told
+
+
+def _numbers(people: Sequence[Swapped]) -> list[int]:
+    return sorted({person.number for person in people if person.number is not None})
 
 
 def _held_out(source: Source) -> str:
