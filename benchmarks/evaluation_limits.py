@@ -39,7 +39,7 @@ def main() -> None:
     asked = parser.parse_args()
     eyes = Eyes(
         DETECTORS.load("yunet")(threads=1), LANDMARKERS.load("mesh478")(threads=1),
-        RECOGNIZERS.load("mobilefacenet")(threads=1),
+        RECOGNIZERS.load("mobilefacenet")(threads=1), RECOGNIZERS.load("faceres")(threads=1),
     )  # fmt: skip
     found: dict[int, list[dict[str, float]]] = {quality: [] for quality in QUALITIES}
     for folder in asked.facesets:
@@ -75,7 +75,9 @@ def of_clip(faceset: Faceset, eyes: Eyes, count: int) -> Iterator[tuple[int, dic
             if frame.index in faces:
                 observer.add(frame.index, frame.image, [other.image for other in others], faces[frame.index])
     theirs, ours = observer.series()
-    people = People(src=person, dst=person)
+    own = theirs.witness.mean(axis=0)
+    own /= np.linalg.norm(own)
+    people = People(src=person, dst=person, witness_src=own, witness_dst=own)
     for quality, result in zip(QUALITIES, ours, strict=True):
         yield quality, {name: found.value for name, found in measure(theirs, result, people)}
 

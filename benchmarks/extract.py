@@ -41,7 +41,7 @@ from konterfei.io import video_native
 from konterfei.io.faceset import Faceset
 from konterfei.io.video import VideoReader, VideoWriter
 from konterfei.landmarkers import mesh478
-from konterfei.performers.render import PerformerConfig, render_performer
+from konterfei.performers import PerformerConfig, render_performer
 from konterfei.recognizers.mobilefacenet import MobileFaceNet
 from konterfei.reporting import Silent
 from konterfei.stages.extract import ExtractConfig, ExtractResult, extract

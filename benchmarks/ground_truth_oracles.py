@@ -25,11 +25,13 @@ class Kind:
     Attributes:
         is_lit: in dst's light, not in that of src's own set.
         is_exact: crops by exact landmarks, in plate and truth.
+        side: of what it draws, px; 0 = the model's.
         settings: of the merge.
     """
 
     is_lit: bool
     is_exact: bool = False
+    side: int = 0
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -38,6 +40,7 @@ ORACLES: dict[str, Kind] = {
     "oracle_lit": Kind(is_lit=True),
     "oracle_uncolored": Kind(is_lit=True, settings={"color": "none"}),
     "oracle_exact": Kind(is_lit=True, is_exact=True, settings={"color": "none"}),
+    "oracle_sharp": Kind(is_lit=True, is_exact=True, side=256, settings={"color": "none"}),
 }
 
 
@@ -68,7 +71,7 @@ class Oracle:
             run: of the model that it stands for.
         """
         kind, model = ORACLES[row], load_swapper(run)
-        side, face_type = model.resolution, model.face_type
+        side, face_type = kind.side or model.resolution, model.face_type
         clip = material.truth if kind.is_lit else material.own_light
         found = material.truth_faces if kind.is_lit else material.own_light_faces
         known, true_faces = read_truth(clip).landmarks, Faceset.open(found)

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
+
+from konterfei.imaging import resize
 from konterfei.io.atomic import write_bytes
 from konterfei.io.images import write_image
 
 Row = dict[str, Any]
+SIDE, LABEL = 144, 140
+"""Of each face in the pictures, and of the names beside them, px."""
 
 
 def _of(name: str, part: str | None = None) -> Callable[[Row], float | None]:
@@ -31,11 +37,12 @@ COLUMNS: dict[str, tuple[Callable[[Row], float | None], str, str]] = {
     "landmarks": (_of("truth_landmarks"), ".1f", "% of eye distance, shape"),
     "expression": (_of("truth_expression"), ".1f", "% of eye distance, eyes and mouth open"),
     "identity": (_of("truth_identity"), ".2f", "cosine with the true swap's face"),
+    "witness": (_of("truth_identity", "witness"), ".2f", "the same by a second recognizer"),
     "flicker": (_of("truth_flicker"), ".2f", "grey levels, error that comes and goes"),
     "margin": (_of("identity", "margin"), ".2f", "cosine to src minus to dst"),
 }
 """Title -> figure, format, what it is."""
-ORDER = ("plate", "model", "oracle", "oracle_lit", "oracle_uncolored", "oracle_exact")
+ORDER = ("plate", "model", "oracle", "oracle_lit", "oracle_uncolored", "oracle_exact", "oracle_sharp")
 
 
 def _key(row: Row) -> tuple[Any, ...]:
@@ -59,8 +66,14 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def write_picture(path: Path, picture: Any) -> None:
-    write_image(path, picture, quality=88)
+def write_picture(path: Path, faces: Mapping[str, Sequence[np.ndarray]]) -> None:
+    """A row of faces for each name, with the name beside it."""
+    strips = []
+    for name, crops in faces.items():
+        label = np.full((SIDE, LABEL, 3), 255, np.uint8)
+        cv2.putText(label, name, (6, SIDE // 2), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (40, 40, 40), 1, cv2.LINE_AA)
+        strips.append(np.concatenate([label, *(resize(crop, SIDE, SIDE) for crop in crops)], axis=1))
+    write_image(path, np.concatenate(strips, axis=0), quality=80)
 
 
 def write(rows: Sequence[Row], out: Path) -> None:
@@ -87,7 +100,8 @@ def write(rows: Sequence[Row], out: Path) -> None:
         for row in own:
             parts.append(f"<tr class={row['row']}><td>{row['row']}" + "".join(f"<td>{cell}" for cell in _cells(row)))
         picture = base64.b64encode((out / one["picture"]).read_bytes()).decode()
-        order = ", ".join([row["row"] for row in own] + ["truth"])
-        parts.append("</table><p>Frames from the one most like the truth to the one least like it. ")
-        parts.append(f"From top to bottom: {order}.</p><img alt='{order}' src='data:image/jpeg;base64,{picture}'>")
+        parts.append(
+            "</table><p>Frames from the one in which the model is most like the truth to the one least like it."
+        )
+        parts.append(f"</p><img alt='faces of each row' src='data:image/jpeg;base64,{picture}'>")
     write_bytes(out / "summary.html", "".join(parts).encode())

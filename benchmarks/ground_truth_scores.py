@@ -9,23 +9,34 @@ from typing import Any
 
 import numpy as np
 
-from konterfei.detectors import DETECTORS
 from konterfei.io.faceset import Faceset
 from konterfei.io.video import open_frames
 from konterfei.landmarkers import LANDMARKERS
-from konterfei.metrics import Measurement, People
-from konterfei.metrics.evaluation import measure
+from konterfei.metrics import METRICS, Measurement, People
+from konterfei.metrics.confidence import interval
 from konterfei.metrics.ground_truth import TRUTHS
 from konterfei.metrics.observation import Eyes, Observer, crop_size
 from konterfei.recognizers import RECOGNIZERS
 from konterfei.stages._evaluate_truth import TrueClip
 
+RECOGNIZER, WITNESS = "mobilefacenet", "faceres"
 SHOWN = 5
 """Frames in the picture: spread over the model's structural likeness, best to worst."""
 
 
-def score(material: Any, videos: Mapping[str, Path], every: int) -> tuple[list[dict[str, Any]], np.ndarray]:
-    """Figures of the plate as it is and of each result, and a picture of their faces.
+class _Unasked:
+    """Whether a face is detected in the result does not matter here."""
+
+    def detect(self, image):
+        return []
+
+
+def score(
+    material: Any, videos: Mapping[str, Path], every: int
+) -> tuple[list[dict[str, Any]], dict[str, list[np.ndarray]]]:
+    """Figures of the plate as it is and of each result; and some faces of each and of the truth.
+
+    The faces go from the frame in which the model is most like the truth to the one in which it is least so.
 
     Args:
         material: clips and facesets of the case.
@@ -36,10 +47,8 @@ def score(material: Any, videos: Mapping[str, Path], every: int) -> tuple[list[d
     src, dst = Faceset.open(material.src), Faceset.open(material.plate_faces)
     faces = {i: dst.faces_at(i)[0].face for i in dst.frame_indices() if i % every < 3}
     size = crop_size(list(faces.values()))
-    eyes = Eyes(
-        DETECTORS.load("yunet")(threads=1), LANDMARKERS.load("mesh478")(threads=1),
-        RECOGNIZERS.load("mobilefacenet")(threads=1),
-    )  # fmt: skip
+    witness = RECOGNIZERS.load(WITNESS)(threads=1)
+    eyes = Eyes(_Unasked(), LANDMARKERS.load("mesh478")(threads=1), RECOGNIZERS.load(RECOGNIZER)(threads=1), witness)
     observer = Observer(eyes, size, num_results=len(videos))
     with closing(true.watch(eyes, size, (0, max(faces) + 1), 1 + len(videos))) as watch:
         for plate, *results in zip(open_frames(material.plate), *map(open_frames, videos.values()), strict=True):
@@ -53,19 +62,22 @@ def score(material: Any, videos: Mapping[str, Path], every: int) -> tuple[list[d
     rows = []
     for name, series, look in zip(["plate", *videos], aligned, [own, *looks], strict=True):
         measured = {truth_name: TRUTHS.load(truth_name)(truth, series) for truth_name in TRUTHS}
-        measured |= dict(measure(own, look, people))
-        figures = {key: _figure(found) for key, found in measured.items()}
+        measured["identity"] = METRICS.load("identity")(own, look, people)
+        shots = np.zeros(len(truth), np.int64)
+        figures = {key: _figure(found, shots) for key, found in measured.items()}
         rows.append({"row": name, "frames": len(truth), "figures": figures})
         if name == "model":
             order = np.argsort(-measured["truth_ssim"].per_frame)
     chosen = order[np.linspace(0, len(order) - 1, min(SHOWN, len(order))).round().astype(int)]
-    strips = [np.concatenate([series.crops[k] for k in chosen], axis=1) for series in (*aligned, truth)]
-    return rows, np.concatenate(strips, axis=0)
+    named = dict(zip(["plate", *videos, "truth"], [*aligned, truth], strict=True))
+    return rows, {name: [series.crops[k] for k in chosen] for name, series in named.items()}
 
 
-def _figure(found: Measurement) -> dict[str, Any]:
+def _figure(found: Measurement, shots: np.ndarray) -> dict[str, Any]:
+    ends = interval(found, shots)
     return {
         "value": _number(found.value),
+        "interval": [_number(ends.low), _number(ends.high)],
         "unit": found.unit,
         "better": found.better,
         "perfect": found.perfect,

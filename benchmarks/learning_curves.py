@@ -11,7 +11,7 @@ seed 2) of 24 s to learn from, and 12 s of dst in another motion (seed 3) to be 
 exists: src in dst's place. Every preset trains towards the last of the marks, as by --minutes, on one thread, and its
 minutes are those of the *processor*: machines are shared. (--clock wall: minutes of the clock, for a GPU or a machine
 of one's own.) At each mark the weights are kept as a run of their own, OUT/PRESET/at_005.0, merged onto the test clip
-with nothing but defaults, and measured: the figures of `konterfei evaluate`, and against the truth.
+with nothing but defaults, and measured by `konterfei evaluate`, with the truth where it is known.
 
 Killed or stopped (Ctrl-C), the same command goes on: from a checkpoint that is two minutes old at most, or where a mark
 was not scored. Marks of trainings that are there are adopted when preset, seed and facesets are the same. Written to
@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import shutil
 import sys
 import time
@@ -33,7 +34,6 @@ from types import SimpleNamespace
 from typing import Any, Protocol
 
 from learning_pictures import TRUE_SWAP, draw_curves, draw_sheet, table
-from learning_scores import WITNESS, scores
 
 from konterfei.cli.console import ConsoleReporter
 from konterfei.cli.stopping import stop_requests
@@ -42,7 +42,8 @@ from konterfei.io.atomic import replace_folder, sha256, write_json, write_text
 from konterfei.io.faceset import Faceset
 from konterfei.io.manifest import Manifest, plain
 from konterfei.io.run import Run
-from konterfei.metrics import METRICS
+from konterfei.metrics import METRICS, Measurement
+from konterfei.metrics.evaluation import VERSION
 from konterfei.metrics.ground_truth import TRUTHS
 from konterfei.reporting import Reporter
 from konterfei.training.presets import PRESETS
@@ -53,7 +54,7 @@ SECONDS, TEST_SECONDS, SIZE = 24, 12, 512
 MARKS = (2.0, 5.0, 10.0, 20.0, 40.0)
 USUAL = ("quick", "cpu", "quick96", "standard", "amp")
 CHECKPOINT_S = 120.0
-AT_ONCE = 4
+AT_ONCE = 8
 """Marks that are scored together where they lie ready: plate and truth are looked at once for all of them."""
 
 
@@ -293,7 +294,7 @@ def refuse_other(folder: Path, candidate: Candidate, material: Material, end: fl
 
 @dataclass(frozen=True)
 class RealScorer:
-    """`konterfei merge` with nothing but defaults, and the figures of `konterfei evaluate`."""
+    """`konterfei merge` with nothing but defaults, and `konterfei evaluate`."""
 
     material: Material
     out: Path
@@ -311,7 +312,7 @@ class RealScorer:
             "test": sha256(self.material.test),
             "truth": self.material.truth and sha256(self.material.truth),
             "every_nth": self.every_nth,
-            "metrics": [WITNESS, *METRICS, *(TRUTHS if self.material.truth else ())],
+            "metrics": [VERSION, *METRICS, *(TRUTHS if self.material.truth else ())],
         }
 
     def merged(self, name: str, run: Path) -> Path:
@@ -328,8 +329,35 @@ class RealScorer:
         return video
 
     def __call__(self, runs: Mapping[str, Path | None]) -> dict[str, dict[str, Any]]:
-        videos = {name: self.material.truth if run is None else self.merged(name, run) for name, run in runs.items()}
-        return scores(self.material, videos, self.reporter, self.every_nth)
+        from konterfei.stages.evaluate import EvaluateConfig, evaluate
+
+        truth = self.material.truth
+        videos = {name: truth if run is None else self.merged(name, run) for name, run in runs.items()}
+        config = EvaluateConfig(
+            renders=tuple(videos.values()), plate=self.material.test, faces=self.material.test_faces,
+            src=self.material.src, truth=truth, every_nth=self.every_nth, threads=1,
+            output=self.out / "scores" / f"{next(iter(runs))}.report.html",
+        )  # fmt: skip
+        found = evaluate(config, self.reporter).found
+        return {
+            name: {
+                "frames": figures.num_frames,
+                "unseen": figures.num_unseen,
+                "metrics": {
+                    metric: _parts(item)
+                    for metric, item in figures.measurements.items()
+                    if runs[name] is not None
+                    or not metric.startswith("truth_")  # itself it lies elsewhere in the frame
+                },
+            }
+            for name, figures in zip(runs, found, strict=True)
+        }
+
+
+def _parts(found: Measurement) -> dict[str, float | None]:
+    """Value and parts of a measurement; what is not measurable as None."""
+    told = {**found.parts, "value": found.value}
+    return {part: round(float(value), 6) if math.isfinite(value) else None for part, value in told.items()}
 
 
 class Log:

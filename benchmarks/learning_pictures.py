@@ -120,7 +120,7 @@ def draw_curves(lines: Sequence[Mapping[str, Any]], target: Path, unit: str) -> 
     marks = sorted({line["mark"] for line in marked})
     presets = list(dict.fromkeys(line["preset"] for line in marked))
     num_rows = -(-len(columns) // 3)
-    figure = Figure(figsize=(13.0, 3.7 * num_rows), dpi=90, facecolor="white", layout="constrained")
+    figure = Figure(figsize=(13.0, 3.5 * num_rows), dpi=80, facecolor="white", layout="constrained")
     axes = figure.subplots(num_rows, 3, squeeze=False).ravel()
     for axis in axes[len(columns) :]:
         axis.set_visible(False)

@@ -13,7 +13,8 @@ Portraits show a different person each: how often are two taken for one, by the 
 individual typology angle of the cheeks as they appear (Chardon et al. 1991, doi 10.1111/j.1467-2494.1991.tb00561.x):
 light and camera are in it. Every second portrait is used; the others made faceres' centre (tools/faceres_center.py).
 
-With two recognizers it says how far they err alike: a second opinion that fails where the first one fails is none.
+With two recognizers it says how far they err alike, and what the others see in pictures that were changed to please
+mobilefacenet, as a training with `--identity-power` does: a second opinion that fails with the first one is none.
 """
 
 from __future__ import annotations
@@ -23,20 +24,24 @@ import csv
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 
 from konterfei.detectors import DETECTORS
 from konterfei.errors import NoFacesError
-from konterfei.geometry import OUTER_LIP
+from konterfei.geometry import OUTER_LIP, Similarity, smooth_hull_mask
 from konterfei.io.faceset import Faceset
 from konterfei.io.images import read_image
 from konterfei.landmarkers import LANDMARKERS
+from konterfei.nets.mobilefacenet import MobileFaceNet
 from konterfei.recognizers import RECOGNIZERS
-from konterfei.recognizers.aligned import five_points
+from konterfei.recognizers.aligned import TEMPLATE, aligned, five_points
 from konterfei.tracking.reference import face_in_picture
+from konterfei.weights import weights_path
 
 UNKNOWN = ("crowd", "none")
 EYES_AT_112 = 35.2
@@ -44,8 +49,8 @@ EYES_AT_112 = 35.2
 ONE_IN_1000 = 0.999
 YAWS = ((0, 10), (10, 20), (20, 30), (30, 90))
 """Degrees."""
-TONES = (("light", 41, 91), ("medium", 28, 41), ("tan", 10, 28), ("brown and dark", -91, 10))
-"""Degrees of the individual typology angle."""
+NUM_TONES = 4
+"""Groups of equal size, by tone."""
 
 
 @dataclass
@@ -134,6 +139,21 @@ HARMS: dict[str, tuple[Callable[[Seen, float], Seen], tuple[float, ...]]] = {
 PARTS = ("lower face", "eyes", "glasses", "dark glasses")
 
 
+def in_other_heads(faces: list[Seen]) -> tuple[list[Seen], list[int]]:
+    """Each face within its outline, laid into a picture of somebody else: what the best swap could be; and whose."""
+    rng, laid, heads = np.random.default_rng(0), [], []
+    people = np.array([face.person for face in faces])
+    for face in faces:
+        heads.append(int(rng.choice(np.flatnonzero(people != face.person))))
+        other = faces[heads[-1]]
+        to_face = Similarity.fit(other.points.astype(np.float64), face.points.astype(np.float64)).matrix
+        shape = face.image.shape[1::-1]
+        around = cv2.warpAffine(other.image, to_face, shape, borderMode=cv2.BORDER_REPLICATE)
+        mask = smooth_hull_mask(face.points, shape[::-1])[..., None]
+        laid.append(face.harmed(np.rint(face.image * mask + around * (1 - mask)).astype(np.uint8)))
+    return laid, heads
+
+
 def faces_in(folder: Path, who: dict[str, str], count: int) -> list[Seen]:
     """`count` faces of each person, spread over his clips and over time."""
     found = []
@@ -207,6 +227,11 @@ def tell_clips(name: str, recognizer, faces: list[Seen]) -> np.ndarray:
     for part in PARTS:
         vectors = embedded(recognizer, [covered(face, part) for face in faces])
         print(Pairs(vectors, plain, who).told(f"{part} over it" if "gl" in part else f"{part} covered", limit))
+    laid, heads = in_other_heads(faces)
+    vectors = embedded(recognizer, laid)
+    print(Pairs(vectors, plain, who).told("in somebody else's head", limit))
+    owner = (vectors * plain[heads]).sum(axis=1).mean()
+    print(f"  {'  and whose the head is':30} {owner:6.2f}")
     return plain
 
 
@@ -236,12 +261,47 @@ def tell_agreement(names: list[str], plain: list[np.ndarray], faces: list[Seen])
         print(f"  {what:15} right {100 * (scores[alike & upper] >= limit).mean():.2f} % where 1 of 1000 is wrong")
 
 
+def tell_fooled(made: dict, faces: list[Seen], count: int = 24, steps: int = 20) -> None:
+    """Pictures changed, by so many grey levels at most, until mobilefacenet sees somebody else: who else is fooled?"""
+    network = MobileFaceNet(weights_path("mobilefacenet")).eval()
+    rng = np.random.default_rng(0)
+    pairs = []
+    while len(pairs) < count:
+        one, other = (faces[n] for n in rng.integers(0, len(faces), 2))
+        if one.person != other.person:
+            pairs.append((one, other))
+    targets = {name: embedded(made[name], [other for _, other in pairs]) for name in made}
+    print("\nlikeness to somebody else, after the picture was changed until mobilefacenet sees him:")
+    for most in (0, 4, 8, 16):
+        changed = [_fooling(network, one, vector, most, steps) for (one, _), vector in
+                   zip(pairs, targets["mobilefacenet"], strict=True)]  # fmt: skip
+        told = {name: (embedded(made[name], changed) * targets[name]).sum(axis=1).mean() for name in made}
+        print(f"  by {most:2} of 255: " + ", ".join(f"{name} {value:.2f}" for name, value in told.items()))
+
+
+def _fooling(network: MobileFaceNet, seen: Seen, target: np.ndarray, most: int, steps: int) -> Seen:
+    """By signed gradients (Madry et al. 2018, arXiv 1706.06083). Of 224 px, it sees the middle 112."""
+    image = aligned(seen.image, seen.points, 224, margin=2.0)
+    to_it = Similarity.fit(five_points(seen.points), TEMPLATE + 56)
+    plain = torch.from_numpy(image).permute(2, 0, 1).float()[None] / 255
+    change = torch.zeros(1, 3, 112, 112, requires_grad=True)
+    wanted = torch.from_numpy(target)
+    for _ in range(steps if most else 0):
+        (gradient,) = torch.autograd.grad((network(plain[..., 56:168, 56:168] + change) @ wanted).sum(), change)
+        change = (change + gradient.sign() * (2.5 * most / 255 / steps)).clamp(-most / 255, most / 255)
+        change = change.detach().requires_grad_()
+    plain[..., 56:168, 56:168] += change.detach()
+    done = (plain[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
+    return Seen(done, (to_it @ seen.points).astype(np.float32))
+
+
 def tone_of(seen: Seen) -> float:
-    """Individual typology angle of the cheeks, degrees: 90 = white, below -30 = very dark."""
-    cheeks = [[2, 3, 4, 48, 31, 40], [14, 13, 12, 54, 35, 47]]
-    found = np.concatenate([seen.image[inside(seen.points[cheek], seen.image)] for cheek in cheeks])
-    lab = cv2.cvtColor(found[None].astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[0]
-    light, _, yellow = np.median(lab, axis=0)
+    """Individual typology angle of the brighter cheek, degrees: 90 = white, below -30 = very dark."""
+    colors = []
+    for cheek in ([2, 3, 4, 48, 31, 40], [14, 13, 12, 54, 35, 47]):
+        found = seen.image[inside(seen.points[cheek], seen.image)].astype(np.float32) / 255
+        colors.append(np.median(cv2.cvtColor(found[None], cv2.COLOR_RGB2LAB)[0], axis=0))
+    light, _, yellow = max(colors, key=lambda color: color[0])
     return float(np.degrees(np.arctan2(light - 50, max(yellow, 1e-3))))
 
 
@@ -272,16 +332,18 @@ def tell_tones(name: str, recognizer, faces: list[Seen]) -> None:
     upper = np.triu(np.ones(cosines.shape, bool), 1)
     limit = float(np.quantile(cosines[upper], ONE_IN_1000))
     print(f"\n{name}: {len(faces)} portraits; 1 of 1000 pairs reaches {limit:.2f}. Of 1000 pairs, that many are wrong:")
-    groups = {tone: (tones >= low) & (tones < high) for tone, low, high in TONES}
-    print(" " * 18 + "".join(f"{tone:>16}" for tone in groups) + "     mean  faces")
+    bounds = np.quantile(tones, np.linspace(0, 1, NUM_TONES + 1)[::-1])
+    groups = {}
+    for high, low in pairwise(bounds):
+        groups[f"{high:.0f} to {low:.0f}"] = (tones <= high) & (tones >= low)
+    print(f"  {'tone, degrees':16}" + "".join(f"{tone:>14}" for tone in groups) + "     mean  faces")
     for tone, rows in groups.items():
         cells = []
         for columns in groups.values():
-            pairs = cosines[(rows[:, None] & columns[None]) & (upper | upper.T)]
-            cells.append(1000 * (pairs >= limit).mean() if pairs.size else np.nan)
+            pairs = cosines[(rows[:, None] & columns[None]) & ~np.eye(len(tones), dtype=bool)]
+            cells.append(1000 * (pairs >= limit).mean())
         own = cosines[(rows[:, None] & rows[None]) & upper]
-        mean = own.mean() if own.size else np.nan
-        print(f"  {tone:16}" + "".join(f"{cell:16.2f}" for cell in cells) + f"   {mean:6.2f} {rows.sum():6}")
+        print(f"  {tone:16}" + "".join(f"{cell:14.2f}" for cell in cells) + f"   {own.mean():6.2f} {rows.sum():6}")
 
 
 def main() -> None:
@@ -301,6 +363,8 @@ def main() -> None:
         plain = [tell_clips(name, recognizer, faces) for name, recognizer in made.items()]
         if len(plain) == 2:
             tell_agreement(list(made), plain, faces)
+        if "mobilefacenet" in made:
+            tell_fooled(made, faces)
     if args.portraits:
         faces = portraits_in(args.portraits)
         for name, recognizer in made.items():

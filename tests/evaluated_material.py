@@ -53,7 +53,12 @@ def evaluated(frames=60, strength=0.5, seed=5, name="out.mp4", rows=slice(None),
     plate, result = rows_of(seen(frames), rows), rows_of(seen(frames, strength, seed), rows)
     about = {
         "inputs": {"video": {"path": "out.mp4", "sha256": "ab" * 32, "size": 7}},
-        "settings": {"every_nth": None, "recognizer": {"name": "mobilefacenet", "sha256": "cd" * 32}},
+        "settings": {
+            "every_nth": None,
+            "recognizer": {"name": "mobilefacenet", "sha256": "cd" * 32},
+            "witness": {"name": "faceres"},
+        },
+        "notes": ["Two of `all` the frames were left out."],
     }
     values = {
         "name": name,

@@ -11,6 +11,7 @@ TEXTS = {".py", ".md", ".toml", ".txt", ".sh", ""}
 PICTURES = {
     "docs/images/convergence.png",
     "docs/images/demo.jpg",
+    "docs/images/ground-truth.jpg",
     "docs/images/merge-modes.jpg",
     "docs/images/shortcuts.png",
     "docs/images/time_to_swap.png",

@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import fields, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -46,6 +47,7 @@ WORSE = {
 }
 BY_PIXELS = ("flicker", "sharpness", "color_flicker", "mask_stability", "seam")
 BY_FRAME = ("background",)
+DOCS = Path(__file__).parents[2] / "docs" / "metrics.md"
 
 
 @pytest.fixture(params=sorted(METRICS))
@@ -121,6 +123,15 @@ def test_it_is_pure(metric):
     assert values[0] == values[1]
     after = [getattr(s, f.name) for s in (first, second) for f in fields(Series)]
     assert all(np.array_equal(a, b, equal_nan=True) for a, b in zip(before, after, strict=True))
+
+
+def test_its_definition_is_told_to_readers(name):
+    rows = [line for line in DOCS.read_text("utf-8").splitlines() if line.startswith(f"| `{name}` |")]
+    assert len(rows) == 1, f"add a line about '{name}' to {DOCS.name}"
+    definition, unit, perfect = rows[0].split(" | ")[1:4]
+    assert len(definition) > 40
+    assert unit.strip()
+    assert float(perfect) == METRICS.load(name)(plate(), plate(), PEOPLE).perfect
 
 
 # --- each by itself

@@ -162,8 +162,21 @@ def test_shape_does_not_count_as_expression_when_nothing_opens():
     assert found.parts["mouth_width"] == pytest.approx(0, abs=1e-4)
 
 
+def test_frames_in_which_something_is_untrue_are_told():
+    moved = opened(result(truth()), 4.0)
+    only_some = replace(
+        result(truth()), landmarks=np.where(np.arange(FRAMES)[:, None, None] == 9, moved.landmarks, truth().landmarks)
+    )
+    found = TRUTHS.load("truth_expression")(truth(), only_some)
+    fault = found.faults["mouth open untrue"]
+    assert np.flatnonzero(fault.amount > fault.bad).tolist() == [9]
+    for name in TRUTHS:
+        assert all(fault.amount.shape == (FRAMES,) and fault.bad > 0 for fault in measured(name).faults.values())
+
+
 def test_the_witness_is_asked_where_there_is_one():
-    assert "witness" not in measured("truth_identity").parts
+    alone = replace(truth(), witness=np.zeros((FRAMES, 0), np.float32))
+    assert "witness" not in TRUTHS.load("truth_identity")(alone, result(alone)).parts
     seen = np.repeat(np.float32([[0.6, 0.8]]), FRAMES, axis=0)
     true = replace(truth(), witness=seen)
     ours = replace(result(true), witness=seen[:, ::-1])

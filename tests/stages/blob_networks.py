@@ -78,3 +78,33 @@ class Blob:
 
     def embed(self, image, points):
         return np.stack([embedding(_find(image)[3]) for _ in points])
+
+
+class Blobs(Blob):
+    """The same, of pictures with one disc in each half."""
+
+    def detect(self, image):
+        return [one for half in (0, 1) for one in super(Blobs, self).detect(_half(image, half))]
+
+    def landmarks(self, image, starts):
+        sides = [np.mean(start.points[:, 0]) > image.shape[1] / 2 for start in starts]
+        found = zip(sides, starts, strict=True)
+        return [super(Blobs, self).landmarks(_half(image, side), [start])[0] for side, start in found]
+
+    def embed(self, image, points):
+        sides = [np.mean(each[:, 0]) > image.shape[1] / 2 for each in points]
+        return np.concatenate([super(Blobs, self).embed(_half(image, side), [None]) for side in sides])
+
+
+def _half(image, is_right):
+    """The picture with the other half black."""
+    image, middle = image.copy(), image.shape[1] // 2
+    image[:, slice(0, middle) if is_right else slice(middle, None)] = 0
+    return image
+
+
+class Hue(Blob):
+    """A second recognizer, of another length."""
+
+    def embed(self, image, points):
+        return np.concatenate([super().embed(image, points), np.zeros((len(points), 2), np.float32)], axis=1)

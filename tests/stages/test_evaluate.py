@@ -1,68 +1,21 @@
-import itertools
 import json
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
-from blob_networks import SIZE, draw, face
+from evaluate_material import DST, FRAMES, SRC, motion, write_faces, write_video
 
 from konterfei.detectors import DETECTORS
 from konterfei.errors import Cancelled, ConfigError, FacesetError, NoFacesError, UnknownNameError
-from konterfei.geometry import Crop, FaceType
 from konterfei.io.atomic import sha256
-from konterfei.io.faceset import FaceRecord, Faceset, FacesetHeader
+from konterfei.io.faceset import Faceset
 from konterfei.io.images import read_image
-from konterfei.io.video import VideoWriter
 from konterfei.landmarkers import LANDMARKERS
 from konterfei.metrics import METRICS
 from konterfei.recognizers import RECOGNIZERS
 from konterfei.registry import Entry
 from konterfei.reporting import Recorder
-from konterfei.stages._evaluate_frames import chosen_frames
 from konterfei.stages.evaluate import EvaluateConfig, evaluate
-
-FRAMES = 14
-SRC, DST = (220, 120, 90), (90, 130, 220)
-
-
-def motion(index):
-    return (70 + 1.5 * index, 60 + 3 * np.sin(index)), 40.0, 0.25 + 0.2 * np.sin(index / 1.5)
-
-
-def write_video(path, color, motion=motion, frames=FRAMES, fps=25, size=SIZE):
-    with VideoWriter(path, *size, crf=4, preset="ultrafast", fps_hint=Fraction(fps)) as writer:
-        for index in range(frames):
-            centre, radius, mouth = motion(index)
-            image = draw(centre, radius, color, mouth) if color else np.full((SIZE[1], SIZE[0], 3), 20, np.uint8)
-            writer.write(np.resize(image, (size[1], size[0], 3)), Fraction(index, fps))
-    return path
-
-
-def write_faces(folder, video, color, **settings):
-    header = FacesetHeader(
-        face_type=FaceType.WHOLE,
-        size=64,
-        source=str(video),
-        source_sha256=sha256(video),
-        settings={"recognizer": "blob", **settings},
-    )
-    with Faceset.create(folder, header) as faceset:
-        for index in range(FRAMES):
-            found = face(*motion(index)[:2], color, motion(index)[2])
-            crop = Crop.fit(found.landmarks, FaceType.WHOLE, 64)
-            record = FaceRecord(
-                source=video.name,
-                frame_index=index,
-                pts=Fraction(index, 25),
-                face=found,
-                face_type=FaceType.WHOLE,
-                size=64,
-                crop_from_frame=crop.crop_from_frame.matrix,
-                frame_size=SIZE,
-            )
-            faceset.add(crop.cut(draw(*motion(index)[:2], color, motion(index)[2])), record)
-    return folder
 
 
 @pytest.fixture
@@ -241,15 +194,3 @@ def test_stopping_leaves_no_report(case, tmp_path):
     with pytest.raises(Cancelled):
         evaluate(case(), recorder)
     assert list(tmp_path.glob("*.report.*")) == []
-
-
-def test_long_videos_are_thinned_into_groups_of_neighbours():
-    everything = list(range(1000, 4000))
-    one = dict.fromkeys(range(4000), 0)
-    chosen = chosen_frames(everything, one, None)
-    assert 200 <= len(chosen) <= 270
-    assert sum(b - a == 1 for a, b in itertools.pairwise(chosen)) > len(chosen) * 0.6
-    assert chosen_frames(everything[:240], one, None) == everything[:240]
-    assert chosen_frames(everything, one, 1) == everything
-    assert chosen_frames(list(range(20)), one, 10) == [0, 1, 2, 10, 11, 12]
-    assert chosen_frames([0, 1, 5, 9, 10], one, 4) == [0, 1, 10]

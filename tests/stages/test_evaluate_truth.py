@@ -1,7 +1,9 @@
 """The true swap of two performers, seen beside the plate and results made from it."""
 
+import json
 import shutil
 from contextlib import closing
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,14 +13,16 @@ import pytest
 from konterfei.errors import ConfigError, DamagedFileError
 from konterfei.geometry import Crop, Face, FaceType, smooth_hull_mask
 from konterfei.io.manifest import Manifest
-from konterfei.io.video import open_frames
+from konterfei.io.video import VideoWriter, open_frames
 from konterfei.metrics.ground_truth import TRUTHS
 from konterfei.metrics.observation import Eyes, Observer
 from konterfei.metrics.truth_observation import measure_truths
 from konterfei.performers import PerformerConfig, read_truth, render_performer
 from konterfei.performers.render import truth_path
-from konterfei.reporting import Silent
+from konterfei.reporting import Recorder, Silent
 from konterfei.stages._evaluate_truth import TrueClip
+from konterfei.stages.evaluate import EvaluateConfig, evaluate
+from konterfei.stages.extract import ExtractConfig, extract
 
 FRAMES, SIZE = 8, 160
 FPS = Fraction(5)  # few frames in which much happens
@@ -60,6 +64,14 @@ def face_of(points):
     return Face(box=[*points.min(axis=0), *points.max(axis=0)], landmarks=points)
 
 
+def swapped(true, plates, truths, index, shown):
+    """Frame `index` of the plate with the face of frame `shown` of the truth."""
+    own, theirs = true.plate_exact[index], true.exact[shown]
+    crop, taken = (Crop.fit(points, FaceType.WHOLE, 128) for points in (own, theirs))
+    mask = smooth_hull_mask(taken.crop_from_frame @ theirs, (128, 128))
+    return crop.paste(taken.cut(truths[shown]), mask, plates[index])
+
+
 @pytest.fixture(scope="module")
 def seen(plate, truth):
     """Truth and, in dst's aligned space: the plate, the true face pasted in, the same with the next frame's mouth."""
@@ -71,17 +83,10 @@ def seen(plate, truth):
     true = TrueClip.open(truth, plate)
     plates, truths = ([frame.image for frame in open_frames(path)] for path in (plate, truth))
 
-    def pasted(index, shown):
-        """Frame `index` of the plate with the face of frame `shown` of the truth."""
-        own, theirs = true.plate_exact[index], true.exact[shown]
-        crop, taken = (Crop.fit(points, FaceType.WHOLE, 128) for points in (own, theirs))
-        mask = smooth_hull_mask(taken.crop_from_frame @ theirs, (128, 128))
-        return crop.paste(taken.cut(truths[shown]), mask, plates[index])
-
     observer = Observer(eyes, 96, num_results=2)
     with closing(true.watch(eyes, 96, (1, FRAMES), 3)) as watch:
         for index in range(1, FRAMES, 2):
-            results = [pasted(index, index), pasted(index, (index + 3) % FRAMES)]
+            results = [swapped(true, plates, truths, index, shown % FRAMES) for shown in (index, index + 3)]
             observer.add(index, plates[index], results, face_of(true.plate_exact[index]))
             watch.add(index, [plates[index], *results])
     own, results = observer.series()
@@ -154,3 +159,27 @@ def test_a_clip_about_which_nothing_is_known_is_refused(plate, truth, tmp_path):
     with pytest.raises(ConfigError, match="rendered performers only"):
         TrueClip.open(tmp_path / "none.mp4", plate)
     assert read_truth(truth).landmarks.shape == (FRAMES, 68, 2)
+
+
+def test_the_report_tells_how_far_the_result_is_from_the_truth(clip, plate, truth, tmp_path):
+    true = TrueClip.open(truth, plate)
+    plates, truths = ([frame.image for frame in open_frames(path)] for path in (plate, truth))
+    with VideoWriter(tmp_path / "out.mp4", SIZE, SIZE, crf=4, preset="ultrafast", fps_hint=FPS) as writer:
+        for index in range(FRAMES):
+            writer.write(swapped(true, plates, truths, index, index), index / FPS)
+    for name, path in (("dst", plate), ("src", clip("P006", seed=1))):
+        extract(ExtractConfig(video=path, output=tmp_path / name, threads=1), Silent())
+    given = {"renders": (tmp_path / "out.mp4",), "faces": tmp_path / "dst", "src": tmp_path / "src", "plate": plate}
+    config = EvaluateConfig(**given, truth=truth, threads=1)
+    found = evaluate(config, Recorder())
+    assert set(TRUTHS) < set(found.measurements)
+    assert found.measurements["truth_ssim"].value > 0.8 > found.measurements["truth_ssim"].parts["plate"]
+    assert np.isfinite(found.measurements["truth_flicker"].value)
+    data = json.loads(found.report.read_text())
+    assert data["inputs"]["truth"]["path"] == str(truth)
+    assert "Wang" in data["metrics"]["truth_ssim"]["definition"]
+    assert "truth_ssim" in found.page.read_text().replace(" ", "_")
+    assert evaluate(config, Recorder()).was_done
+    without = evaluate(replace(config, truth=None), Recorder())
+    assert not without.was_done
+    assert not set(TRUTHS) & set(without.measurements)

@@ -137,6 +137,11 @@ def test_each_person_is_drawn_by_a_model_of_their_own(place, config, opened):
     assert verify_stage(VerifyConfig(video=picture, consent=place / "eve.toml"), Silent()).exit_code == 1
     inputs = Manifest.load(cast.output).inputs
     assert {"model", "model of person 1", "consent", "consent of person 1"} <= set(inputs)
+    assert Manifest.load(cast.output).results["cast"] == [
+        {"model": "model", "person": 0, "tracks": [0]},
+        {"model": "model of person 1", "person": 1, "tracks": [1]},
+    ]
+    assert merge(cast, Silent(), Painter()).was_done
 
 
 def test_to_learn_from_several_people_is_warned_of(place):
@@ -154,6 +159,7 @@ def test_a_person_may_be_left_as_they_are(place, config):
     left = keyed(config, "[[faces]]\nperson = 1\nswap = false")
     result = merge(left, Silent(), Painter())
     assert result.faces == 14 and result.swapped == 14
+    assert result.cast == [{"model": "model", "person": 0, "tracks": [0]}]
     plate = decode(config.video)[0]
     assert (frame(left, 5)[:, :60] == plate[5][:, :60]).all()
     assert "others" not in verify(left.output / "000005.png").swap

@@ -1,5 +1,6 @@
 """people: find, edit, forget, on facesets of drawn people."""
 
+import json
 import re
 import shutil
 
@@ -191,6 +192,15 @@ def test_refusals_name_the_remedy(film):
     stranger = next((film / "clips" / "two").glob("*.jpg"))
     with pytest.raises(ConfigError, match=re.escape(f"people find {film / 'clips' / 'two'}")):
         edit(film, move=(f"{stranger}=1",))
+
+
+def test_faces_of_another_recognizer_are_refused_and_edited_as_they_are(film):
+    header = film / "clips" / "one" / "faceset.json"
+    header.write_text(json.dumps(json.loads(header.read_text()) | {"settings": {"recognizer": "faceres"}}))
+    with pytest.raises(FacesetError, match=r"by faceres, not by mobilefacenet.*--recognizer faceres"):
+        find(film, "one")
+    assert find(film, "one", recognizer="faceres").people == {0: ("", 6), 1: ("", 6)}
+    assert edit(film, name=("1=Bert",)).people == {0: ("", 6), 1: ("Bert", 6)}
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,8 @@ class Measurement:
         perfect: the value of a perfect swap.
         parts: figures that make up the value or explain it, in the same unit unless their name says otherwise.
         per_frame: by frame of the series, NaN where a frame has none. [N] float64
-        per_frame_is: what `per_frame` is and its unit, in words; empty where it is the same figure in the same unit.
+        per_frame_is: what `per_frame` is, its unit and which of it is perfect, in words; empty where it is the same
+            figure in the same unit, and `better` and `perfect` hold for it too.
         faults: what may be wrong in a frame, in the words of a complaint ("mouth off").
         of_rows: the value as it would be from these rows of the series alone [K] int64, any of them more than once;
             None where the value is the mean of `per_frame`. Confidence intervals are made by it.

@@ -5,7 +5,8 @@ several times too narrow. Drawn are blocks of neighbouring frames, within their 
 1989; wrapped round at a shot's end so that every frame is drawn equally often: Politis and Romano 1992), and where
 there are `ENOUGH_SHOTS` or more, whole shots.
 
-*Length of the blocks*: from the autocorrelation of the figure by frame, after Politis and White, Econometric Reviews
+*Length of the blocks*: from the autocorrelation of what each frame adds to the figure (of a mean its value, of others
+what leaving the frame out changes), after Politis and White, Econometric Reviews
 23, 2004, corrected by Patton, Politis and White 2009; three times theirs, which is best for a variance but leaves
 intervals too narrow; at most a quarter of the frames. *Width*: percentiles of a few blocks are too narrow, so their
 distance from the figure is stretched as Student's t asks for that many blocks (Hesterberg, The American Statistician
@@ -44,6 +45,7 @@ ENOUGH_SHOTS = 10
 LEAST_FRAMES = 12
 """Frames with a figure below which no interval is given."""
 _LARGEST_SHARE = 0.25  # of the frames that one block may take: four blocks are the least that show a spread
+_MOST_LEFT_OUT = 2000  # frames that are left out one by one; of more the figure by frame has to do
 _LONGER = 3.0  # than Politis and White's: see above
 _NORMAL = 1.959964  # of LEVEL
 
@@ -96,7 +98,7 @@ def interval(found: Measurement, shots: Array) -> Interval:
         found: the measurement of N frames.
         shots: number of the shot that each frame belongs to. [N] int64
     """
-    draws = _Draws(shots, found.per_frame)
+    draws = _Draws(shots, found.per_frame, _added(found))
     return draws.interval(found.value, draws.values(found))
 
 
@@ -107,7 +109,7 @@ def difference(one: Measurement, other: Measurement, shots: Array) -> Difference
         one, other: what was measured.
         shots: number of the shot that each frame belongs to. [N] int64
     """
-    draws = _Draws(shots, one.per_frame - other.per_frame)
+    draws = _Draws(shots, one.per_frame - other.per_frame, _added(one) - _added(other))
     ours, theirs = draws.values(one), draws.values(other)
     gains = _errors(other, theirs) - _errors(one, ours)
     value, gain = one.value - other.value, other.error - one.error
@@ -140,6 +142,15 @@ def about() -> dict[str, Any]:
     }
 
 
+def _added(found: Measurement) -> Array:
+    """What each frame adds to the figure, up to a factor and a constant; NaN where nothing. [N] float64"""
+    count = len(found.per_frame)
+    if found.of_rows is None or not np.isfinite(found.value) or count > _MOST_LEFT_OUT:
+        return found.per_frame
+    rows = np.arange(count)
+    return np.array([found.value - found.of_rows(np.delete(rows, row)) for row in rows])
+
+
 def _errors(found: Measurement, values: Array) -> Array:
     """`Measurement.error` of each value; NaN of NaN."""
     return np.array([replace(found, value=float(v)).error if np.isfinite(v) else np.nan for v in values])
@@ -151,19 +162,19 @@ class _Draws:
     A draw is a list of runs of rows: every shot is laid out twice in a row, so that a block may run over its end.
     """
 
-    def __init__(self, shots: Array, per_frame: Array) -> None:
+    def __init__(self, shots: Array, per_frame: Array, added: Array) -> None:
         self._begins, self._lengths = _runs(shots)
         self._total = len(shots)
-        finite = np.isfinite(per_frame)
-        self.count = int(finite.sum())
-        self.block = 0 if len(self._begins) >= ENOUGH_SHOTS else self._block(per_frame, finite, shots)
+        self.count = int(np.isfinite(per_frame).sum())
+        self.block = 0 if len(self._begins) >= ENOUGH_SHOTS else self._block(added, shots)
 
-    def _block(self, per_frame: Array, finite: Array, shots: Array) -> int:
-        if self.count < LEAST_FRAMES:
+    def _block(self, added: Array, shots: Array) -> int:
+        finite = np.isfinite(added)
+        if finite.sum() < LEAST_FRAMES:
             return 1
-        spread = self._total / self.count  # frames of the series per frame with a figure
+        spread = self._total / float(finite.sum())  # frames of the series per frame that adds something
         longest = max(1, int(_LARGEST_SHARE * self._total))
-        wanted = block_length(per_frame[finite], shots[finite])
+        wanted = block_length(added[finite], shots[finite])
         return 1 if wanted == 1 else int(np.clip(round(_LONGER * wanted * spread), 1, longest))
 
     @cached_property

@@ -13,13 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from konterfei.metrics import METRICS, Measurement, confidence
+from konterfei.metrics import METRICS, Fault, Measurement, confidence
 from konterfei.metrics.confidence import Difference, Interval
+from konterfei.metrics.ground_truth import TRUTHS
 from konterfei.metrics.series import Array, People, Series, quantile
+from konterfei.metrics.worst import worst_frames
 
 FORMAT = "konterfei evaluation"
-COMPARISON = "konterfei comparison"
 VERSION = 2
+WORST = 10
+"""Frames that a report names as the worst."""
 _TOOLS = ("konterfei", "numpy", "scipy", "opencv-python-headless", "onnxruntime")
 
 
@@ -39,7 +42,7 @@ class Evaluated:
         fps: frames per second of the plate; None where it has none (pictures).
         shots: number of the shot that each frame of the series belongs to. [N] int64
         truth: the swap as it should be, where that is known (synthetic performers); same frames as the others.
-        definitions: what a metric measures, of those that are not in `METRICS`, by name.
+        definitions: what a metric measures, of those that are in no table, by name.
     """
 
     name: str
@@ -54,6 +57,9 @@ class Evaluated:
     shots: Array
     truth: Series | None = None
     definitions: Mapping[str, str] = field(default_factory=dict)
+    _differences: dict[int, tuple[Evaluated, dict[str, Difference]]] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     @cached_property
     def intervals(self) -> dict[str, Interval]:
@@ -64,7 +70,8 @@ class Evaluated:
         """What a metric measures: first a line that says it in short, then the rest, in paragraphs."""
         if name in self.definitions:
             return self.definitions[name]
-        return (inspect.getdoc(METRICS.load(name)) or "") if name in METRICS else ""
+        table = next((table for table in (METRICS, TRUTHS) if name in table), None)
+        return "" if table is None else inspect.getdoc(table.load(name)) or ""
 
     def seconds(self, row: int) -> float | None:
         """When a row of the series is shown; None for pictures."""
@@ -78,7 +85,10 @@ class Evaluated:
         """
         if not np.array_equal(self.plate.indices, other.plate.indices):
             raise ValueError(f"'{self.name}' and '{other.name}' were not measured over the same frames.")
-        return confidence.differences(self.measurements, other.measurements, self.shots)
+        if id(other) not in self._differences:
+            found = confidence.differences(self.measurements, other.measurements, self.shots)
+            self._differences[id(other)] = other, found  # held, so that nobody else gets its id
+        return self._differences[id(other)][1]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -88,7 +98,7 @@ class Figures:
     Attributes:
         name, frames: of `Evaluated`.
         indices: number of each frame that was measured. [N] int64
-        measurements: by name; without `of_rows`.
+        measurements: by name; without `of_rows` and `faults`.
         intervals: by name.
     """
 
@@ -119,28 +129,27 @@ def to_json(evaluated: Evaluated) -> dict[str, Any]:
         "shots": evaluated.shots.tolist(),
         "confidence": confidence.about(),
         "metrics": {name: _metric(evaluated, name) for name in evaluated.measurements},
+        "worst_frames": [
+            {
+                "frame": int(evaluated.plate.indices[worst.row]),
+                "seconds": evaluated.seconds(worst.row),
+                "score": _number(worst.score),
+                "reasons": list(worst.reasons),
+            }
+            for worst in worst_frames(evaluated.measurements, WORST, evaluated.plate.indices)
+        ],
     }
 
 
-def comparison_to_json(evaluated: Sequence[Evaluated]) -> dict[str, Any]:
-    """Several results over the same frames: the report of each, and how each differs from the first.
+def differences_to_json(one: Evaluated, other: Evaluated) -> dict[str, Any]:
+    """How `one` differs from the `other` result, as plain JSON values.
 
     Raises:
         ValueError: they were not measured over the same frames.
     """
-    first, *others = evaluated
     return {
-        "format": COMPARISON,
-        "version": VERSION,
-        "results": [to_json(one) for one in evaluated],
-        "differences": [
-            {
-                "of": other.name,
-                "from": first.name,
-                "metrics": {name: _difference(found) for name, found in other.against(first).items()},
-            }
-            for other in others
-        ],
+        "from": other.name,
+        "metrics": {name: _difference(found) for name, found in one.against(other).items()},
     }
 
 
@@ -161,6 +170,7 @@ def from_json(data: Mapping[str, Any]) -> Figures:
             perfect=float(found["perfect"]),
             parts={part: _float(value) for part, value in found["parts"].items()},
             per_frame=per_frame,
+            per_frame_is=found["per_frame_is"],
         )
         told = found["interval"]
         low, high = (_float(told[end]) for end in ("low", "high"))
@@ -172,6 +182,12 @@ def from_json(data: Mapping[str, Any]) -> Figures:
         measurements=measurements,
         intervals=intervals,
     )
+
+
+def fault_share(fault: Fault) -> float:
+    """Share of the frames in which it is plainly seen, of those that can tell, 0 to 1; NaN where none can."""
+    known = fault.amount[np.isfinite(fault.amount)]
+    return float((known >= fault.bad).mean()) if known.size else float("nan")
 
 
 def lines(measurements: Mapping[str, Measurement]) -> list[str]:
@@ -197,6 +213,11 @@ def _metric(evaluated: Evaluated, name: str) -> dict[str, Any]:
         "perfect": found.perfect,
         "interval": _interval(evaluated.intervals[name]),
         "parts": {part: _number(value) for part, value in found.parts.items()},
+        "faults": {
+            words: {"plainly_seen_from": fault.bad, "share_of_frames": _number(fault_share(fault))}
+            for words, fault in found.faults.items()
+        },
+        "per_frame_is": found.per_frame_is,
         "distribution": {
             word: _number(quantile(found.per_frame, share))
             for word, share in (("p5", 0.05), ("median", 0.5), ("p95", 0.95))

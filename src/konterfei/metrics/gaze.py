@@ -13,7 +13,7 @@ _CORNERS = {"right_eye": (36, 39), "left_eye": (42, 45)}
 _EYE_WIDTH, _RADIUS = 30.0, 11.1
 """mm: corner to corner, and from the eye's centre of rotation to the plane of the iris's rim. Both as in the average
 eye of Microsoft's eye tracking toolkit (github.com/microsoft/seet), which also finds the centre of rotation about on
-the line between the corners. People differ by some 5 %, so angles are that uncertain."""
+the line between the corners. People differ, and angles with them."""
 _LEAST_OPEN = 0.15
 """Height of the eye by its width below which lids hide too much of the iris to place it."""
 _FARTHEST = 0.98  # sine of the largest angle that is told; what lies beyond is no iris

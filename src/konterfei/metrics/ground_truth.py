@@ -29,7 +29,7 @@ from konterfei.geometry import (
     smooth_hull_mask,
 )
 from konterfei.imaging import delta_e_2000, erode, rgb_to_lab
-from konterfei.metrics import Measurement
+from konterfei.metrics import Fault, Measurement
 from konterfei.metrics.series import Array, Series, mean, quantile
 from konterfei.registry import Entry, Registry
 
@@ -39,6 +39,9 @@ _RIM: Final = 0.04  # of the crop's side: the usual merge's soft edge lies in it
 _WINDOW: Final = 11  # px, of SSIM
 _BROAD: Final = 1 / 32  # of the crop's side: finer differences are shape, not colour
 _GRAIN: Final = 1 / 128  # of the crop's side: finer changes are grain
+_BAD_COLOR: Final = 5.0  # dE00: another shade
+_BAD_SHAPE: Final = 6.0  # % of eye distance: three times what a perfect face is off after extract and merge
+_BAD_OPENING: Final = 4.0  # % of eye distance: a third of an eye's opening
 _PARTS: Final = {
     "eyes": np.r_[RIGHT_EYE, LEFT_EYE],
     "brows": np.r_[RIGHT_BROW, LEFT_BROW],
@@ -173,6 +176,7 @@ def truth_color(truth: TrueSeries, result: Series) -> Measurement:
         perfect=0.0,
         parts={name: mean(offset[:, c]) for c, name in enumerate(("lightness", "red_green", "yellow_blue"))},
         per_frame=apart,
+        faults={"colours untrue": Fault(apart, _BAD_COLOR)},
     )
 
 
@@ -200,6 +204,7 @@ def truth_landmarks(truth: TrueSeries, result: Series) -> Measurement:
         parts={name: mean(percent[:, points]) for name, points in _PARTS.items()}
         | {"to_exact": mean(to_exact), "landmarker": mean(floor)},
         per_frame=per_frame,
+        faults={"shape untrue": Fault(per_frame, _BAD_SHAPE)},
     )
 
 
@@ -219,6 +224,7 @@ def truth_expression(truth: TrueSeries, result: Series) -> Measurement:
         perfect=0.0,
         parts={name: mean(error) for name, error in errors.items()},
         per_frame=per_frame,
+        faults={f"{name.replace('_', ' ')} untrue": Fault(error, _BAD_OPENING) for name, error in errors.items()},
     )
 
 

@@ -259,11 +259,11 @@ def _arms(side: int, low: float, frame_side: int) -> Float:
         frame_side: pixels.
     """
     at = (np.arange(side, dtype=np.float32) / SCALE + low) / frame_side
-    aside = np.maximum(np.abs(at[None, :] - 0.5) - 0.30, 0.0)
-    above = np.maximum(1.16 - at[:, None], 0.0)
-    inside = smooth_step(np.hypot(aside, above), 0.285, 0.28)
-    head = (aside <= 0.0) | (at[:, None] < 0.80)  # hair may be wider than the shoulders
-    return np.where(head, np.float32(1.0), inside).astype(np.float32)
+    aside = np.minimum(np.abs(at - 0.5) / 0.58, 1.0)[None, :]
+    shoulder = 0.72 + 0.44 * (1.0 - np.sqrt(1.0 - aside**4))  # flat, then rounded down to the arm's outside
+    inside = smooth_step(at[:, None] - shoulder, -0.006, 0.0) * (aside < 1.0)
+    hair = at[:, None] < 0.80  # may be wider than the shoulders
+    return np.where(hair, np.float32(1.0), inside).astype(np.float32)
 
 
 def _bounds(points: Float, pad: int, side: int) -> tuple[int, int, int, int]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from konterfei.performers.cast import Look
 from konterfei.performers.motion import Pose
 from konterfei.performers.props import Layer, Prop
-from konterfei.performers.raster import Float, polygon_mask, smooth_curve
+from konterfei.performers.raster import Float, polygon_mask, smooth_curve, smooth_step
 from konterfei.performers.rig import move_head
 
 _SHIFT = 4  # fractional bits of cv2's coordinates
@@ -107,8 +107,10 @@ class _Glasses:
         _line(frame, placed(self._bridge), False, 1.1 * width)
         for side, temple in zip((-1.0, 1.0), self._temples, strict=True):
             # the temple on the side that turns away goes behind the head
-            if side * pose.yaw < 0.12:
-                _line(frame, placed(temple), False, 0.8 * width)
+            seen = np.zeros_like(frame)
+            _line(seen, placed(temple), False, 0.8 * width)
+            weight = float(smooth_step(side * pose.yaw, 0.16, 0.04))
+            frame = np.maximum(frame, (weight * seen).astype(np.uint8))
         rims = frame.astype(np.float32) / 255
         shine = cv2.GaussianBlur(rims, (0, 0), max(0.5, 0.25 * width), None, 0, 0)
         up = np.roll(shine, max(1, round(0.3 * width)), axis=0)

@@ -99,15 +99,24 @@ class Take:
         self._light, self._view = LIGHTS.load(config.light), CAMERAS.load(config.camera)
         moves, is_alive = config.camera != "still", config.background == "moving"
         self._camera = Camera(config.size, config.seed, self.look, moves, is_alive)
+        self._can_be_covered = config.occluder != "none" or config.partner is not None
         self._prop: Prop | None = PROPS.load(config.occluder)(config.seed, self.look, self.own_side)
 
     def frame(self, index: int, time_s: float) -> tuple[NDArray[np.uint8], tuple[Shot, ...]]:
         """Frame `index` at `time_s` seconds, RGB [H, W, 3], and the truth about everybody in it."""
-        instants = [self.instant(t) for t in self.sub_frames(time_s)]
-        middle = instants[len(instants) // 2]
-        covers = [np.mean([i.covers[k] for i in instants], axis=0) for k in range(len(self._artists))]
-        picture = middle.picture if len(instants) == 1 else in_linear_light([i.picture for i in instants])
-        shots = tuple(self._shot(middle, k, cover) for k, cover in enumerate(covers))
+        times = self.sub_frames(time_s)
+        size = self.config.size
+        light = np.zeros((size, size, 3), np.float32)
+        covers = np.zeros((len(self._artists), size, size), np.float32)
+        for number, time in enumerate(times):
+            instant = self.instant(time)
+            if len(times) > 1:
+                light += linear(instant.picture)
+            covers += instant.covers
+            if number == len(times) // 2:
+                middle = instant
+        picture = middle.picture if len(times) == 1 else from_linear(light / len(times))
+        shots = tuple(self._shot(middle, role, cover / len(times)) for role, cover in enumerate(covers))
         return self._camera.expose(picture, index, time_s), shots
 
     def sub_frames(self, time_s: float) -> list[float]:
@@ -147,7 +156,7 @@ class Take:
                 covers[other] = np.maximum(covers[other], drawing.alpha)
             picture = self._camera.place(picture, spill, drawing.colour, drawing.alpha)
             if role == 0 and layer is not None:
-                _lay(picture, layer, 0.012 * size)
+                _lay(picture, layer, drawing.alpha, 0.012 * size)
                 covers = [np.maximum(c, layer.alpha) if o in order[: order.index(0) + 1] else c
                           for o, c in enumerate(covers)]  # fmt: skip
         if light.exposure != 1.0:
@@ -192,23 +201,32 @@ class Take:
             view=instant.view,
             light=instant.light,
             visible=is_inside & (cover[y, x] <= 0.5),
-            cover=packed_cover(cover),
+            cover=packed_cover(cover) if self._can_be_covered else np.zeros((0, 0), np.uint8),
         )
 
 
-def in_linear_light(pictures: list[Float]) -> Float:
-    """The mean of encoded pictures as a sensor forms it. [H, W, 3]"""
-    total = np.zeros_like(pictures[0])
-    for picture in pictures:
-        total += np.maximum(picture, 0.0) ** np.float32(GAMMA)
-    return np.asarray((total / len(pictures)) ** np.float32(1.0 / GAMMA), np.float32)
+def linear(picture: Float) -> Float:
+    """Light that makes an encoded picture."""
+    return np.asarray(np.maximum(picture, 0.0) ** np.float32(GAMMA), np.float32)
 
 
-def _lay(picture: Float, layer: Layer, shadow: float) -> None:
-    """Lays something over the picture, in place, with the soft shadow that it throws; `shadow` in pixels."""
+def from_linear(light: Float) -> Float:
+    """The encoded picture that light makes."""
+    return np.asarray(light ** np.float32(1.0 / GAMMA), np.float32)
+
+
+def _lay(picture: Float, layer: Layer, performer: Float, shadow: float) -> None:
+    """Lays something over the picture, in place, with the soft shadow that it throws onto the performer.
+
+    Args:
+        picture: RGB in [0, 1]. [H, W, 3]
+        layer: what is laid over it.
+        performer: 1 = where the performer is. [H, W]
+        shadow: softness, pixels.
+    """
     dark = cv2.GaussianBlur(layer.alpha, (0, 0), max(0.8, shadow))
     drop = max(1, round(0.8 * shadow))
     dark = np.roll(dark, drop, axis=0)
     dark[:drop] = 0.0
-    picture *= (1.0 - _CONTACT * dark)[..., None]
+    picture *= (1.0 - _CONTACT * dark * performer)[..., None]
     picture += layer.alpha[..., None] * (layer.colour - picture)

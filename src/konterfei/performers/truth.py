@@ -53,7 +53,7 @@ class Truth:
     """Whether each landmark is in the frame and nothing covers it. [F, 68]"""
     covers: NDArray[np.uint8]
     """What stands in front of the performer, eight pixels to the byte, at most `COVER_SIDE` wide: see `cover_mask`.
-    [F, M, ceil(M / 8)]"""
+    [F, M, ceil(M / 8)]; M is 0 where the settings bring nothing before the performer."""
     side: int
     """Width and height of the frame in pixels; 0 = not known (older versions)."""
     partner: Truth | None = None

@@ -28,9 +28,11 @@ class MobileFaceNet:
     """False matches 0.1 % over frames of 18 people (largest impostor 0.46, smallest same person 0.39)."""
 
     limits: ClassVar[str] = (
-        "Learned from MS-Celeb-1M, famous people, most of them from Europe and North America. Same person 0.87, others "
-        "0.04 in the mean over video frames of 18 people. With `--identity-power` a training learns from it: then its "
-        "word on likeness proves little."
+        "Learned from MS-Celeb-1M, famous people from the web, most of them white. Over video frames of 23 people, one "
+        "person 0.88 and others 0.04 in the mean; of 1000 pairs of different people ten reach 0.42, one reaches 0.54. "
+        "What harms the picture lowers it: a face 24 pixels wide 0.61, the lower face covered 0.65, glasses drawn on "
+        "0.72, a face pasted into somebody else's head 0.73. `--identity-power` trains by it, and a picture can be "
+        "changed until it says 0.97 of somebody else."
     )
 
     def __init__(self, threads: int = 0) -> None:

@@ -95,6 +95,6 @@ def shots_of(dst: Faceset) -> dict[int, int]:
 def _cuts_of_analysis(dst: Faceset) -> list[int] | None:
     """Frames that begin a scene; None where extract left no journal of this one video."""
     analysis = peek(dst.folder / JOURNAL_NAME) if dst.header.source else None
-    if analysis is None or not analysis.indices:
+    if analysis is None or not analysis.indices or analysis.names:
         return None
     return [analysis.indices[place] for place in find_cuts([frame.change for frame in analysis.frames])]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from konterfei.errors import ConfigError, FacesetError, NoFacesError
+from konterfei.errors import ConfigError, FacesetError, NoFacesError, UnreadableMediaError
 from konterfei.io.faceset import Faceset
 from konterfei.io.faceset_files import read_header
 from konterfei.io.manifest import Manifest, input_record
@@ -113,6 +113,14 @@ def _holds(folder: Path, content: str | None) -> bool:
         return False
 
 
+def _is_video(path: Path, content: str | None) -> bool:
+    """Whether a video, or a folder or pattern of pictures, has this content."""
+    try:
+        return bool(file_record(path)["sha256"] == content)
+    except (UnreadableMediaError, OSError):
+        return False
+
+
 def _refuse_strangers(faceset: Faceset, config: EvaluateConfig) -> None:
     made_with = faceset.header.settings.get("recognizer", config.recognizer)
     if made_with != config.recognizer:
@@ -158,7 +166,7 @@ def _plate_path(render: Render, config: EvaluateConfig) -> Path:
         found = find(
             told["path"],
             near(render.path, config.project),
-            lambda moved: file_record(moved)["sha256"] == told.get("sha256"),
+            lambda moved: _is_video(moved, told.get("sha256")),
         )
         if found is None:
             raise ConfigError(
@@ -196,6 +204,8 @@ def source_of(render: Render, model: str, config: EvaluateConfig, reporter: Repo
     run = None if told is None else find(told["path"], places, Run.exists)
     trained: Mapping[str, Any] = {}
     if run is not None and Run.exists(run):
+        if told is not None and str(run) != told["path"]:
+            reporter.note(f"The model '{told['path']}' is taken to be '{run}' now.")
         known = Run.open(run).config.get("src")
         trained = known if isinstance(known, Mapping) else {}
     if config.src is not None:

@@ -35,6 +35,9 @@ MOST_DRIFT = Fraction(1, 2)
 """Seconds that a frame of the result may be shown away from the plate's; more, and it is another video."""
 MOST_BYTES = 2_000_000_000
 """Of all crops together: with more frames they are cut smaller."""
+NO_LABEL = "none"
+LEAST_COVERED = 0.02
+"""Share of the box around a face's points that a label may cover, before the figures are the label's."""
 SMALLEST = 96
 """Side of the smallest crops that can be measured, px."""
 
@@ -119,15 +122,15 @@ def look(
     others = _swapped_faces(renders, frames)
     reporter.start("looking at plate and result", sum(len(person.faces) for person in people), "faces")
     done = 0
-    labels: list[Region] | None = None
+    regions: list[Region] | None = None
     for frame, images in _in_step(renders, plate, frames, reporter):
-        labels = _labels(renders, frame.image.shape[:2]) if labels is None else labels
+        regions = regions or regions_of(labels_of(renders), frame.image.shape[1], frame.image.shape[0])
         for person, observer in zip(people, observers, strict=True):
             check(reporter)
             if (face := person.faces.get(frame.index)) is None:
                 continue
             beside = [each for each in others[frame.index] if not _is_same(each, face)]
-            observer.add(frame.index, frame.image, images, face, others=beside, ignore=labels)
+            observer.add(frame.index, frame.image, images, face, others=beside, ignore=regions)
             done += 1
             reporter.advance(done)
         if also is not None:
@@ -215,17 +218,32 @@ class _Beside:
         return other.image
 
 
-def _labels(renders: Sequence[Render], shape: tuple[int, int]) -> list[Region]:
-    """Where the visible labels of the renders lie."""
-    found = []
-    for render in renders:
-        style = "none" if render.made is None else str(render.made.settings.get("label", "none"))
-        is_preview = render.made is not None and bool(render.made.results.get("is_preview"))
-        words = f"{wording(style)} (PREVIEW)" if is_preview and style != "none" else None
-        region = label_region(shape[1], shape[0], style, words)
-        if region is not None and region not in found:
-            found.append(region)
-    return found
+def labels_of(renders: Sequence[Render]) -> list[tuple[str, str | None]]:
+    """Style and words of the visible labels that the renders have, each once; see `provenance.label.label_region`."""
+    found: list[tuple[str, str | None]] = []
+    for made in (render.made for render in renders if render.made is not None):
+        style = str(made.settings.get("label", NO_LABEL))
+        words = f"{wording(style)} (PREVIEW)" if made.results.get("is_preview") and style != NO_LABEL else None
+        if style != NO_LABEL and (style, words) not in found:
+            found.append((style, words))
+    return sorted(found, key=str)
+
+
+def regions_of(labels: Sequence[tuple[str, str | None]], width: int, height: int) -> list[Region]:
+    """Rows and columns that labels cover in a frame of this size."""
+    found = (label_region(width, height, style, words) for style, words in labels)
+    return [region for region in found if region is not None]
+
+
+def is_covered(face: Face, regions: Sequence[Region]) -> bool:
+    """Whether more of a face than its rim lies below one of the `regions`."""
+    low, high = face.landmarks.min(axis=0), face.landmarks.max(axis=0)
+    for rows, columns in regions:
+        width = min(high[0], columns.stop) - max(low[0], columns.start)
+        height = min(high[1], rows.stop) - max(low[1], rows.start)
+        if width > 0 and height > 0 and width * height > LEAST_COVERED * np.prod(high - low):
+            return True
+    return False
 
 
 def _swapped_faces(renders: Sequence[Render], frames: Sequence[int]) -> dict[int, list[Face]]:

@@ -5,37 +5,46 @@ Results over the same frames of one plate are shown side by side; other people, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import PurePath
 
 import numpy as np
 
 from konterfei.metrics.confidence import Difference
-from konterfei.metrics.evaluation import Evaluated
+from konterfei.metrics.evaluation import WORST, Evaluated
 from konterfei.metrics.identity import cosines
+from konterfei.metrics.worst import worst_frames
+from konterfei.reporting import Reporter, check
 from konterfei.stages import _evaluate_page_charts as charts
 from konterfei.stages import _evaluate_page_frames as frames
 from konterfei.stages import _evaluate_page_method as method
 from konterfei.stages import _evaluate_page_table as tables
 from konterfei.stages import _page as html
-from konterfei.stages._evaluate_page_verdict import worst_rows
 
 _STYLE = charts.STYLE + frames.STYLE + tables.STYLE + method.STYLE
 
 
-def page_of(evaluated: Sequence[Evaluated]) -> str:
+def page_of(evaluated: Sequence[Evaluated], reporter: Reporter) -> str:
     """The whole file. Equal measurements give equal pages.
 
     Args:
         evaluated: what was measured, one or more.
+        reporter: told how far it is; every result takes a second or two, most of it for the intervals.
+
+    Raises:
+        Cancelled: a person asked to stop.
     """
     groups = _groups(evaluated)
+    reporter.start("drawing the page", len(evaluated), "results")
     title = " against ".join(dict.fromkeys(one.name for one in evaluated))
-    parts = ["<main>"]
+    parts, done = ["<main>"], 0
     for number, group in enumerate(groups):
         parts.append(f'<div class="group" id="g{number}">')
-        parts += _group(group)
+        parts += [_numbered(part, number) for part in _group(group, reporter, done)]
         parts.append("</div>")
+        done += len(group)
+    reporter.finish()
     parts.append("</main>")
     if len(groups) > 1:
         links = "".join(
@@ -59,21 +68,34 @@ def _groups(evaluated: Sequence[Evaluated]) -> list[list[Evaluated]]:
     return groups
 
 
+def _numbered(part: str, group: int) -> str:
+    """The same with names of its own, so that groups on one page do not share theirs. Text holds no bare quotes."""
+    return re.sub(r'(\b(?:id|for)="|href="#|name="(?=wipe))', rf"\g<1>g{group}-", part) if group else part
+
+
 def _is_same_plate(one: Evaluated, other: Evaluated) -> bool:
     a, b = one.plate, other.plate
     return a is b or (np.array_equal(a.indices, b.indices) and np.array_equal(a.landmarks, b.landmarks, equal_nan=True))
 
 
-def _group(evaluated: Sequence[Evaluated]) -> list[str]:
-    found: dict[str, dict[str, Difference]] = {one.name: one.against(evaluated[0]) for one in evaluated[1:]}
-    worst = [worst_rows(one, frames.WORST) for one in evaluated]
+def _group(evaluated: Sequence[Evaluated], reporter: Reporter, done: int) -> list[str]:
+    found: dict[str, dict[str, Difference]] = {}
+    told: dict[str, str] = {}
+    for one in evaluated:
+        check(reporter)
+        if one is not evaluated[0]:
+            found[one.name] = one.against(evaluated[0])
+        told[one.name] = tables.verdict(one, len(evaluated) > 1)  # needs its intervals, which take time
+        done += 1
+        reporter.advance(done)
+    worst = [worst_frames(one.measurements, WORST, one.plate.indices) for one in evaluated]
     parts = [_head(evaluated), '<section id="verdict"><h2>Verdict</h2>']
     if len(evaluated) > 1:
         parts.append(tables.differences(evaluated, found))
-    parts += [tables.verdict(one, len(evaluated) > 1) for one in evaluated]
+    parts += told.values()
     parts.append("</section>")
     parts += [frames.wipes(evaluated), frames.overview(evaluated), tables.figures(evaluated, found)]
-    parts.append(_over_time(evaluated, [row for row, _ in worst[0]] if len(evaluated) == 1 else []))
+    parts.append(_over_time(evaluated, [one.row for one in worst[0]] if len(evaluated) == 1 else []))
     parts += [_likeness(evaluated), frames.worst(evaluated, worst), method.method(evaluated)]
     return parts
 
@@ -114,7 +136,8 @@ def _over_time(evaluated: Sequence[Evaluated], worst: Sequence[int]) -> str:
     drawn = [charts.over_time(evaluated, name, worst) for name in evaluated[0].measurements]
     words = (
         "Each figure by frame; the line breaks where frames were left out. At its right, how the values spread. "
-        "Dashed: the limits of good and usable; thin: a perfect swap; dotted upright: a cut."
+        "Dashed: the limits of good and usable, in red what is plainly seen in a frame; thin: a perfect swap; "
+        "dotted upright: a cut."
     )
     if worst:
         words += " Red dots: the worst frames."

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from konterfei.metrics import Measurement
 from konterfei.metrics.confidence import Interval
 from konterfei.metrics.evaluation import Evaluated
 from konterfei.metrics.series import Array
 from konterfei.stages import _page as html
-from konterfei.stages._evaluate_page_verdict import LIMITS, decimals, titled
+from konterfei.stages._evaluate_page_verdict import FLOORS, decimals, limit_of, marks_of, titled
 
 _MOST_POINTS = 1200
 """Of one curve; of more frames the highest and the lowest of each stretch are drawn."""
@@ -37,8 +36,9 @@ STYLE = """
 .plot path.spread { fill: var(--k); fill-opacity: .22; stroke-width: 1; }
 .plot line.perfect { stroke: var(--soft); stroke-width: 1; }
 .plot line.limit { stroke: var(--soft); stroke-width: 1; stroke-dasharray: 5 4; }
+.plot line.plain { stroke: var(--lacking); stroke-width: 1; stroke-dasharray: 5 4; }
 .plot line.cut { stroke: var(--ink); stroke-width: 1; stroke-dasharray: 1 4; }
-.plot path.worst { stroke: var(--lacking); stroke-width: 6; }
+.plot path.dots { stroke-width: 3.5; } .plot path.worst { stroke: var(--lacking); stroke-width: 6; }
 .plot > .x { grid-column: 2; position: relative; height: 1.2rem; font-size: .74rem; color: var(--soft); }
 .plot > .x span { position: absolute; transform: translateX(-50%); white-space: nowrap;
   font-variant-numeric: tabular-nums; }
@@ -47,6 +47,8 @@ svg.stand { width: 13rem; height: auto; display: block; }
 svg.stand line { stroke: var(--k); } svg.stand .zone { stroke: none; }
 svg.stand .good { fill: var(--good); opacity: .3; } svg.stand .usable { fill: var(--usable); opacity: .3; }
 svg.stand .axis { stroke: var(--line); } svg.stand .dot { fill: var(--k); stroke: var(--paper); }
+svg.stand .floor { fill: none; stroke: var(--soft); stroke-width: 3; }
+svg.stand .plain { fill: none; stroke: var(--lacking); stroke-width: 2; }
 svg.stand .aim { fill: none; stroke: var(--ink); }
 @media (max-width: 40rem) { .plot > .x span:nth-child(even) { display: none; } }
 """
@@ -101,12 +103,16 @@ def over_time(evaluated: Sequence[Evaluated], name: str, worst: Sequence[int] = 
     across = _across(first.plate.indices)
     own = not found[0].per_frame_is
     lines = [_level(scale, found[0].perfect, "perfect")] if own else []
-    lines += [_level(scale, at, "limit") for at in (_marks(name, found[0]) if own else ())]
+    lines += [_level(scale, at, "limit") for at in (_marks(name, evaluated[0]) if own else ())]
+    lines += [_level(scale, at, "plain") for at in marks_of(found[0])]
     lines += [
         f'<line class="cut" x1="{across[row]:.1f}" x2="{across[row]:.1f}" y1="0" y2="100"/>' for row in _cuts(first)
     ]
     for k, m in enumerate(found):
-        lines.append(f'<path class="k{k % 6}" d="{_path(m.per_frame, across, first, scale)}"/>')
+        line, dots = _path(m.per_frame, across, first, scale)
+        lines.append(f'<path class="k{k % 6}" d="{line}"/>')
+        if dots:
+            lines.append(f'<path class="dots k{k % 6}" d="{dots}"/>')
     if worst:
         lines.append(f'<path class="worst" d="{"".join(f"M{across[row]:.1f} 97h0" for row in worst)}"/>')
     spreads = [f'<path class="spread k{k % 6}" d="{_spread(values, scale)}"/>' for k, values in enumerate(finite)]
@@ -135,12 +141,12 @@ def likeness(evaluated: Evaluated, name: str, to_src: Array, to_dst: Array, plat
     lines = [
         f'<line class="limit" x1="{(1 - scale.of_value(at) / 100) * 1000:.1f}" '
         f'x2="{(1 - scale.of_value(at) / 100) * 1000:.1f}" y1="0" y2="100"/>'
-        for at in _marks(name, evaluated.measurements[name])
+        for at in _marks(name, evaluated)
         if scale.has(at)
     ]
     told = "; ".join(f"{words}: median {np.median(values):.2f}" for words, values in known)
     ticks = "".join(
-        f'<span style="left:{100 - scale.of_value(at):.1f}%">{at:.1f}</span>'
+        f'<span style="left:{100 - scale.of_value(at):.1f}%">{at:z.1f}</span>'
         for at in np.arange(np.ceil(scale.low * 5) / 5, scale.high, 0.2)
     )
     legend = "".join(
@@ -166,8 +172,8 @@ def _cuts(evaluated: Evaluated) -> list[int]:
     return (np.flatnonzero(np.diff(evaluated.shots)) + 1).tolist()
 
 
-def _path(values: Array, across: Array, evaluated: Evaluated, scale: _Scale) -> str:
-    """A line that breaks where frames do not follow one another, or have no figure; a dot where one stands alone."""
+def _path(values: Array, across: Array, evaluated: Evaluated, scale: _Scale) -> tuple[str, str]:
+    """A line that breaks where frames do not follow one another, or have no figure; and dots where one stands alone."""
     finite = np.isfinite(values)
     begins = ~evaluated.plate.neighbours | ~finite
     begins[_cuts(evaluated)] = True
@@ -175,12 +181,14 @@ def _path(values: Array, across: Array, evaluated: Evaluated, scale: _Scale) -> 
     rows = np.flatnonzero(finite)
     if len(rows) > _MOST_POINTS:
         rows = _thinned(values, rows)
-    parts, before = [], -1
-    for row in rows.tolist():
-        x, y = across[row], scale.of_value(float(values[row]))
-        parts.append(f"L{x:.1f} {y:.1f}" if pieces[row] == before else f"M{x:.1f} {y:.1f}h0")
-        before = pieces[row]
-    return "".join(parts)
+    lines, dots = [], []
+    for own in np.split(rows, np.flatnonzero(np.diff(pieces[rows])) + 1):
+        places = [f"{across[row]:.1f} {scale.of_value(float(values[row])):.1f}" for row in own.tolist()]
+        if len(places) == 1:
+            dots.append(f"M{places[0]}h0")
+        else:
+            lines.append(f"M{'L'.join(places)}")
+    return "".join(lines), "".join(dots)
 
 
 def _thinned(values: Array, rows: Array) -> Array:
@@ -218,7 +226,7 @@ def _level(scale: _Scale, at: float, kind: str) -> str:
 def _y_labels(scale: _Scale) -> str:
     places = decimals((scale.high - scale.low) / 3)
     at = [scale.low + share * (scale.high - scale.low) for share in (0.08, 0.5, 0.92)]
-    return "".join(f'<span style="top:{scale.of_value(v) * 6.6 / 100:.2f}rem">{v:.{places}f}</span>' for v in at)
+    return "".join(f'<span style="top:{scale.of_value(v) * 6.6 / 100:.2f}rem">{v:z.{places}f}</span>' for v in at)
 
 
 def _x_labels(evaluated: Evaluated) -> str:
@@ -253,11 +261,12 @@ def _told(evaluated: Sequence[Evaluated], name: str) -> str:
 # --- where a figure stands
 
 
-def _marks(name: str, found: Measurement) -> tuple[float, ...]:
+def _marks(name: str, evaluated: Evaluated) -> tuple[float, ...]:
     """Figures at which a metric's limits lie on its own scale."""
-    limit = LIMITS.get(name)
-    if limit is None or limit.reading is not None:
+    limit = limit_of(name, evaluated)
+    if limit is None:
         return ()
+    found = evaluated.measurements[name]
     perfect = found.perfect
     if found.better == "near":
         return perfect * limit.good, perfect / limit.good, perfect * limit.usable, perfect / limit.usable
@@ -269,7 +278,7 @@ def stand(evaluated: Sequence[Evaluated], name: str) -> str:
     found = [one.measurements[name] for one in evaluated]
     intervals = [one.intervals[name] for one in evaluated]
     ends = [v for one in intervals for v in (one.low, one.high)] + [m.value for m in found] + [found[0].perfect]
-    ends += _marks(name, found[0])
+    ends += [*_marks(name, evaluated[0]), *marks_of(found[0]), *FLOORS.get(name, ())]
     known = np.array([v for v in ends if np.isfinite(v)])
     if not any(np.isfinite(m.value) for m in found):
         return ""
@@ -282,11 +291,15 @@ def stand(evaluated: Sequence[Evaluated], name: str) -> str:
 
     tall = 18 + 12 * len(found)
     parts = [
-        _zones(name, found[0], low, high, at, tall),
+        _zones(name, evaluated[0], low, high, at, tall),
         f'<line class="axis" x1="4" x2="196" y1="{tall - 6}" y2="{tall - 6}"/>',
     ]
     for k, (m, interval) in enumerate(zip(found, intervals, strict=True)):
         parts.append(_figure(m.value, interval, at, 7 + 12 * k, k))
+    parts += [f'<path class="plain" d="M{at(mark):.1f} {tall - 14}v11"/>' for mark in marks_of(found[0])]
+    for low_end, high_end in [FLOORS[name]] if name in FLOORS else []:
+        ends_at = at(low_end), max(at(high_end), at(low_end) + 2)
+        parts.append(f'<path class="floor" d="M{ends_at[0]:.1f} {tall - 2}H{ends_at[1]:.1f}"/>')
     x, y = at(found[0].perfect), tall - 6
     parts.append(f'<path class="aim" d="M{x:.1f} {y - 4}l4 4l-4 4l-4 -4Z"/>')
     return (
@@ -295,14 +308,14 @@ def stand(evaluated: Sequence[Evaluated], name: str) -> str:
     )
 
 
-def _zones(name: str, found: Measurement, low: float, high: float, at: Callable[[float], float], tall: int) -> str:
+def _zones(name: str, evaluated: Evaluated, low: float, high: float, at: Callable[[float], float], tall: int) -> str:
     """Where a figure is good, and where usable: the good one twice as tall."""
-    marks = _marks(name, found)
+    marks, better = _marks(name, evaluated), evaluated.measurements[name].better
     if not marks:
         return ""
-    if found.better == "near":
+    if better == "near":
         spans = [("usable", marks[3], marks[2], 4), ("good", marks[1], marks[0], 8)]
-    elif found.better == "lower":
+    elif better == "lower":
         spans = [("usable", marks[0], marks[1], 4), ("good", low, marks[0], 8)]
     else:
         spans = [("usable", marks[1], marks[0], 4), ("good", marks[0], high, 8)]

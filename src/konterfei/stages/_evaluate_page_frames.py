@@ -9,15 +9,13 @@ import numpy as np
 
 from konterfei.metrics.evaluation import Evaluated
 from konterfei.metrics.series import Array
+from konterfei.metrics.worst import WorstFrame
 from konterfei.stages import _page as html
 from konterfei.stages._evaluate_page_verdict import badness
 
-WORST = 10
-"""Frames shown of each result."""
 _SPREAD = 6
 """Frames of the overview, evenly over the series."""
 _WIPE_SIDE, _WIPE_QUALITY, _SIDE = 400, 88, 160
-_REASONS = 3
 STYLE = """
 .wipes { display: flex; flex-wrap: wrap; gap: 1.4rem; margin: .8rem 0; }
 .wipe { --w: min(22rem, 88vw); width: var(--w); } .wipe h3 { margin: 0; }
@@ -42,7 +40,7 @@ STYLE = """
 .wipe input:nth-of-type(6):checked ~ .stage .whole.n6 { display: block; }
 .frames { border-spacing: 0; } .frames td, .frames th { border: 0; padding: .2rem .25rem; font-weight: 500;
   font-size: .86rem; vertical-align: middle; } .frames td { min-width: 6.4rem; width: 9.5rem; }
-.frames thead th { text-align: center; color: var(--soft); } .frames tbody th { max-width: 7rem;
+.frames thead th { text-align: center; color: var(--soft); } .frames tbody th { min-width: 5rem; max-width: 7rem;
   overflow-wrap: anywhere; }
 .cards { display: flex; flex-wrap: wrap; gap: 1rem 1.2rem; margin: .6rem 0 1rem; }
 .card { background: var(--box); padding: .5rem; border-radius: 4px; } .card .both { display: flex; gap: .3rem; }
@@ -91,22 +89,24 @@ def wipes(evaluated: Sequence[Evaluated]) -> str:
 def _telling(evaluated: Sequence[Evaluated]) -> list[tuple[str, int]]:
     """Rows worth a close look, with a word each: the worst, the usual and the best frame."""
     count = len(evaluated[0].plate)
-    amounts = np.stack([badness(one) for one in evaluated])
     if not count:
         return []
-    if not np.isfinite(amounts).any():
+    amounts = np.stack([badness(one) for one in evaluated])
+    if not amounts.any():
         return [("the frame in the middle", count // 2)]
     found: list[tuple[str, int]] = []
     for one, own in zip(evaluated[:2], amounts, strict=False):
-        if np.isfinite(own).any():
-            found.append(("worst frame" + (f" of {one.name}" if len(evaluated) > 1 else ""), int(np.nanargmax(own))))
-    both = np.where(np.isfinite(amounts).all(axis=0), amounts.mean(axis=0), np.nan)
-    if np.isfinite(both).any():
-        found.append(("a usual frame", int(np.nanargmin(np.abs(both - np.nanmedian(both))))))
-        if len(evaluated) == 1:
-            found.append(("best frame", int(np.nanargmin(both))))
-    seen: set[int] = set()
-    return [one for one in found if not (one[1] in seen or seen.add(one[1]))]  # type: ignore[func-returns-value]
+        found.append(("worst frame" + (f" of {one.name}" if len(evaluated) > 1 else ""), int(own.argmax())))
+    both = amounts.mean(axis=0)
+    found.append(("a usual frame", int(np.abs(both - np.median(both)).argmin())))
+    if len(evaluated) == 1:
+        found.append(("best frame", int(both.argmin())))
+    else:
+        found.append(("where they differ most", int(np.ptp(amounts, axis=0).argmax())))
+    by_row: dict[int, str] = {}
+    for title, row in found:
+        by_row.setdefault(row, title)
+    return [(title, row) for row, title in by_row.items()]
 
 
 def _wipe(evaluated: Sequence[Evaluated], row: int, title: str) -> _Wipe:
@@ -185,23 +185,23 @@ def _small(image: Array, alt: str) -> str:
 # --- the worst
 
 
-def worst(evaluated: Sequence[Evaluated], found: Sequence[Sequence[tuple[int, Sequence[str]]]]) -> str:
+def worst(evaluated: Sequence[Evaluated], found: Sequence[Sequence[WorstFrame]]) -> str:
     """The worst frames of each result, with the reasons in words.
 
     Args:
         evaluated: results over the same frames.
-        found: of each, rows and reasons, the worst first.
+        found: of each, the worst first.
     """
     blocks = []
     for place, (one, frames) in enumerate(zip(evaluated, found, strict=True)):
         if len(evaluated) > 1:
             blocks.append(f"<h3>{html.text(one.name)}</h3>")
-        cards = [_card(evaluated, place, row, reasons) for row, reasons in frames]
-        nothing = html.paragraph("No frame stands out: nothing is plainly seen by any metric's own marks.")
+        cards = [_card(evaluated, place, frame.row, frame.reasons) for frame in frames]
+        nothing = html.paragraph("Nothing is wrong in any frame, as far as the metrics can tell.")
         blocks.append(f'<div class="cards">{"".join(cards)}</div>' if cards else nothing)
     how = (
-        "The frames in which most is plainly seen, by the marks that each metric states; at most one of a stretch. Red "
-        "dots below the curves show where they are."
+        "The frames in which most is wrong or stands out from the rest, over all metrics, the worst first; of those "
+        "near one another only one. Red dots below the curves show where they are."
     )
     return f'<section id="worst"><h2>Worst frames</h2>{html.paragraph(how, "soft")}{"".join(blocks)}</section>'
 
@@ -214,6 +214,6 @@ def _card(evaluated: Sequence[Evaluated], place: int, row: int, reasons: Sequenc
     if one.truth is not None:
         shown.append(("truth", one.truth.crops[row]))
     figures = "".join(html.figure(html.data_uri(image, _SIDE), f"{words}, {moment}", words) for words, image in shown)
-    told = "; ".join(reasons[:_REASONS]) or "nothing plainly seen"
+    told = "; ".join(reasons)
     words = f"<p><b>{html.text(moment)}</b><br>{html.text(told)}</p>"
     return f'<div class="card">{words}<div class="both">{figures}</div></div>'

@@ -45,8 +45,10 @@ def method(evaluated: Sequence[Evaluated]) -> str:
     for one in evaluated:
         if len(evaluated) > 1:
             blocks.append(f"<h3>{html.text(one.name)}</h3>")
-        about = {key: value for key, value in one.about.items() if key != "networks"}
-        blocks.append(_told(_flat({"frames": dict(one.frames), **about})))
+        about = {key: value for key, value in one.about.items() if key not in ("networks", "notes")}
+        blocks += [html.paragraph(str(note)) for note in one.about.get("notes", ())]
+        told = _told(_flat({"frames": dict(one.frames), **about}))
+        blocks.append(f"<details><summary>inputs with checksums, settings, counts</summary>{told}</details>")
     drawn = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in confidence.about().items())
     side = first.result.crops.shape[1]
     blocks.append(
@@ -65,7 +67,7 @@ def method(evaluated: Sequence[Evaluated]) -> str:
 
 def _told(pairs: Mapping[str, Any]) -> str:
     lines = "".join(
-        f"<dt>{html.text(key.replace('_', ' '))}</dt><dd>{html.text(value)}</dd>" for key, value in pairs.items()
+        f"<dt>{html.text(key.replace('_', ' '))}</dt><dd>{html.marked(str(value))}</dd>" for key, value in pairs.items()
     )
     return f'<dl class="told">{lines}</dl>'
 
@@ -80,5 +82,5 @@ def _flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:
         elif value is None:
             flat[name] = "as usual"
         else:
-            flat[name] = ", ".join(map(str, value)) if isinstance(value, list) else value
+            flat[name] = (", ".join(map(str, value)) or "none") if isinstance(value, list) else value
     return flat

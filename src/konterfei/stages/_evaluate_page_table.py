@@ -7,17 +7,19 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from konterfei.metrics.confidence import LEVEL, Difference
-from konterfei.metrics.evaluation import Evaluated
+from konterfei.metrics.evaluation import Evaluated, fault_share
 from konterfei.stages import _page as html
 from konterfei.stages._evaluate_page_charts import keys, stand
 from konterfei.stages._evaluate_page_frames import when
 from konterfei.stages._evaluate_page_verdict import (
+    FLOORS,
     SELDOM,
     Verdict,
     decimals,
+    is_small,
     number,
     seen_faults,
-    share_of_frames,
+    signed,
     titled,
     verdicts,
 )
@@ -31,7 +33,7 @@ STYLE = """
 .verdicts li > b { font-weight: 650; } .verdicts i { position: absolute; left: .2rem; font-style: normal;
   font-weight: 700; } .verdicts details { margin: 0; font-size: .86rem; color: var(--soft); }
 .verdicts .word { font-size: .86rem; margin-left: .4rem; }
-.metrics td, .metrics th { padding: .45rem .6rem; } .metrics td.figure { white-space: nowrap;
+.metrics { width: 100%; } .metrics td, .metrics th { padding: .45rem .6rem; } .metrics td.figure { white-space: nowrap;
   font-variant-numeric: tabular-nums; } .metrics td.figure b { font-size: 1.05rem; }
 .metrics th[scope=row] { min-width: 15rem; max-width: 28rem; font-weight: 400; }
 .metrics th[scope=row] b { font-weight: 650; display: inline-block; }
@@ -44,7 +46,9 @@ STYLE = """
 @media (max-width: 40rem) { .metrics, .metrics tbody, .metrics tr { display: block; } .metrics thead { display: none; }
   .metrics tr { padding: .6rem 0; border-bottom: 1px solid var(--line); } .metrics td, .metrics th { border: 0;
   padding: .1rem 0; display: block; min-width: 0 !important; } .metrics td[data-head]:before { 
-  content: attr(data-head); color: var(--soft); font-size: .8rem; display: inline-block; min-width: 7.5rem; }
+  content: attr(data-head); color: var(--soft); font-size: .8rem; display: inline-block; min-width: 8rem;
+  margin-right: .5rem; } .metrics td br { display: none; } .metrics td.figure { white-space: normal; }
+  .metrics td.number { text-align: left; }
   .metrics td:empty { display: none; } }
 """
 _SIGNS = {"good": "✓", "usable": "~", "lacking": "✗", None: "?"}
@@ -67,13 +71,19 @@ def verdict(evaluated: Evaluated, with_name: bool) -> str:
             f'<li><i class="{level}">{_SIGNS[level]}</i><b>In {unseen} frames the detector sees no face at all</b> '
             f"({share:.0%} of those measured)</li>{lines}"
         )
-    title = f"<h3>{html.text(evaluated.name)}: {told}</h3>" if with_name else f"<h3>{told.capitalize()}</h3>"
-    return f'{title}<ul class="verdicts">{lines}</ul>{_faults(evaluated)}'
+    whole = f'<ul class="verdicts">{lines}</ul>{_faults(evaluated)}'
+    if not with_name:
+        return f"<h3>{told.capitalize()}</h3>{whole}"
+    lacking = ", ".join(titled(one.name) for one in found if one.level == "lacking") or "nothing"
+    return (
+        f"<h3>{html.text(evaluated.name)}: {told}</h3>{html.paragraph(f'Lacking: {lacking}.')}"
+        f"<details><summary>each figure's verdict</summary>{whole}</details>"
+    )
 
 
 def _line(one: Verdict) -> str:
     word = str(one.level) if one.level is not None else "not judged"
-    unsure = "" if one.is_sure else ", but chance may have moved it over a limit: measure more frames"
+    unsure = "" if one.is_sure else " (not certain: the interval reaches over a limit)"
     source = f"<details><summary>where the limits come from</summary>{html.text(one.source)}</details>"
     todo = "" if not one.remedy else f'<span class="todo">To do: {html.text(one.remedy)}.</span>'
     return (
@@ -110,6 +120,8 @@ def differences(evaluated: Sequence[Evaluated], found: Mapping[str, Mapping[str,
         unknown: list[str] = []
         for name, one in found[other.name].items():
             told = f"{titled(name)} by {_gain(one, first.measurements[name].better, first.measurements[name].unit)}"
+            if is_small(name, first, one.gain):
+                told += ", which is little"
             if not np.isfinite(one.gain_interval.low):
                 unknown.append(titled(name))
             elif one.is_better is None:
@@ -131,7 +143,8 @@ def differences(evaluated: Sequence[Evaluated], found: Mapping[str, Mapping[str,
     count = len(next(iter(found.values()), {}))
     how = (
         f"In brackets the range within which chance in the frames moves the difference ({LEVEL:.0%}, the same frames "
-        f"drawn in both). Better means nearer to perfect. Of {count} such comparisons of equal renders about one in "
+        f"drawn in both). Better means nearer to perfect; little is less than a tenth of the step from usable to good. "
+        f"Of {count} such comparisons of equal renders about one in "
         "twenty would be called a difference by chance."
     )
     return "".join(blocks) + html.paragraph(how, "soft")
@@ -142,7 +155,7 @@ def _gain(one: Difference, better: str, unit: str) -> str:
     places = decimals(one.gain, interval)
     low, high = sorted((abs(interval.low), abs(interval.high)))
     if better == "near":  # the error is a logarithm of a factor
-        return f"{np.expm1(abs(one.gain)):.0%} ({np.expm1(low):.0%} to {np.expm1(high):.0%}) of the distance from 1"
+        return f"a factor of {np.exp(abs(one.gain)):.2f} ({np.exp(low):.2f} to {np.exp(high):.2f})"
     return f"{abs(one.gain):.{places}f} ({low:.{places}f} to {high:.{places}f}) {unit}".strip()
 
 
@@ -158,7 +171,9 @@ def figures(evaluated: Sequence[Evaluated], found: Mapping[str, Mapping[str, Dif
     names = "".join(f'<th scope="col">{html.text(word)}</th>' for word in head)
     how = (
         f"In brackets the {LEVEL:.0%} interval of chance in the frames. Where it stands: the dot is the figure, the "
-        "thick line the interval, the diamond a perfect swap; the tall green bar is good, the low amber one usable."
+        "thick line its interval, the diamond a perfect swap; the tall green bar is good, the low amber one usable; "
+        "from an upright red line on it is plainly seen in a frame; the grey stroke below is what copies of plates "
+        "show that were only encoded anew (x264, crf 23, four clips)."
     )
     return (
         f'<section id="figures"><h2>All figures</h2>{html.paragraph(how, "soft")}{keys(evaluated)}<div class="scroll">'
@@ -173,7 +188,7 @@ def _row(
     cells = [(_figure(one, name), "figure") for one in evaluated]
     if len(evaluated) == 1:
         cells.append((str(evaluated[0].intervals[name].count), "number"))
-    cells += [(_difference(found[one.name].get(name)), "figure") for one in evaluated[1:]]
+    cells += [(_difference(found[one.name].get(name), name, one), "figure") for one in evaluated[1:]]
     cells.append((f"{measured[0].perfect:g}", "number"))
     cells.append((stand(evaluated, name), ""))
     tds = "".join(
@@ -183,7 +198,7 @@ def _row(
     short, _, rest = evaluated[0].definition(name).partition("\n")
     return (
         f'<tr><th scope="row"><b>{html.text(titled(name))}</b> <span class="soft">{html.text(measured[0].unit)}</span>'
-        f"<br>{html.text(short)}{_more(evaluated, name, rest)}</th>{tds}</tr>"
+        f"<br>{html.marked(short)}{_more(evaluated, name, rest)}</th>{tds}</tr>"
     )
 
 
@@ -192,26 +207,28 @@ def _figure(one: Evaluated, name: str) -> str:
     value, *rest = number(found.value, interval, "").split(" ", 1)
     if not np.isfinite(found.value):
         return '<span class="none">not measurable</span>'
-    return f"<b>{value}</b><br>{html.text(' '.join(rest)) or 'no interval: too few frames'}"
+    return f"<b>{value}</b> <br>{html.text(' '.join(rest)) or 'no interval: too few frames'}"
 
 
-def _difference(one: Difference | None) -> str:
+def _difference(one: Difference | None, name: str, evaluated: Evaluated) -> str:
     if one is None or not np.isfinite(one.value):
         return '<span class="none">not measurable</span>'
     places = decimals(one.value, one.interval)
-    told = f"<b>{one.value:+.{places}f}</b>"
+    told = f"<b>{signed(one.value, places)}</b>"
     if np.isfinite(one.interval.low):
-        told += f"<br>({one.interval.low:+.{places}f} to {one.interval.high:+.{places}f})"
+        told += f" <br>({signed(one.interval.low, places)} to {signed(one.interval.high, places)})"
     word, kind = {True: ("better", "better good"), False: ("worse", "better lacking"), None: ("no difference", "none")}[
         one.is_better
     ]
-    return f'{told}<br><span class="{kind}">{word}</span>'
+    if one.is_better is not None and is_small(name, evaluated, one.gain):
+        word = f"little {word}"
+    return f'{told} <br><span class="{kind}">{word}</span>'
 
 
 def _more(evaluated: Sequence[Evaluated], name: str, rest: str) -> str:
     """The rest of the definition, the parts, and how the figure spreads over the frames."""
     paragraphs = [" ".join(block.split()) for block in rest.split("\n\n") if block.strip()]
-    blocks = [html.paragraph(words) for words in paragraphs]
+    blocks = [f"<p>{html.marked(words)}</p>" for words in paragraphs]
     for one in evaluated:
         found, interval = one.measurements[name], one.intervals[name]
         terms = [(titled(part), _plain(value)) for part, value in found.parts.items()]
@@ -225,13 +242,16 @@ def _more(evaluated: Sequence[Evaluated], name: str, rest: str) -> str:
                 ("5 % of the frames above", _plain(high)),
             ]
         for words, fault in found.faults.items():
-            share = share_of_frames(fault.amount / fault.bad)
+            share = fault_share(fault)
             if np.isfinite(share):
                 terms.append((f"frames with '{words}' (from {fault.bad:.3g} on)", f"{share:.0%}"))
         terms += [
             ("frames with a figure", str(interval.count)),
             ("frames drawn together", str(interval.block) if interval.block else "whole shots"),
         ]
+        if name in FLOORS:
+            low, high = FLOORS[name]
+            terms.append(("a copy of the plate encoded anew", f"{low:g} to {high:g}"))
         title = f"<p><b>{html.text(one.name)}</b></p>" if len(evaluated) > 1 else ""
         pairs = "".join(f"<dt>{html.text(term)}</dt><dd>{html.text(value)}</dd>" for term, value in terms)
         blocks.append(f"{title}<dl>{pairs}</dl>")

@@ -73,6 +73,8 @@ class EvaluateConfig:
         allow("--threads", self.threads, self.threads >= 0, "0 or more")
         is_report = self.output is None or self.output.suffix.lower() in (*_PICTURES, *_OTHERS)
         allow("--output", f"'{self.output}'", is_report, "a page, .html; or .jpg, .png or .json")
+        is_one = self.output is None or bool(self.renders)
+        allow("--output", f"'{self.output}'", is_one, "not with a whole --project, whose renders have one report each")
         parse_range(self.range)
         self.people()
         for table, name in ((DETECTORS, self.detector), (LANDMARKERS, self.landmarker), (RECOGNIZERS, self.recognizer)):

@@ -17,7 +17,8 @@ from konterfei.metrics.observation import Eyes
 from konterfei.reporting import Reporter
 from konterfei.stages._evaluate_frames import Span, chosen_frames
 from konterfei.stages._evaluate_inputs import Render, Source, network_record, source_of
-from konterfei.stages._evaluate_looking import Watched, watched
+from konterfei.stages._evaluate_looking import Watched, is_covered, labels_of, regions_of, watched
+from konterfei.stages._evaluate_networks import networks_of
 from konterfei.stages._evaluate_people import Swapped, mean_embedding, sample_of, seen_by
 from konterfei.stages._evaluate_settings import NOBODY, EvaluateConfig
 from konterfei.stages._evaluate_truth import TrueClip
@@ -36,6 +37,7 @@ class Subject:
         sources: whose face each render gives this person.
         watched: where to look; only in frames that are measured.
         num_there: frames that show this person, of which some are measured.
+        num_covered: frames in which a visible label covers the face; left out where there are others.
         num_shots: shots that the measured frames are of.
     """
 
@@ -43,6 +45,7 @@ class Subject:
     sources: Sequence[Source]
     watched: Watched
     num_there: int
+    num_covered: int
     num_shots: int
 
     @property
@@ -51,7 +54,12 @@ class Subject:
         count = len(self.watched.faces)
         who = f"{self.swapped[0].name}: " if self.swapped[0].name else ""
         shots = f", in {self.num_shots} shots" if self.num_shots > 1 else ""
-        return f"{who}{count} of {self.num_there} frames with this face are measured{shots}"
+        told = f"{who}{count} of {self.num_there} frames with this face are measured{shots}"
+        if not self.num_covered:
+            return told
+        if self.num_covered == self.num_there:
+            return f"{told}; a visible label covers the face, so that the figures are those of the label, too"
+        return f"{told}; {self.num_covered} are left out, in which a visible label covers the face"
 
 
 def subjects_of(
@@ -59,6 +67,7 @@ def subjects_of(
     people: Sequence[Sequence[Swapped]],
     span: Span,
     shots: Mapping[int, int],
+    size: tuple[int, int],
     config: EvaluateConfig,
     reporter: Reporter,
 ) -> tuple[list[Subject], int]:
@@ -69,6 +78,7 @@ def subjects_of(
         people: each person, in each render.
         span: frames that are wanted.
         shots: number of the shot of each frame.
+        size: width and height of the plate.
         config: says how many frames, and may name the src faceset.
         reporter: warned of src faces that have changed.
 
@@ -82,31 +92,42 @@ def subjects_of(
             "measure with --person."
         )
     sources: dict[tuple[int, str], Source] = {}
-    faces, there = [], []
+    regions = regions_of(labels_of(renders), *size)
+    faces, there, covered = [], [], []
     for person in people:
         for place, render in enumerate(renders):
             key = (place, person[place].model)
             if key not in sources:
                 sources[key] = source_of(render, person[place].model, config, reporter)
         found = person[0].faces(span)
-        faces.append({index: found[index] for index in chosen_frames(list(found), shots, config.every_nth)})
+        clear = [index for index, face in found.items() if not is_covered(face, regions)]
         there.append(len(found))
-    seen, size = watched(faces, len(renders))
+        covered.append(len(found) - len(clear))
+        faces.append({index: found[index] for index in chosen_frames(clear or list(found), shots, config.every_nth)})
+    seen, held = watched(faces, len(renders))
     subjects = [
         Subject(
             swapped=person,
             sources=[sources[place, swapped.model] for place, swapped in enumerate(person)],
             watched=seen[number],
             num_there=there[number],
+            num_covered=covered[number],
             num_shots=len({shots[index] for index in seen[number].faces}),
         )
         for number, person in enumerate(people)
     ]
-    return subjects, size
+    for subject in subjects:
+        if subject.num_covered == subject.num_there:
+            who = subject.swapped[0].name or "the swapped face"
+            reporter.warn(
+                f"A visible label covers {who} in every frame, so that the figures are those of the label, too. For "
+                "true ones measure a trial of the same merge with --label none --range."
+            )
+    return subjects, held
 
 
 def about(
-    render: Render,
+    renders: Sequence[Render],
     place: int,
     subjects: Sequence[Subject],
     number: int,
@@ -117,13 +138,13 @@ def about(
     """What is measured and how, of one person in one render: what the figures depend on, as plain JSON values.
 
     Args:
-        render: and its `place` among all.
+        renders: of one plate; that at `place` is meant.
         subjects: everybody, of whom `number` is meant.
         plate: record of its content.
         config: as asked for.
         truth: the true swap, where it is known.
     """
-    subject = subjects[number]
+    render, subject = renders[place], subjects[number]
     source, swapped = subject.sources[place], subject.swapped[place]
     src, dst = source.faceset, render.dst
     told: dict[str, Any] = {
@@ -142,15 +163,20 @@ def about(
             "every_nth": config.every_nth,
             "range": config.range,
             "person": swapped.number,
-            "people": [each.swapped[place].name for each in subjects],
+            "people": _numbers([each.swapped[place] for each in subjects]),
             **{name: network_record(getattr(config, name)) for name in ("detector", "landmarker", "recognizer")},
             "witness": None if config.witness == NOBODY else network_record(config.witness),
             "metrics": list(METRICS),
             "frames": shown_frames(subject.watched.faces),
             "crop_side": subject.watched.side,
+            "no_background": {
+                "labels": [style if words is None else words for style, words in labels_of(renders)],
+                "people": _numbers([person for each in renders for person in each.swapped]),
+            },
         },
         "samples": {
             "frames_with_face": subject.num_there,
+            "frames_covered_by_label": subject.num_covered,
             "frames_chosen": len(subject.watched.faces),
             "shots": subject.num_shots,
             "src_embeddings": len(src),
@@ -170,7 +196,12 @@ def about(
             f"The second recognizer, {config.witness}, saw {counts[0]} of {len(src)} src faces and {counts[1]} of "
             f"{len(swapped.records)} dst faces."
         )
+    told["networks"] = networks_of(told["settings"])
     return told
+
+
+def _numbers(people: Sequence[Swapped]) -> list[int]:
+    return sorted({person.number for person in people if person.number is not None})
 
 
 def _held_out(source: Source) -> str:

@@ -15,8 +15,17 @@ import numpy as np
 from konterfei.io.atomic import write_json, write_text
 from konterfei.io.images import write_image
 from konterfei.metrics import Measurement
-from konterfei.metrics.evaluation import FORMAT, VERSION, Evaluated, from_json, lines, to_json
+from konterfei.metrics.evaluation import (
+    FORMAT,
+    VERSION,
+    Evaluated,
+    differences_to_json,
+    from_json,
+    lines,
+    to_json,
+)
 from konterfei.reporting import Reporter
+from konterfei.stages._evaluate_networks import networks_of
 from konterfei.stages._evaluate_page import page_of
 from konterfei.stages._evaluate_settings import Reports
 
@@ -186,6 +195,13 @@ def _figures(
     )
 
 
+def _plain(one: Evaluated, first: Sequence[Evaluated]) -> dict[str, Any]:
+    """The report of one person in one render; where it is not the first render, with what differs from that."""
+    told = {**to_json(one), "networks": networks_of(one.about["settings"])}
+    same = next((other for other in first if other.plate is one.plate and other is not one), None)
+    return told if same is None else {**told, "differences": differences_to_json(one, same)}
+
+
 def write(
     renders: Sequence[Path],
     reports: Reports,
@@ -209,8 +225,9 @@ def write(
         np.concatenate([draw(_title(one), one.src_faces, one.plate, one.result, one.measurements) for one in people])
         for people in evaluated
     ]
-    figures = [[to_json(one) for one in people] for people in evaluated]
-    write_text(reports.page, page_of([one for people in evaluated for one in people]) + _stamp(abouts) + "\n")
+    page = page_of([one for people in evaluated for one in people], reporter)
+    figures = [[_plain(one, evaluated[0]) for one in people] for people in evaluated]
+    write_text(reports.page, page + _stamp(abouts) + "\n")
     for path, picture in zip(reports.pictures, pictures, strict=True):
         write_image(path, picture)
     for number, render in enumerate(renders):

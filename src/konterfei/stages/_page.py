@@ -87,6 +87,12 @@ def text(words: object) -> str:
     return escape(str(words), quote=True)
 
 
+def marked(words: str) -> str:
+    """Text, with what stands between backticks as code."""
+    pieces = text(words).split("`")
+    return "".join(f"<code>{piece}</code>" if k % 2 else piece for k, piece in enumerate(pieces))
+
+
 def paragraph(words: str, kind: str = "") -> str:
     """A paragraph of text."""
     return f"<p{f' class={kind}' if kind else ''}>{text(words)}</p>"

@@ -76,14 +76,18 @@ def facesets_in(places: Iterable[Path]) -> list[Path]:
 
 
 def read(
-    folders: Iterable[Path], keeping: Path, reporter: Reporter, needed: Iterable[Path] = (), recognizer: str = USUAL
+    folders: Iterable[Path],
+    keeping: Path,
+    reporter: Reporter,
+    needed: Iterable[Path] = (),
+    recognizer: str | None = None,
 ) -> Read:
     """Looks at the faces of all `folders`; one that cannot be read is left out with a warning, unless it is `needed`.
 
-    Embeddings that had to be measured are kept in the folder `keeping`.
+    Embeddings that had to be measured are kept in the folder `keeping`. With a `recognizer`, all must be of that one.
 
     Raises:
-        FacesetError: a needed one cannot be read; embeddings of different recognizers.
+        FacesetError: a needed one cannot be read; embeddings of another recognizer.
     """
     facesets: list[Faceset] = []
     missing: list[Path] = []
@@ -99,12 +103,18 @@ def read(
                 reporter.warn(f"{error} What is known of its faces is kept.")
                 missing.append(folder)
             else:
+                made_with = faceset.header.settings.get("recognizer", recognizer)
+                if recognizer and made_with != recognizer:
+                    raise FacesetError(
+                        f"The faces in '{folder}' were recognised by {made_with}, not by {recognizer}: their "
+                        f"embeddings do not compare. Use --recognizer {made_with} or extract again."
+                    )
                 for remark in faceset.remarks():
                     reporter.warn(remark)
                 facesets.append(Faceset(folder, faceset.header))
                 yield faceset
 
-    looks = Looks(keeping, lambda: RECOGNIZERS.load(recognizer)(threads=0))
+    looks = Looks(keeping, lambda: RECOGNIZERS.load(recognizer or USUAL)(threads=0))
     try:
         return Read(facesets, look(opened(), looks, reporter), missing)
     finally:

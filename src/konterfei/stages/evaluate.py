@@ -74,13 +74,13 @@ def _evaluate(paths: Sequence[Path], config: EvaluateConfig, reporter: Reporter)
     span = frames_of(renders, parse_range(config.range, info.fps))
     people = people_of(renders, span, config, reporter)
     shots = shots_of(renders[0].dst)
-    subjects, size = subjects_of(renders, people, span, shots, config, reporter)
+    subjects, size = subjects_of(renders, people, span, shots, (info.width, info.height), config, reporter)
     truth = None if config.truth is None else TrueClip.open(config.truth, plate)
     if truth is not None and len(subjects) > 1:
         raise ConfigError("--truth is that of one person, and several were swapped. Choose whom with --person.")
     abouts = [
-        [about(render, place, subjects, number, record, config, truth) for number in range(len(subjects))]
-        for place, render in enumerate(renders)
+        [about(renders, place, subjects, number, record, config, truth) for number in range(len(subjects))]
+        for place in range(len(renders))
     ]
     if (done := done_before(paths, reports, abouts)) is not None:
         reporter.note(f"'{done.report}' is up to date; nothing was measured anew.")

@@ -91,6 +91,15 @@ def test_a_value_of_rows_gets_the_same_interval_as_the_mean_that_it_is():
     assert plain.count == 88
 
 
+def test_blocks_follow_what_a_frame_adds_not_what_is_drawn_by_frame():
+    """The spread of a slow series: shown by frame are its quick changes, which do not hang together."""
+    slow = series(240, 0.95, np.random.default_rng(3))
+    changes = np.diff(slow, prepend=slow[0])
+    plain, spread = measured(changes), measured(changes, lambda rows: float(slow[rows].std()))
+    assert interval(plain, one_shot(240)).block <= 3
+    assert interval(spread, one_shot(240)).block > 10
+
+
 def test_whole_shots_of_different_lengths():
     lengths = np.arange(3, 15)
     shots = np.repeat(np.arange(12), lengths)

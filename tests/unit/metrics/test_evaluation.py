@@ -8,7 +8,7 @@ import pytest
 
 from evaluated_material import evaluated
 from konterfei.metrics import METRICS
-from konterfei.metrics.evaluation import VERSION, comparison_to_json, from_json, to_json
+from konterfei.metrics.evaluation import VERSION, differences_to_json, from_json, to_json
 
 
 @pytest.fixture(scope="module")
@@ -86,17 +86,24 @@ def test_a_metric_that_is_in_no_table_is_told_by_its_own_words(swap):
     assert data["metrics"]["near_truth"]["about"] == "How near the truth."
 
 
-def test_several_results_are_told_beside_one_another():
+def test_the_difference_of_two_results():
     good, bad = evaluated(strength=0.2, name="good.mp4"), evaluated(strength=0.9, seed=6, name="bad.mp4")
-    data = json.loads(json.dumps(comparison_to_json([good, bad]), allow_nan=False))
-    assert [from_json(one).name for one in data["results"]] == ["good.mp4", "bad.mp4"]
-    (found,) = data["differences"]
-    assert (found["of"], found["from"]) == ("bad.mp4", "good.mp4")
+    found = json.loads(json.dumps(differences_to_json(bad, good), allow_nan=False))
+    assert found["from"] == "good.mp4"
     identity = found["metrics"]["identity"]
     assert identity["value"] == pytest.approx(
         bad.measurements["identity"].value - good.measurements["identity"].value, abs=1e-5
     )
+    assert identity["gain_interval"]["low"] < identity["gain"] < identity["gain_interval"]["high"] < 0
     assert identity["is_better"] is False
+
+
+def test_the_worst_frames_are_named_with_reasons(swap):
+    told = there_and_back(swap)["worst_frames"]
+    assert 0 < len(told) <= 10
+    assert all(frame["reasons"] and frame["frame"] in swap.plate.indices for frame in told)
+    assert told[0]["seconds"] == pytest.approx(told[0]["frame"] / 25)
+    assert told[0]["score"] == max(frame["score"] for frame in told)
 
 
 def test_other_frames_are_not_compared():
