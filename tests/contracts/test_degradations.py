@@ -16,6 +16,7 @@ from konterfei.metrics import METRICS
 from konterfei.metrics.observation import Observer, crop_size
 from konterfei.metrics.worst import worst_frames
 
+pytestmark = pytest.mark.timeout(1500)  # a minute of one core, which a busy machine may not have
 CASES = [(name, metric) for name in DEGRADATIONS for metric in METRICS]
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.timeout(1500)  # a minute of one core, which a busy machine may not have
 BENCHMARK = Path(__file__).resolve().parents[2] / "benchmarks" / "stages_checked.py"
 
 
