@@ -92,6 +92,13 @@ def test_no_swap_at_all_shows(case, tmp_path):
     found = evaluate(case(renders=(unswapped,)), Recorder())
     assert found.measurements["identity"].parts["margin"] < -0.3
     assert found.measurements["expression"].value > 0.95
+    assert "Nothing was swapped: the result shows the face of the plate" in " ".join(found.summary())
+    assert "Nothing was swapped; otherwise" in found.page.read_text()
+    again = evaluate(case(renders=(unswapped,)), Recorder())
+    assert again.was_done
+    assert "Nothing was swapped" in " ".join(again.summary())
+    swapped = evaluate(case(), Recorder())
+    assert "Nothing was swapped" not in " ".join(swapped.summary()) + swapped.page.read_text()
 
 
 def test_a_face_in_another_place_that_does_not_talk_shows(case, tmp_path):

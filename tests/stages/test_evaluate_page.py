@@ -10,12 +10,12 @@ import pytest
 from evaluated_material import PEOPLE, evaluated, rows_of, seen
 from konterfei.curation.verdict import Level
 from konterfei.metrics import METRICS, Fault, confidence
-from konterfei.metrics.evaluation import measure
+from konterfei.metrics.evaluation import measure, unswapped
 from konterfei.reporting import Silent
 from konterfei.stages import _evaluate_page_charts as charts
 from konterfei.stages._evaluate_networks import networks_of
 from konterfei.stages._evaluate_page import page_of
-from konterfei.stages._evaluate_page_verdict import LIMITS, number, verdicts
+from konterfei.stages._evaluate_page_verdict import LIMITS, number, seen_faults, verdicts
 from konterfei.stages._evaluate_writing import _plain
 
 VOID = {"meta", "img", "br", "line", "rect", "path", "circle", "input", "!doctype"}
@@ -203,6 +203,51 @@ def test_equal_results_do_not_differ(one):
     assert "is worse than" not in told
     assert "is better than" not in told
     assert "No difference can be told in" in told
+
+
+def test_figures_that_differ_though_none_is_nearer_to_perfect_are_said_to(one):
+    values = 0.1 * np.random.default_rng(1).normal(size=60)
+    found = [replace(one.measurements["jitter"], value=float(v.mean()), per_frame=v) for v in (values - 1, values - 2)]
+    results = [replace(one, name=f"{k}.mp4", measurements={"jitter": m}) for k, m in enumerate(found)]
+    page = Page(page_of(results, Silent()))
+    assert "They differ, but neither is nearer to perfect, in jitter" in page.text
+    assert "neither is better" in page.text
+    assert "No difference" not in page.text
+
+
+def test_a_difference_that_nobody_sees_is_called_little_without_limits_too(one):
+    bad = one.measurements["landmark_distance"].faults["eyes off"].bad
+    assert "landmark_distance" not in LIMITS
+    values = 5 + 0.1 * np.random.default_rng(1).normal(size=60)
+    for step, is_little in ((bad / 20, True), (bad / 5, False)):
+        found = [
+            replace(one.measurements["landmark_distance"], value=float(v.mean()), per_frame=v)
+            for v in (values, values + step)
+        ]
+        results = [replace(one, name=f"{k}.mp4", measurements={"landmark_distance": m}) for k, m in enumerate(found)]
+        assert ("which is little" in Page(page_of(results, Silent())).text) is is_little
+
+
+def test_a_swap_that_shows_dst_is_told_before_all_praise(one):
+    plate, result = seen(60), seen(60, 0.05, 5)
+    still = replace(result, embeddings=plate.embeddings)
+    same = evaluated(plate=plate, result=still, measurements=dict(measure(plate, still, PEOPLE)))
+    assert "Nothing was swapped; otherwise" in Page(page_of([same], Silent())).text
+    redrawn = replace(same.measurements["mask_stability"], parts={"area_ratio": 0.8})
+    assert "redrawn" in unswapped({**same.measurements, "mask_stability": redrawn})
+    assert "face of the plate" in unswapped({"identity": same.measurements["identity"]})
+    assert unswapped(one.measurements) == ""
+    twins = replace(PEOPLE, src=PEOPLE.dst)
+    assert unswapped(dict(measure(plate, still, twins))) == "", "whose face it is cannot be told then"
+    assert unswapped({}) == ""
+
+
+def test_the_same_complaint_of_two_recognizers_names_the_second(one):
+    found = one.measurements["identity"]
+    amount = np.full(60, 2.0)
+    both = replace(found, faults={"unlike src": Fault(amount, 1.0)})
+    words = [told[0] for told in seen_faults(replace(one, measurements={"identity": both, "second_opinion": both}))]
+    assert words == ["unlike src", "unlike src by second opinion"]
 
 
 def test_what_lacks_comes_first_and_every_limit_names_its_source(two):

@@ -156,9 +156,9 @@ def test_two_renders_are_compared_in_one_walk(place):
     assert better > worse + 0.05
     assert told.tasks.count("looking at plate and result") == 1
     assert found.page == place / "film" / "renders" / "good-vs-half.report.html"
-    assert [each.report for each in found.found] == [
-        good(place).with_name("good.report.json"),
-        place / "half.report.json",
+    assert [each.report.name for each in found.found] == [
+        "good-vs-half.report.good.json",
+        "good-vs-half.report.half.json",
     ]
     assert "half.mp4" in found.page.read_text() and "good.mp4" in found.page.read_text()
     assert evaluate(config(*renders), Recorder()).was_done
@@ -168,7 +168,10 @@ def test_two_renders_are_compared_in_one_walk(place):
     alone = evaluate(config(renders[1]), Recorder())
     assert not alone.was_done, "it has no page of its own yet"
     assert alone.measurements["identity"].value == pytest.approx(worse)
-    assert evaluate(config(*renders), Recorder()).was_done, "figures of the same frames are the same"
+    assert evaluate(config(*renders), Recorder()).was_done, "what is measured alone leaves the comparison as it is"
+    few = evaluate(config(*renders, range="0:4"), Recorder())
+    assert few.found[1].num_frames == 4
+    assert evaluate(config(renders[1]), Recorder()).was_done, "a comparison leaves what was measured alone as it is"
 
 
 def test_renders_are_compared_in_the_frames_that_both_have(place):

@@ -23,6 +23,12 @@ FORMAT = "konterfei evaluation"
 VERSION = 2
 WORST = 10
 """Frames that a report names as the worst."""
+_LEAST_APART = 0.3
+"""By how much the plate must be more like dst than like src, cosine, for anyone to tell whether it was swapped."""
+_LEAST_OF_WAY = 0.1
+"""Share of the way from dst to src (as far again on the other side) below which nobody was swapped."""
+_REDRAWN = 0.25
+"""Of the face that differs from the plate by more than an encoder changes; `mask_stability` counts no less either."""
 _TOOLS = ("konterfei", "numpy", "scipy", "opencv-python-headless", "onnxruntime")
 
 
@@ -188,6 +194,29 @@ def fault_share(fault: Fault) -> float:
     """Share of the frames in which it is plainly seen, of those that can tell, 0 to 1; NaN where none can."""
     known = fault.amount[np.isfinite(fault.amount)]
     return float((known >= fault.bad).mean()) if known.size else float("nan")
+
+
+def unswapped(measurements: Mapping[str, Measurement]) -> str:
+    """What is to be said first where nobody was swapped: a few sentences; empty where somebody was, or none can tell.
+
+    By the first recognizer: of the way from the plate's likeness (to src minus to dst) to the opposite, less than a
+    tenth was gone. Where src and dst are too much alike to tell, nothing is said.
+    """
+    found = measurements.get("identity")
+    if found is None:
+        return ""
+    parts = found.parts
+    plate, result = parts["plate_to_dst"] - parts["plate_to_src"], parts["to_dst"] - found.value
+    if not (plate >= _LEAST_APART and result >= (1 - 2 * _LEAST_OF_WAY) * plate):
+        return ""
+    pasted = measurements["mask_stability"].parts["area_ratio"] if "mask_stability" in measurements else float("nan")
+    what = "the face is redrawn, and still is dst's" if pasted >= _REDRAWN else "the result shows the face of the plate"
+    return (
+        f"Nothing was swapped: {what} (cosine with dst {parts['to_dst']:.2f}, the plate's own "
+        f"{parts['plate_to_dst']:.2f}; with src {found.value:.2f}, the plate's {parts['plate_to_src']:.2f}). Figures "
+        "that compare with the plate are good for that reason alone. Is this the video that the merge wrote, and are "
+        "src, dst and model the right ones? The merge's manifest says which frames were left as they were."
+    )
 
 
 def lines(measurements: Mapping[str, Measurement]) -> list[str]:

@@ -25,7 +25,8 @@ class MobileFaceNet:
     """
 
     same_person: ClassVar[float] = 0.42
-    """False matches 0.1 % over frames of 18 people (largest impostor 0.46, smallest same person 0.39)."""
+    """False matches 0.1 % over frames of 18 people (largest impostor 0.46, smallest same person 0.39); 1 % over 23
+    people, many of the pairs before one webcam in one light (docs/limits.md)."""
 
     limits: ClassVar[str] = (
         "Learned from MS-Celeb-1M, famous people from the web, most of them white. Over video frames of 23 people, one "

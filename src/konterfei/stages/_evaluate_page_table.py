@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from konterfei.metrics.confidence import LEVEL, Difference
-from konterfei.metrics.evaluation import Evaluated, fault_share
+from konterfei.metrics.evaluation import Evaluated, fault_share, unswapped
 from konterfei.stages import _page as html
 from konterfei.stages._evaluate_page_charts import keys, stand
 from konterfei.stages._evaluate_page_frames import when
@@ -72,6 +72,10 @@ def verdict(evaluated: Evaluated, with_name: bool) -> str:
             f"({share:.0%} of those measured)</li>{lines}"
         )
     whole = f'<ul class="verdicts">{lines}</ul>{_faults(evaluated)}'
+    nothing = unswapped(evaluated.measurements)
+    if nothing:
+        first, _, rest = nothing.partition(": ")
+        told, whole = f"{first.lower()}; otherwise {told}", html.paragraph(rest[:1].upper() + rest[1:]) + whole
     if not with_name:
         return f"<h3>{told.capitalize()}</h3>{whole}"
     lacking = ", ".join(titled(one.name) for one in found if one.level == "lacking") or "nothing"
@@ -117,6 +121,7 @@ def differences(evaluated: Sequence[Evaluated], found: Mapping[str, Mapping[str,
         better: list[str] = []
         worse: list[str] = []
         equal: list[str] = []
+        even: list[str] = []
         unknown: list[str] = []
         for name, one in found[other.name].items():
             told = f"{titled(name)} by {_gain(one, first.measurements[name].better, first.measurements[name].unit)}"
@@ -125,13 +130,14 @@ def differences(evaluated: Sequence[Evaluated], found: Mapping[str, Mapping[str,
             if not np.isfinite(one.gain_interval.low):
                 unknown.append(titled(name))
             elif one.is_better is None:
-                equal.append(titled(name))
+                (even if _differs(one) else equal).append(titled(name))
             else:
                 (better if one.is_better else worse).append(told)
         lines = [
             ("✓", "good", f"{other.name} is better than {first.name} in", better),
             ("✗", "lacking", f"{other.name} is worse than {first.name} in", worse),
             ("=", "soft", "No difference can be told in", equal),
+            ("=", "soft", "They differ, but neither is nearer to perfect, in", even),
             ("?", "soft", "Too few frames, or nothing to measure, in", unknown),
         ]
         items = "".join(
@@ -143,11 +149,17 @@ def differences(evaluated: Sequence[Evaluated], found: Mapping[str, Mapping[str,
     count = len(next(iter(found.values()), {}))
     how = (
         f"In brackets the range within which chance in the frames moves the difference ({LEVEL:.0%}, the same frames "
-        f"drawn in both). Better means nearer to perfect; little is less than a tenth of the step from usable to good. "
+        f"drawn in both). Better means nearer to perfect; little is less than a tenth of the step from usable to good, "
+        f"or of what is plainly seen in a frame. "
         f"Of {count} such comparisons of equal renders about one in "
         "twenty would be called a difference by chance."
     )
     return "".join(blocks) + html.paragraph(how, "soft")
+
+
+def _differs(one: Difference) -> bool:
+    """Whether the figures themselves differ beyond chance; two that are as good as the plate may."""
+    return one.interval.low > 0 or one.interval.high < 0
 
 
 def _gain(one: Difference, better: str, unit: str) -> str:
@@ -220,6 +232,8 @@ def _difference(one: Difference | None, name: str, evaluated: Evaluated) -> str:
     word, kind = {True: ("better", "better good"), False: ("worse", "better lacking"), None: ("no difference", "none")}[
         one.is_better
     ]
+    if one.is_better is None and _differs(one):
+        word = "neither is better"
     if one.is_better is not None and is_small(name, evaluated, one.gain):
         word = f"little {word}"
     return f'{told} <br><span class="{kind}">{word}</span>'

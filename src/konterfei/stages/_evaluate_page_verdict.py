@@ -40,15 +40,18 @@ LIMITS: Final = {
         good=0.65,
         usable=0.42,
         network=("recognizer", "mobilefacenet"),
-        source="0.42: the cosine from which on this recognizer takes two pictures for one person, wrongly in 1 of 1000 "
-        "(18 people). 0.65: half way from there to 0.87, the mean of a person's own pictures.",
+        source="0.42: the cosine from which on this recognizer takes two pictures for one person; 10 of 1000 pairs of "
+        "different people reach it too (23 people; docs/limits.md). 0.65: half way from there to 0.88, the mean of a "
+        "person's own pictures. More than 0.73 is hardly to be had: that is what a person's own face has when it is "
+        "laid into somebody else's head.",
     ),
     "second_opinion": Limit(
-        good=0.68,
-        usable=0.5,
+        good=0.6,
+        usable=0.48,
         network=("witness", "faceres"),
-        source="0.5: the cosine from which on this recognizer takes two pictures for one person, wrongly in 1 of 1000 "
-        "(23 people). 0.68: half way from there to 0.85, the mean of a person's own pictures.",
+        source="0.48: 1 of 1000 pairs of different people reaches it (23 people; docs/limits.md). 0.6: it looks at "
+        "hair and head too, which a swap leaves as they were; a person's own face that is laid into somebody else's "
+        "head has 0.62, so more is hardly to be had.",
     ),
     "expression": Limit(
         good=0.9,
@@ -256,10 +259,13 @@ def _told(
 
 
 def is_small(name: str, evaluated: Evaluated, gain: float) -> bool:
-    """Whether a difference of errors is less than a tenth of the step from usable to good; False without limits."""
+    """Whether a difference of errors is less than a tenth of the step from usable to good, or, where there are no
+    limits, of what is plainly seen in a frame.
+    """
     limit, found = limit_of(name, evaluated), evaluated.measurements[name]
     if limit is None:
-        return False
+        marks = [fault.bad for fault in found.faults.values()]
+        return bool(marks) and found.better == "lower" and abs(gain) < min(marks) / 10
     apart = np.log(limit.usable / limit.good) if found.better == "near" else limit.usable - limit.good
     return abs(gain) < abs(apart) / 10
 
@@ -300,9 +306,11 @@ def share_of_frames(amounts: Array) -> float:
 
 def seen_faults(evaluated: Evaluated) -> list[tuple[str, float, int]]:
     """What is plainly seen in some frames: words, share of the frames, row of the worst; the most frequent first."""
-    found = []
-    for measurement in evaluated.measurements.values():
+    found: list[tuple[str, float, int]] = []
+    for name, measurement in evaluated.measurements.items():
         for words, fault in measurement.faults.items():
+            if any(words == told for told, *_ in found):
+                words = f"{words} by {titled(name)}"
             amount = np.where(np.isfinite(fault.amount), fault.amount / fault.bad, -np.inf)
             if len(amount) and amount.max() >= 1:
                 found.append((words, fault_share(fault), int(amount.argmax())))

@@ -48,7 +48,8 @@ class EvaluateConfig:
     set (konterfei performers with --seed and --set-of). The result is compared with it, too."""
     output: Path | None = None
     """Page to write, .html; or the picture (.jpg, .png) or the figures (.json): all three go side by side under that
-    name. Default: NAME.report.html, .jpg and .json beside NAME.mp4, of several A-vs-B.report.html for the page."""
+    name. Default: NAME.report.html, .jpg and .json beside NAME.mp4, of several A-vs-B.report.html
+    and A-vs-B.report.A.json."""
     range: str | None = None
     """Only these frames of the plate, START:END without END (250:500, 12s:30s or 00:01:05-00:01:20)."""
     every_nth: int | None = None
@@ -120,18 +121,19 @@ def reports_for(renders: Sequence[Path], output: Path | None) -> Reports:
     """Where the reports of `renders` go; see `EvaluateConfig.output`."""
     names = _names(renders)
     stems = [Path(name).stem if Path(name).suffix else name for name in names]
-    beside = [report_beside(render) for render in renders]
+    beside = report_beside(renders[0])
     picture = ".jpg"
     if output is not None:
         picture = output.suffix if output.suffix.lower() in _PICTURES else picture
-        own = [output if len(stems) == 1 else output.with_name(f"{output.stem}.{stem}{picture}") for stem in stems]
-        page = output.with_suffix(".html")
+        whole = output
+    elif len(stems) > 1:
+        told = stems if len(stems) < 4 else [stems[0], f"{len(stems) - 1}-others"]
+        whole = beside.with_name(f"{'-vs-'.join(told)}.report.html")
     else:
-        own = beside
-        page = beside[0].with_suffix(".html")
-        if len(stems) > 1:
-            told = stems if len(stems) < 4 else [stems[0], f"{len(stems) - 1}-others"]
-            page = page.with_name(f"{'-vs-'.join(told)}.report.html")
+        whole = beside
+    page = whole.with_suffix(".html")
+    # A comparison has figures of its own: those beside a render belong to the page of that render alone.
+    own = [whole if len(stems) == 1 else whole.with_name(f"{whole.stem}.{stem}{picture}") for stem in stems]
     return Reports(
         page=page,
         figures=tuple(path.with_suffix(".json") for path in own),

@@ -23,6 +23,7 @@ from konterfei.metrics.evaluation import (
     from_json,
     lines,
     to_json,
+    unswapped,
 )
 from konterfei.reporting import Reporter
 from konterfei.stages._evaluate_networks import networks_of
@@ -53,7 +54,9 @@ class Figures:
     def summary(self) -> list[str]:
         """The figures, one line each."""
         unseen = f"; the detector misses the face in {self.num_unseen}" if self.num_unseen else ""
-        return [f"measured    {self.num_frames} frames{unseen}", *lines(self.measurements)]
+        nothing = unswapped(self.measurements)
+        told = [f"measured    {self.num_frames} frames{unseen}", *lines(self.measurements)]
+        return [*told, *([nothing] if nothing else [])]
 
 
 @dataclass(frozen=True, kw_only=True)
