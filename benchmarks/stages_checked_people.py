@@ -100,7 +100,7 @@ class People:
 def make_people(folder: Path, small: bool) -> People:
     """Renders the clips, or takes what lies there. Raises ConfigError without openpeople."""
     names = ("P006", "P007") if small else ("P001", "P002", "P005", "P006", "P007")
-    size, fps, seconds = (256, 25, 2.4) if small else (512, 25, 6.0)
+    size, fps, seconds = (256, 25, 1.6) if small else (512, 25, 6.0)
 
     def film(name: str, place: str | None = None) -> Filmed:
         clip = folder / f"{name}_{place or 'own'}_{size}.mp4"

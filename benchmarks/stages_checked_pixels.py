@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from stages_checked_people import Figure, Figures, Filmed, People, region_mask
@@ -23,7 +24,7 @@ SIDE = 256
 
 
 def _some(film: Filmed, small: bool) -> list[int]:
-    return [int(i) for i in np.linspace(0, len(film.frames) - 1, 6 if small else 24)]
+    return [int(i) for i in np.linspace(0, len(film.frames) - 1, 3 if small else 24)]
 
 
 # --- masks
@@ -122,7 +123,7 @@ def round_trip(people: People, small: bool) -> Figures:
     found: Figures = {}
     for name, film in people.own.items():
         across = 1 / Crop.fit(film.truth.landmarks[0], FaceType.FULL, 1).crop_from_frame.scale
-        for share in (0.5, 1.0, 2.0):
+        for share in (0.5, 1.0) if small else (0.5, 1.0, 2.0):
             size = 16 * max(round(share * across / 16), 4)
             for kind, settings in (("bare", None), ("merge", MergeSettings(mask="learned_hull"))):
                 rows = [_there_and_back(film, i, size, settings) for i in _some(film, small)[:: 1 if small else 3]]
@@ -157,6 +158,4 @@ def _merged(frame: Array, face: Face, crop: Crop, aligned: Array, settings: Merg
 
 
 def _grown(mask: Array, pixels: int) -> Array:
-    import cv2
-
     return cv2.dilate(mask.astype(np.uint8), np.ones((2 * pixels + 1,) * 2, np.uint8)) > 0

@@ -108,7 +108,7 @@ def _figures(off: Array, percent: Array, share: float, is_smoothed: bool) -> dic
 
 # --- detectors
 
-CANVAS = (540, 960)
+CANVAS = (360, 640)
 """Height and width of what detectors are shown, px."""
 HIT = 0.35
 """Intersection over union with the true box from which on a face counts as found: detectors differ about foreheads."""
@@ -130,12 +130,12 @@ _CASES: tuple[tuple[str, tuple[float, ...], float], ...] = (
 def detectors(people: People, small: bool) -> Figures:
     """Share of the faces that each detector finds, and finds that are no face, for each frame."""
     films = list(people.own.values())
-    count = 6 if small else 24
+    count = 4 if small else 24
     picked = [(film, int(i)) for film in films for i in np.linspace(0, len(film.frames) - 1, count)]
     networks = {name: DETECTORS.load(name)(threads=1) for name in DETECTORS}
     found: Figures = {}
     for what, steps, sure in _CASES:
-        for step in steps[:1] + steps[-2:] if small else steps:
+        for step in steps[:: len(steps) - 1] if small else steps:
             shown = _shown(what, step, picked, films)
             row: dict[str, Figure] = {}
             for name, detector in networks.items():

@@ -33,6 +33,8 @@ Array = NDArray[Any]
 
 SRC, DST, SEED = "P007", "P006", 1
 """Two people without a beard, under which no landmarker sees the jaw."""
+FINER = 2
+"""Frames of the src person for each of the plate: a face can be late by half a frame."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -41,9 +43,9 @@ class Scene:
 
     Attributes:
         plate: RGB. [F, H, W, 3] uint8
-        other: the src person, in the plate's colours; RGB in [0, 1]. [F, H, W, 3] float32
+        other: the src person, in the plate's colours; RGB in [0, 1]. [FINER * F, H, W, 3] float32
         points: exact landmarks of the plate. [F, 68, 2]
-        other_points: exact landmarks of the src person. [F, 68, 2]
+        other_points: exact landmarks of the src person. [FINER * F, 68, 2]
         iris: of the plate, exact. [F, 2, 2]
         masks: where the swap is laid over the plate, soft. [F, H, W] float32 in [0, 1]
     """
@@ -75,10 +77,10 @@ class Scene:
         return float(np.linalg.norm(eyes, axis=-1).mean())
 
 
-def make_scene(folder: Path, size: int = 208, fps: int = 12, seconds: float = 2.75) -> Scene:
+def make_scene(folder: Path, size: int = 208, fps: int = 10, seconds: float = 2.5) -> Scene:
     """Renders both performers into `folder`, or takes what lies there. Raises ConfigError without openpeople.
 
-    The usual 2.75 seconds hold speech, blinks and a glance aside; the eyes are 40 px apart.
+    The usual 2.5 seconds hold speech, blinks and a glance aside; the eyes are 40 px apart.
     """
     frames: dict[str, Array] = {}
     truths: dict[str, Truth] = {}
@@ -89,7 +91,7 @@ def make_scene(folder: Path, size: int = 208, fps: int = 12, seconds: float = 2.
             set_of=DST,
             output=clip,
             seconds=seconds,
-            fps=Fraction(fps),
+            fps=Fraction(fps if person == DST else FINER * fps),
             size=size,
             seed=SEED,
             sound=False,
@@ -122,22 +124,23 @@ def _in_colours_of(plate: Array, masks: Array, other: Array, other_points: Array
 # --- the swap
 
 
-def laid(scene: Scene, index: int, source: int | None = None, move: Similarity | None = None) -> Array:
-    """The src person's frame `source` (default: the same) where the plate's face is in frame `index`.
+def laid(scene: Scene, index: int, source: float | None = None, move: Similarity | None = None) -> Array:
+    """The src person where the plate's face is in frame `index`.
 
     Args:
+        source: when the src person is seen, in frames of the plate; default: then.
         move: of the laid picture about the middle of the plate's face.
 
     Returns:
         [H, W, 3] float32 in [0, 1]
     """
-    source = index if source is None else source
-    frame_from_other = Similarity.fit(scene.other_points[source][ALIGNED], scene.points[index][ALIGNED])
+    seen = round(FINER * (index if source is None else source))
+    frame_from_other = Similarity.fit(scene.other_points[seen][ALIGNED], scene.points[index][ALIGNED])
     if move is not None:
         middle = scene.points[index][ALIGNED].mean(axis=0)
         frame_from_other = Similarity.of(shift=middle) @ move @ Similarity.of(shift=-middle) @ frame_from_other
     picture = cv2.warpAffine(
-        scene.other[source],
+        scene.other[seen],
         frame_from_other.matrix,
         scene.size,
         flags=cv2.INTER_CUBIC,
@@ -219,7 +222,7 @@ def shaking(scene: Scene, index: int, percent: float) -> Array:
 
 def late(scene: Scene, index: int, frames: float) -> Array:
     """The face of `frames` frames ago in today's place."""
-    return merged(scene, index, laid(scene, index, source=max(0, index - int(frames))))
+    return merged(scene, index, laid(scene, index, source=max(0.0, index - frames)))
 
 
 def shuffled(scene: Scene, index: int, reach: float) -> Array:
@@ -231,6 +234,12 @@ def shuffled(scene: Scene, index: int, reach: float) -> Array:
 def unswapped(scene: Scene, index: int, share: float) -> Array:
     """The plate's own face shows through by `share`; 1 = nothing was swapped."""
     return merged(scene, index, laid(scene, index), (1 - np.float32(share)) * scene.masks[index])
+
+
+def wavering(scene: Scene, index: int, share: float) -> Array:
+    """The plate's own face comes and goes: up to `share` of it every eight frames, slowly."""
+    now = share * (0.5 - 0.5 * np.cos(2 * np.pi * index / 8))
+    return unswapped(scene, index, now)
 
 
 def frozen_eyes(scene: Scene, index: int, share: float) -> Array:
@@ -255,13 +264,11 @@ def _frozen(scene: Scene, index: int, share: float, parts: tuple[slice, ...], ma
     return merged(scene, index, face + soft * (laid(scene, index, source=held) - face))
 
 
-def background(scene: Scene, index: int, levels: float) -> Array:
-    """Everything well outside of the face brighter by `levels` grey levels."""
-    radius = round(0.3 * scene.unit)
-    near = cv2.dilate((scene.masks[index] > 0).astype(np.uint8), np.ones((2 * radius + 1,) * 2, np.uint8))
-    far = cv2.GaussianBlur(1 - near.astype(np.float32), (0, 0), 0.3 * radius) * (1 - near)
-    right = swap(scene, index).astype(np.float32) + levels * far[..., None]
-    return np.clip(right + 0.5, 0, 255).astype(np.uint8)
+def background(scene: Scene, index: int, percent: float) -> Array:
+    """A strip along the left edge, `percent` of the frame wide, lighter by 24 grey levels."""
+    right = swap(scene, index).astype(np.int16)
+    right[:, : round(percent / 100 * right.shape[1])] += 24
+    return np.clip(right, 0, 255).astype(np.uint8)
 
 
 def rimmed(scene: Scene, index: int, levels: float) -> Array:
@@ -298,13 +305,14 @@ DEGRADATIONS: dict[str, tuple[Callable[[Scene, int, float], Array], tuple[float,
     "colour cast": (cast, (4, 8, 16), "units of CIE76"),
     "pumping": (pumping, (2, 5, 10), "grey levels"),
     "shake": (shaking, (1, 2.5, 6), "% of eye distance"),
-    "delay": (late, (1, 2, 4), "frames"),
+    "delay": (late, (0.5, 1, 2), "frames"),
     "shuffle": (shuffled, (3, 8, 24), "frames"),
     "plate shows through": (unswapped, (0.35, 0.65, 1.0), "share"),
+    "likeness comes and goes": (wavering, (0.2, 0.45, 0.8), "share at most"),
     "frozen eyes": (frozen_eyes, (0.35, 0.65, 1.0), "share of the frames"),
     "frozen mouth": (frozen_mouth, (0.35, 0.65, 1.0), "share of the frames"),
-    "background": (background, (1, 3, 9), "grey levels"),
-    "seam": (rimmed, (6, 15, 40), "grey levels"),
+    "background": (background, (4, 8, 14), "% of the width"),
+    "seam": (rimmed, (12, 24, 48), "grey levels"),
     "breathing mask": (breathing, (4, 8, 16), "%"),
 }
 """Name -> what is done, how much in three steps, and the unit of that."""
@@ -320,6 +328,7 @@ def eyes() -> Eyes:
         DETECTORS.load("yunet")(threads=1),
         LANDMARKERS.load("mesh478")(threads=1),
         RECOGNIZERS.load("mobilefacenet")(threads=1),
+        RECOGNIZERS.load("faceres")(threads=1),
     )
 
 
@@ -339,10 +348,11 @@ def observe(scene: Scene, eyes: Eyes) -> tuple[Any, dict[tuple[str, int], Any]]:
 
 
 def people(scene: Scene, eyes: Eyes) -> People:
-    """Mean embeddings of both, from every sixth frame."""
+    """Mean embeddings of both, from five frames."""
 
     def mean(recognizer: Any, images: Array, points: Array) -> Array:
-        vectors = [recognizer.embed(i, [p])[0] for i, p in zip(images[::6], points[::6], strict=True)]
+        chosen = np.linspace(0, len(images) - 1, 5).astype(int)
+        vectors = [recognizer.embed(images[i], [points[i]])[0] for i in chosen]
         total = np.mean(vectors, axis=0)
         return (total / np.linalg.norm(total)).astype(np.float32)
 

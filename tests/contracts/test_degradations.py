@@ -14,7 +14,9 @@ from degradations_table import MAY, MOVES, STILL
 
 from konterfei.metrics import METRICS
 from konterfei.metrics.observation import Observer, crop_size
+from konterfei.metrics.worst import worst_frames
 
+pytestmark = pytest.mark.timeout(1500)  # a minute of one core, which a busy machine may not have
 CASES = [(name, metric) for name in DEGRADATIONS for metric in METRICS]
 
 
@@ -61,22 +63,23 @@ def test_a_degradation_moves_what_it_should_and_nothing_else(measured, name, met
     if metric in MOVES[name]:
         errors = [right.error, *(one.error for one in found)]
         assert all(b > a for a, b in pairwise(errors)), f"does not grow at every step: {values}"
-        assert abs(found[-1].value - right.value) > 2 * STILL[metric], f"hardly moves: {values}"
+        assert abs(found[-1].value - right.value) > STILL[metric], f"hardly moves: {values}"
     elif metric not in MAY[name]:
         wandered = max(abs(one.value - right.value) for one in found)
         assert wandered <= STILL[metric], f"moves, though nothing of its own was changed: {values}"
 
 
 def test_frames_without_the_face_are_named(scene, who):
-    """Three frames show skin only: the detector misses them, and identity has no figure there or a low one."""
-    gone = {4, 5, 9}
-    faces = [scene.face(index) for index in range(12)]
+    """Two frames show skin only: the detector misses the face there, and they are the worst frames."""
+    gone = {4, 9}
+    faces = [scene.face(index) for index in range(14)]
     observer = Observer(eyes(), crop_size(faces))
     for index, face in enumerate(faces):
         image = dropped(scene, index) if index in gone else swap(scene, index)
         observer.add(index, scene.plate[index], [image], face)
     plate, (result,) = observer.series()
     assert observer.num_unseen == [len(gone)]
-    identity = METRICS.load("identity")(plate, result, who).per_frame
-    worst = np.argsort(np.nan_to_num(identity, nan=-1.0))[: len(gone)]
-    assert set(worst.tolist()) == gone
+    found = {name: METRICS.load(name)(plate, result, who) for name in METRICS}
+    worst = worst_frames(found, count=len(gone), apart=2)
+    assert {frame.row for frame in worst} == gone
+    assert all(frame.reasons for frame in worst)
