@@ -320,8 +320,9 @@ def main() -> None:
     budget = Budget(steps=steps, minutes=None if steps else minutes or 20.0)
     seeds = [int(seed) for seed in args.seeds.split(",")]
     chosen = {name: CASES[name] for name in names}
-    run_cases(chosen, SMALL if args.small else Scale(), args.preset, seeds, budget, args.out, print)
-    print(f"{args.out / 'summary.html'}")
+    out, scale = (args.out / "small", SMALL) if args.small else (args.out, Scale())
+    run_cases(chosen, scale, args.preset, seeds, budget, out, print)
+    print(f"{out / 'summary.html'}")
 
 
 if __name__ == "__main__":
