@@ -40,7 +40,7 @@ MAY: dict[str, set[str]] = {
     "frozen eyes": {"landmark_distance", "expression", "pose", "jitter", "flicker", "color_flicker"},
     "frozen mouth": {"pose", "jitter", "flicker", "color_flicker"},
     "background": set(),
-    "seam": {"identity", "second_opinion", "landmark_distance", "pose", "flicker"},
+    "seam": {"identity", "second_opinion", "landmark_distance", "pose", "gaze", "flicker"},
     "breathing mask": {"identity", "second_opinion", "landmark_distance", "expression", "seam"},
 }
 """Name of a degradation -> metrics that may change either way: it touches what they measure too. All others must stay
