@@ -139,6 +139,7 @@ def test_a_shorter_result_is_measured_as_far_as_it_goes(case, tmp_path):
     found = evaluate(case(renders=(write_video(tmp_path / "short.mp4", SRC, frames=9),)), recorder)
     assert found.num_frames == 9
     assert "ends at frame 9" in recorder.warnings[0]
+    assert "more were to be: a render ends before them" in found.page.read_text()
 
 
 def test_what_does_not_belong_together_is_refused(case, tmp_path):

@@ -142,6 +142,9 @@ def test_inputs_that_have_changed_since_the_merge_are_told_or_refused(place):
     told = Recorder()
     evaluate(config(render), told)
     assert any("was changed since it was merged" in line for line in told.warnings)
+    strange = write_faces(place / "strange", write_video(place / "strange.mp4", SRC), SRC)
+    with pytest.raises(ConfigError, match=r"is not the video that the faces in '.*strange' come from"):
+        evaluate(config(render, faces=strange), Recorder())
     write_video(place / "plate.mp4", SRC)
     with pytest.raises(ConfigError, match=r"is not what .*good\.mp4' was made from.*its content differs"):
         evaluate(config(render), Recorder())

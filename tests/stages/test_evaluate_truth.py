@@ -154,8 +154,15 @@ def test_other_settings_of_the_rendering_are_named(plate, truth, tmp_path):
 
 def test_a_clip_about_which_nothing_is_known_is_refused(plate, truth, tmp_path):
     bare = shutil.copy(truth, tmp_path / "bare.mp4")
+    with pytest.raises(ConfigError, match=r"--truth .* is no rendered performer \('bare\.landmarks\.npz'"):
+        TrueClip.open(Path(bare), plate)
+    with pytest.raises(ConfigError, match=r"the plate .* is no rendered performer"):
+        TrueClip.open(truth, Path(bare))
+    (tmp_path / "bare.landmarks.npz").write_bytes(b"no truth")
     with pytest.raises(DamagedFileError, match=r"bare\.landmarks\.npz"):
         TrueClip.open(Path(bare), plate)
+    with pytest.raises(ConfigError, match="is the plate itself"):
+        TrueClip.open(plate, plate)
     with pytest.raises(ConfigError, match="rendered performers only"):
         TrueClip.open(tmp_path / "none.mp4", plate)
     assert read_truth(truth).landmarks.shape == (FRAMES, 68, 2)

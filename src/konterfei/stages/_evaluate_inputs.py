@@ -147,10 +147,13 @@ def plate_of(render: Render, config: EvaluateConfig) -> tuple[Path, dict[str, An
             f"'{path}' is not what '{render.path}' was made from ('{known.get('path')}'): its content differs. Give "
             "that video with --plate, or merge again."
         )
-    if known is None and dst.header.source_sha256 not in ("", record["sha256"]):
+    # The merge was content with the faces that it used, and nobody has said so of others.
+    is_merged = render.made is not None and render.made.inputs["faces"].get("sha256") == dst.content_hash()
+    is_named = config.faces is not None and not is_merged
+    if (known is None or is_named) and dst.header.source_sha256 not in ("", record["sha256"]):
         raise ConfigError(
             f"'{path}' is not the video that the faces in '{dst.folder}' come from ('{dst.header.source}'): "
-            "its content differs. Give that video with --plate, or extract the faces again."
+            "its content differs. Give that video with --plate, or other faces with --faces."
         )
     return path, record
 

@@ -116,6 +116,9 @@ def _head(evaluated: Sequence[Evaluated]) -> str:
     )
     if left := counts.get("num_unmeasurable", 0):
         words += f" {left} more were left out: the plate itself shows no clear face there."
+    chosen = first.about.get("samples", {}).get("frames_chosen", 0)
+    if (lost := chosen - counts.get("num_frames", chosen) - left) > 0:
+        words += f" {lost} more were to be: a render ends before them, or they cannot be read."
     links = [
         ("verdict", "Verdict"), ("look", "Look"), ("frames", "Frames"), ("figures", "All figures"),
         ("time", "Over time"), ("worst", "Worst frames"), ("method", "Limits and method"),

@@ -43,12 +43,23 @@ class TrueClip:
             DamagedFileError: what is known about one of them is missing beside it.
         """
         from konterfei.performers import read_truth
+        from konterfei.performers.truth import truth_path
 
         for path, told in ((clip, "--truth"), (plate, "the plate")):
             if not path.is_file():
                 raise ConfigError(
                     f"{told} '{path}' is not a video: the true swap is known of rendered performers only."
                 )
+            if not truth_path(path).exists():
+                raise ConfigError(
+                    f"{told} '{path}' is no rendered performer ('{truth_path(path).name}' is not beside it): only of "
+                    "those the true swap is known. Render both anew, or leave out --truth."
+                )
+        if clip.resolve() == plate.resolve():
+            raise ConfigError(
+                f"--truth '{clip}' is the plate itself. Render the src performer with the plate's --seed and with "
+                "--set-of."
+            )
         true, own = read_truth(clip), read_truth(plate)
         _check_pictures(clip, plate)
         count = min(len(true.times), len(own.times))
