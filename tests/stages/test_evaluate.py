@@ -94,6 +94,7 @@ def test_no_swap_at_all_shows(case, tmp_path):
     assert found.measurements["expression"].value > 0.95
     assert "Nothing was swapped: the result shows the face of the plate" in " ".join(found.summary())
     assert "Nothing was swapped; otherwise" in found.page.read_text()
+    assert "Nothing was swapped" in json.loads(found.report.read_text())["unswapped"]
     again = evaluate(case(renders=(unswapped,)), Recorder())
     assert again.was_done
     assert "Nothing was swapped" in " ".join(again.summary())

@@ -233,6 +233,8 @@ def test_a_swap_that_shows_dst_is_told_before_all_praise(one):
     still = replace(result, embeddings=plate.embeddings)
     same = evaluated(plate=plate, result=still, measurements=dict(measure(plate, still, PEOPLE)))
     assert "Nothing was swapped; otherwise" in Page(page_of([same], Silent())).text
+    compared = page_of([same, replace(one, plate=same.plate)], Silent())
+    assert compared.index("the result shows the face of the plate") < compared.index("each figure's verdict")
     redrawn = replace(same.measurements["mask_stability"], parts={"area_ratio": 0.8})
     assert "redrawn" in unswapped({**same.measurements, "mask_stability": redrawn})
     assert "face of the plate" in unswapped({"identity": same.measurements["identity"]})

@@ -134,6 +134,7 @@ def to_json(evaluated: Evaluated) -> dict[str, Any]:
         "frame_indices": evaluated.plate.indices.tolist(),
         "shots": evaluated.shots.tolist(),
         "confidence": confidence.about(),
+        "unswapped": unswapped(evaluated.measurements),
         "metrics": {name: _metric(evaluated, name) for name in evaluated.measurements},
         "worst_frames": [
             {
@@ -197,7 +198,7 @@ def fault_share(fault: Fault) -> float:
 
 
 def unswapped(measurements: Mapping[str, Measurement]) -> str:
-    """What is to be said first where nobody was swapped: a few sentences; empty where somebody was, or none can tell.
+    """What is said first where nobody was swapped: a few sentences; empty where somebody was, or none can tell.
 
     By the first recognizer: of the way from the plate's likeness (to src minus to dst) to the opposite, less than a
     tenth was gone. Where src and dst are too much alike to tell, nothing is said.

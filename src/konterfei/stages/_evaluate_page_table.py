@@ -72,15 +72,14 @@ def verdict(evaluated: Evaluated, with_name: bool) -> str:
             f"({share:.0%} of those measured)</li>{lines}"
         )
     whole = f'<ul class="verdicts">{lines}</ul>{_faults(evaluated)}'
-    nothing = unswapped(evaluated.measurements)
+    nothing, first = unswapped(evaluated.measurements), ""
     if nothing:
-        first, _, rest = nothing.partition(": ")
-        told, whole = f"{first.lower()}; otherwise {told}", html.paragraph(rest[:1].upper() + rest[1:]) + whole
+        told, first = f"nothing was swapped; otherwise {told}", html.paragraph(nothing)
     if not with_name:
-        return f"<h3>{told.capitalize()}</h3>{whole}"
+        return f"<h3>{told.capitalize()}</h3>{first}{whole}"
     lacking = ", ".join(titled(one.name) for one in found if one.level == "lacking") or "nothing"
     return (
-        f"<h3>{html.text(evaluated.name)}: {told}</h3>{html.paragraph(f'Lacking: {lacking}.')}"
+        f"<h3>{html.text(evaluated.name)}: {told}</h3>{first}{html.paragraph(f'Lacking: {lacking}.')}"
         f"<details><summary>each figure's verdict</summary>{whole}</details>"
     )
 

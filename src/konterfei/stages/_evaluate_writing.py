@@ -169,6 +169,8 @@ def _content(about: Any) -> Any:
 
 def _title(one: Evaluated) -> str:
     inputs = one.about["inputs"]
+    if unswapped(one.measurements):
+        return f"{one.name}: nothing was swapped on {Path(inputs['plate']['path']).name}"
     return f"{one.name}: the face of {inputs['src']['name']} on {Path(inputs['plate']['path']).name}"
 
 
