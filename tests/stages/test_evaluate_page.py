@@ -306,9 +306,21 @@ def test_a_figure_near_its_limit_is_called_unsure(one):
     values = limit + 0.05 * np.random.default_rng(1).normal(size=60)
     found = replace(one.measurements["identity"], value=float(values.mean()), per_frame=values)
     (told,) = verdicts(replace(one, measurements={"identity": found}))
-    assert not told.is_sure
+    assert told.doubt == "the interval reaches over a limit"
     (sure,) = verdicts(replace(one, measurements={"identity": replace(found, value=0.9, per_frame=values + 0.25)}))
-    assert sure.is_sure
+    assert sure.doubt == ""
+
+
+def test_few_frames_make_no_certain_verdict():
+    told = [one for one in verdicts(evaluated(rows=[0, 1, 2])) if one.level is not None]
+    assert {one.name for one in told} >= {"identity", "landmark_distance"}
+    assert {one.doubt for one in told} == {"too few frames to tell chance"}
+
+
+def test_no_second_recognizer_is_called_none(one):
+    page = Page(page_of([replace(one, about={"settings": {"witness": None, "range": None}})], Silent()))
+    assert "settings, witness none" in page.text
+    assert "settings, range as usual" in page.text
 
 
 # --- odd cases

@@ -21,11 +21,11 @@ _LIMITS = (
     "Networks look, not people. All figures but those of pixels (flicker, sharpness, background, seam) are what the "
     "networks below make of the pictures, with their errors. Plate and result are looked at alike, so what a network "
     "adds to both is taken out; what it overlooks in the swap alone is not.",
-    "Recognizers learned from pictures of famous people, most of them adult and of European descent: they tell people "
-    "of other descent, children and the very old apart less well, so their cosines lie higher between strangers there. "
-    "Compare with the plate's own likeness to src, not with figures of other people.",
-    "Likeness to src is measured against the mean of the src faceset, from which the model learned too. It says "
-    "nothing about how a viewer who knows the person would judge.",
+    "Recognizers learned from pictures of famous people, most of them adult and white. A limit that suits one group of "
+    "people is too lax for another, and what was measured of that (docs/limits.md) is of generated portraits, not of "
+    "real people, children or the old. Compare with the plate's own likeness to src, not with figures of other people.",
+    "Likeness to src is measured against the mean of the src faceset, from which the model as a rule learned too. It "
+    "says nothing about how a viewer who knows the person would judge.",
     "An interval tells chance in the choice of frames of this performance. Another clip, another light, another "
     "training of the same model may differ by more.",
     "No figure here tells whether a film works. Look at the worst frames.",
@@ -80,7 +80,7 @@ def _flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:
         if isinstance(value, Mapping):
             flat |= _flat(value, name)
         elif value is None:
-            flat[name] = "as usual"
+            flat[name] = "none" if key == "witness" else "as usual"
         else:
             flat[name] = (", ".join(map(str, value)) or "none") if isinstance(value, list) else value
     return flat

@@ -86,7 +86,7 @@ def verdict(evaluated: Evaluated, with_name: bool) -> str:
 
 def _line(one: Verdict) -> str:
     word = str(one.level) if one.level is not None else "not judged"
-    unsure = "" if one.is_sure else " (not certain: the interval reaches over a limit)"
+    unsure = f" (not certain: {one.doubt})" if one.doubt else ""
     source = f"<details><summary>where the limits come from</summary>{html.text(one.source)}</details>"
     todo = "" if not one.remedy else f'<span class="todo">To do: {html.text(one.remedy)}.</span>'
     return (

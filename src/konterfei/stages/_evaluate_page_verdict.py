@@ -10,13 +10,14 @@ import numpy as np
 
 from konterfei.curation.verdict import Level
 from konterfei.metrics import Measurement
-from konterfei.metrics.confidence import Interval
+from konterfei.metrics.confidence import LEAST_FRAMES, Interval
 from konterfei.metrics.evaluation import Evaluated, fault_share
 from konterfei.metrics.series import Array
 from konterfei.metrics.worst import weight
 
 OFTEN, SELDOM = 0.25, 0.05
 """Shares of the frames: one in four, one in twenty."""
+_TOO_FEW: Final = "too few frames to tell chance"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +160,7 @@ class Verdict:
         words: what that means.
         why: the figure and the limits, in a sentence.
         source: where the limits come from.
-        is_sure: whether the whole interval is of this level.
+        doubt: why it may be another level, in words; empty where the whole interval is of this one.
         remedy: what to do where it is not good; empty where that is not known.
     """
 
@@ -168,7 +169,7 @@ class Verdict:
     words: str
     why: str
     source: str
-    is_sure: bool
+    doubt: str
     remedy: str
 
 
@@ -183,12 +184,12 @@ def _verdict(name: str, evaluated: Evaluated) -> Verdict:
     found, interval = evaluated.measurements[name], evaluated.intervals[name]
     limit = limit_of(name, evaluated)
     if not np.isfinite(found.value):
-        return _told(name, None, "", "there is nothing in these frames that it could be told from", "", True)
+        return _told(name, None, "", "there is nothing in these frames that it could be told from", "", "")
     if limit is not None:
         return _by_limit(name, found, interval, limit)
     if not any(np.isfinite(fault.amount).any() for fault in found.faults.values()):
         figure = number(found.value, interval, found.unit)
-        return _told(name, None, "", f"{figure}; no limit is stated, compare it with another render", "", True)
+        return _told(name, None, "", f"{figure}; no limit is stated, compare it with another render", "", "")
     share = share_of_frames(plain(found))
     level = Level.GOOD if share <= SELDOM else Level.USABLE if share <= OFTEN else Level.LACKING
     marks = ", ".join(f"{word} from {fault.bad:.3g} on" for word, fault in found.faults.items())
@@ -197,7 +198,7 @@ def _verdict(name: str, evaluated: Evaluated) -> Verdict:
         f"Judged by the share of frames in which it is plainly seen: good up to {SELDOM:.0%}, usable up to {OFTEN:.0%} "
         f"(chosen: one frame in twenty, one in four). Plainly seen, by the metric's own marks: {marks}."
     )
-    return _told(name, level, "", why, source, True)
+    return _told(name, level, "", why, source, "" if interval.count >= LEAST_FRAMES else _TOO_FEW)
 
 
 def limit_of(name: str, evaluated: Evaluated) -> Limit | None:
@@ -219,15 +220,15 @@ def _by_limit(name: str, found: Measurement, interval: Interval, limit: Limit) -
     value = found.value
     level, share = level_of(value), share_of_frames(plain(found))
     ends = [level_of(end) for end in (interval.low, interval.high) if np.isfinite(end)]
+    doubt = "" if all(end is level for end in ends) else "the interval reaches over a limit"
     why = number(value, interval, found.unit)
     asked = _asked(found, limit)
     if found.better == "near" and level is not Level.GOOD:
         why += "; softer than the plate" if value < found.perfect else "; sharper or noisier than the plate"
-    is_sure = all(end is level for end in ends)
     if level is Level.GOOD and share > OFTEN:
         level, why = Level.USABLE, f"{why}; but something is plainly seen in {share:.0%} of the frames"
     remedy = "softness" if name == "sharpness" and value < found.perfect else name
-    return _told(name, level, "", f"{why}; {asked}", limit.source, is_sure, remedy)
+    return _told(name, level, "", f"{why}; {asked}", limit.source, doubt if ends else _TOO_FEW, remedy)
 
 
 def _reaches(found: Measurement, value: float, figure: float) -> bool:
@@ -243,15 +244,13 @@ def _asked(found: Measurement, limit: Limit) -> str:
     return f"good is {way} {limit.good:g}, usable {way} {limit.usable:g}"
 
 
-def _told(
-    name: str, level: Level | None, words: str, why: str, source: str, is_sure: bool, remedy: str = ""
-) -> Verdict:
+def _told(name: str, level: Level | None, words: str, why: str, source: str, doubt: str, remedy: str = "") -> Verdict:
     known = QUESTIONS.get(name)
     if level is not None and known is not None:
         words = known[[Level.GOOD, Level.USABLE, Level.LACKING].index(level)]
     remedy = "" if level in (None, Level.GOOD) else REMEDIES.get(remedy or name, "")
     return Verdict(
-        name=name, level=level, words=words or titled(name), why=why, source=source, is_sure=is_sure, remedy=remedy
+        name=name, level=level, words=words or titled(name), why=why, source=source, doubt=doubt, remedy=remedy
     )
 
 

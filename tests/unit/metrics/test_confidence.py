@@ -144,6 +144,20 @@ def test_what_both_have_in_common_is_taken_out():
     assert (found.interval.high - found.interval.low) < 0.3 * (alone.high - alone.low)
 
 
+@pytest.mark.parametrize("better", ["higher", "lower", "near"])
+def test_the_other_way_round_is_the_mirrored_difference(better):
+    random = np.random.default_rng(8)
+    values = 2 + np.stack([series(120, 0.8, random), series(120, 0.8, random)])
+    one, other = (measured(v, better=better, perfect=1.0) for v in values)
+    there, back = difference(one, other, one_shot(120)), difference(other, one, one_shot(120))
+    for a, b in ((there.interval, back.interval), (there.gain_interval, back.gain_interval)):
+        assert (a.low, a.high) == pytest.approx((-b.high, -b.low))
+    assert there.value == pytest.approx(-back.value)
+    assert {there.is_better, back.is_better} in ({True, False}, {None})
+    same = difference(one, one, one_shot(120))
+    assert (same.value, same.interval.low, same.interval.high, same.is_better) == (0, 0, 0, None)
+
+
 @pytest.mark.parametrize(("better", "is_better"), [("higher", True), ("lower", False)])
 def test_better_is_what_is_nearer_to_perfect(better, is_better):
     values = np.random.default_rng(6).normal(size=120)
