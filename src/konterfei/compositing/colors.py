@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from konterfei.color_transfers import ColorStatistics
-from konterfei.geometry import eye_mask, mouth_mask, smooth_hull_mask
+from konterfei.geometry import beard_mask, eye_mask, smooth_hull_mask
 from konterfei.imaging import erode
 
 Array = NDArray[Any]
@@ -78,7 +78,10 @@ class FaceColors:
 
 
 def skin_weights(mask: Array, landmarks: Array) -> Array:
-    """Where to measure: well inside the hull of the landmarks, where the model sees face, without eyes and open mouth.
+    """Where to measure: well inside the hull of the landmarks, where the model sees face, on skin that is bare.
+
+    Eyes and brows do not count, nor what a beard may cover: its darkness, taken for contrast of the skin, makes eyes
+    and lips black and blue (docs/ground-truth.md).
 
     The hull of smoothed landmarks is steady over time; the edges of a mask are not.
 
@@ -91,8 +94,8 @@ def skin_weights(mask: Array, landmarks: Array) -> Array:
     """
     size = mask.shape[0]
     shape = (size, size)
-    open_parts = np.maximum(eye_mask(landmarks, shape), mouth_mask(landmarks, shape))
-    return mask * erode(smooth_hull_mask(landmarks, shape), _INSIDE * size) * (1.0 - open_parts)
+    upper = 1.0 - np.maximum(eye_mask(landmarks, shape), beard_mask(landmarks, shape))
+    return mask * erode(smooth_hull_mask(landmarks, shape), _INSIDE * size) * upper
 
 
 def smooth_colors(colors: FaceColors, others: Sequence[FaceColors], sigma_s: float) -> FaceColors:

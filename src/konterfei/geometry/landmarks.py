@@ -154,6 +154,20 @@ def mouth_mask(points: ArrayLike, shape: tuple[int, int]) -> Array:
     return _soft_parts(points, shape, (INNER_LIP,))
 
 
+def beard_mask(points: ArrayLike, shape: tuple[int, int]) -> Array:
+    """Brows, and what lies below a line from ear to ear under the nose: where hair grows in a face. Softened.
+
+    Returns:
+        [H, W] float32 in [0, 1]
+    """
+    face = checked(points).astype(np.float64)
+    lower = face[[*range(2, 15), 35, 33, 31]]
+    mask = np.zeros(shape, np.uint8)
+    cv2.fillPoly(mask, [np.rint(16 * lower).astype(np.int32)], 255, cv2.LINE_AA, 4)
+    soft = cv2.GaussianBlur(mask, (0, 0), max(0.5, 0.01 * shape[0])).astype(np.float32) / 255
+    return np.maximum(soft, np.minimum(1.0, 3.0 * _soft_parts(points, shape, (RIGHT_BROW, LEFT_BROW))))
+
+
 def mean_yaw(points: ArrayLike) -> float:
     """How much wider the face is right of the nose than left of it, in the units of `points`.
 

@@ -1,10 +1,11 @@
 import json
 import math
 
+import cv2
 import numpy as np
 import pytest
 
-from konterfei.color_transfers import ColorStatistics
+from konterfei.color_transfers import COLOR_TRANSFERS, ColorStatistics
 from konterfei.compositing import FaceColors, reach_frames, smooth_colors
 from konterfei.compositing.colors import MOST_GAIN, skin_weights
 from konterfei.geometry import HEAD_68
@@ -102,6 +103,22 @@ def test_json_gives_exactly_the_same_numbers():
         assert np.array_equal(getattr(again.plate, name), getattr(colors.plate, name))
     with pytest.raises(ValueError, match="shape"):
         FaceColors.from_json({**colors.to_json(), "plate": {**colors.to_json()["plate"], "mean": [1.0]}})
+
+
+def test_a_beard_on_the_plate_is_no_contrast_of_the_skin():
+    """The same skin, shaven and bearded: what is measured hardly differs."""
+    landmarks = HEAD_68[:, :2] * 0.4 + [48, 48]
+    weights = skin_weights(np.ones((96, 96), np.float32), landmarks)
+    skin = np.full((96, 96, 3), (0.75, 0.55, 0.45), np.float32)
+    skin += np.random.default_rng(1).normal(0, 0.03, (96, 96, 1)).astype(np.float32)
+    bearded = skin.copy()
+    chin = np.rint(landmarks[[*range(4, 13), 54, 51, 48]]).astype(np.int32)
+    cv2.fillPoly(bearded, [chin], (0.12, 0.1, 0.08))
+    for brow in (slice(17, 22), slice(22, 27)):
+        cv2.polylines(bearded, [np.rint(landmarks[brow]).astype(np.int32)], False, (0.1, 0.08, 0.06), 2)
+    shaven, hairy = (COLOR_TRANSFERS.load("rct").statistics(face, weights) for face in (skin, bearded))
+    assert np.abs(hairy.mean - shaven.mean).max() < 1
+    assert hairy.std[0] < 2 * shaven.std[0]  # it was nine times as much
 
 
 def test_eyes_and_mouth_are_not_measured():
