@@ -176,6 +176,11 @@ def test_of_two_performers_the_swapped_one_is_compared(clip):
 
 def test_a_clip_about_which_nothing_is_known_is_refused(plate, truth, tmp_path):
     bare = shutil.copy(truth, tmp_path / "bare.mp4")
+    with pytest.raises(ConfigError, match=r"--truth .* no rendered performer, or 'bare\.landmarks\.npz'"):
+        TrueClip.open(Path(bare), plate)
+    with pytest.raises(ConfigError, match=r"^the plate .* no rendered performer"):
+        TrueClip.open(truth, Path(bare))
+    truth_path(Path(bare)).write_bytes(b"nothing of use")
     with pytest.raises(DamagedFileError, match=r"bare\.landmarks\.npz"):
         TrueClip.open(Path(bare), plate)
     with pytest.raises(ConfigError, match="rendered performers only"):

@@ -51,14 +51,20 @@ class TrueClip:
 
         Raises:
             ConfigError: they are not renderings of one performance before one camera.
-            DamagedFileError: what is known about one of them is missing beside it.
+            DamagedFileError: what is known about one of them cannot be read.
         """
         from konterfei.performers import read_truth
+        from konterfei.performers.truth import truth_path
 
         for path, told in ((clip, "--truth"), (plate, "the plate")):
             if not path.is_file():
                 raise ConfigError(
                     f"{told} '{path}' is not a video: the true swap is known of rendered performers only."
+                )
+            if not truth_path(path).is_file():
+                raise ConfigError(
+                    f"{told} '{path}' is no rendered performer, or '{truth_path(path).name}' was not kept beside it: "
+                    "the true swap is known of performers only. Leave --truth out, or put that file back."
                 )
         true, own = read_truth(clip), read_truth(plate)
         _check_pictures(clip, plate)
