@@ -12,6 +12,8 @@ PICTURES = {
     "docs/images/convergence.png",
     "docs/images/demo.jpg",
     "docs/images/ground-truth.jpg",
+    "docs/images/learning-curves.jpg",
+    "docs/images/learning-curves.png",
     "docs/images/merge-modes.jpg",
     "docs/images/shortcuts.png",
     "docs/images/time_to_swap.png",
