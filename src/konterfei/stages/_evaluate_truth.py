@@ -80,7 +80,7 @@ class TrueClip:
             )
         is_partner = faces is not None and own.partner is not None and _is_second(own, faces)
         _check_sets(clip, plate, "partner" if is_partner else "person")
-        if is_partner:
+        if is_partner and own.partner is not None:
             if true.partner is None:
                 raise ConfigError(
                     f"--truth '{clip}' shows one performer, and the swapped one is the plate's --partner."

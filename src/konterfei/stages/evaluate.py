@@ -14,6 +14,7 @@ from konterfei.errors import Cancelled, ConfigError, KonterfeiError, OutputError
 from konterfei.io.atomic import ensure_writable, size_text
 from konterfei.io.sequence import USUAL_FPS, folder_of, frame_rate
 from konterfei.io.video import is_sequence, look
+from konterfei.recognizers import RECOGNIZERS
 from konterfei.reporting import Reporter
 from konterfei.stages import _evaluate_looking as looking
 from konterfei.stages._evaluate_finding import chosen_renders, renders_of
@@ -100,7 +101,7 @@ def _evaluate(paths: Sequence[Path], config: EvaluateConfig, reporter: Reporter)
         observers = looking.look(renders, plate, watched, eyes, reporter, None if watch is None else watch.add)
     if watch is not None:
         for render, (people_known, *_) in zip(renders, known, strict=True):
-            watch.doubt(people_known, render.name, eyes.recognizer.same_person, reporter)
+            watch.doubt(people_known, render.name, RECOGNIZERS.load(config.recognizer).same_person, reporter)
     sight = Sight(
         renders=renders,
         subjects=subjects,
