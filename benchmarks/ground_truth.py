@@ -26,8 +26,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from fractions import Fraction
@@ -38,6 +39,7 @@ import ground_truth_page as page
 import ground_truth_scores as scores
 from ground_truth_oracles import ORACLES, Oracle, exact_faces
 
+from konterfei.io.atomic import write_text
 from konterfei.performers import PerformerConfig, render_performer
 from konterfei.provenance.consent import Consent
 from konterfei.reporting import Silent
@@ -46,6 +48,8 @@ from konterfei.stages.merge import MergeConfig, merge
 from konterfei.stages.train import TrainConfig, train
 
 SRC_MOTION, DST_MOTION, TEST_MOTION = 1, 2, 3
+NOTED_S = 20.0
+"""Processor time after which it is written down how much was used."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,8 +84,8 @@ CASES: dict[str, Case] = {
     "beard": _pair("P006", "P005", "woman onto a bearded man"),
     "shaven": _pair("P005", "P006", "bearded man onto a woman"),
     "alike": _pair("P010", "P006", "two dark-haired women in one light"),
-    "fair": _pair("P002", "P001", "fair woman onto a dark-skinned woman"),
-    "dark": _pair("P001", "P002", "dark-skinned woman onto a fair woman"),
+    "fair": _pair("P002", "P001", "fair-skinned woman onto a brown-skinned woman"),
+    "dark": _pair("P001", "P002", "brown-skinned woman onto a fair-skinned woman"),
     "hair": _pair("P007", "P008", "man with curls onto a man with long hair"),
     "turned": _pair("P006", "P007", "head turns twice as far, in training too", wide=True),
     "turned_unseen": _unseen("the plate's head turns twice as far", wide=True),
@@ -147,13 +151,23 @@ class Budget:
 
 
 class Clock(Silent):
-    """Asks training to stop when so much processor time is used; machines are shared, so not wall time."""
+    """Asks training to stop when so much processor time is used; machines are shared, so not wall time.
 
-    def __init__(self, seconds: float) -> None:
-        self.end = time.process_time() + seconds
+    Args:
+        seconds: until then.
+        note: told now and then how many were used, so that a kill does not lose count.
+    """
+
+    def __init__(self, seconds: float, note: Callable[[float], None]) -> None:
+        self.began = self.noted = time.process_time()
+        self.end, self.note_spent = self.began + seconds, note
 
     def take_stop(self) -> bool:
-        return time.process_time() >= self.end
+        now = time.process_time()
+        if now - self.noted >= NOTED_S:
+            self.noted = now
+            self.note_spent(now - self.began)
+        return now >= self.end
 
 
 @dataclass(frozen=True)
@@ -216,24 +230,29 @@ def trained(material: Material, scale: Scale, preset: str, seed: int, budget: Bu
     if spent.get("done"):
         return spent["steps"], spent["minutes"]
 
-    def slice_of(steps: int, clock: Silent) -> None:
-        began = time.process_time()
+    def slice_of(steps: int, seconds: float) -> None:
+        before = spent["minutes"]
+
+        def note(used: float) -> None:
+            spent["minutes"] = before + used / 60
+            spent_file.parent.mkdir(parents=True, exist_ok=True)
+            write_text(spent_file, json.dumps(spent))
+
+        clock = Clock(seconds, note)
         try:
             spent["steps"] = train(replace(config, steps=steps), clock).steps
         finally:
-            spent["minutes"] += (time.process_time() - began) / 60
-            spent_file.parent.mkdir(parents=True, exist_ok=True)
-            spent_file.write_text(json.dumps(spent))
+            note(time.process_time() - clock.began)
 
     if budget.steps is not None:
-        slice_of(budget.steps, Silent())
+        slice_of(budget.steps, math.inf)
     else:
         # schedules go by steps: a first part tells how many the minutes are worth
         if spent["total"] is None:
-            slice_of(10**6, Clock(max(0.0, 0.15 * budget.minutes - spent["minutes"]) * 60))
+            slice_of(10**6, max(0.0, 0.15 * budget.minutes - spent["minutes"]) * 60)
             spent["total"] = max(spent["steps"] + 1, round(spent["steps"] * budget.minutes / spent["minutes"]))
-        slice_of(spent["total"], Clock(max(0.0, budget.minutes - spent["minutes"]) * 60))
-    spent_file.write_text(json.dumps({**spent, "done": True}))
+        slice_of(spent["total"], max(0.0, budget.minutes - spent["minutes"]) * 60)
+    write_text(spent_file, json.dumps({**spent, "done": True}))
     return spent["steps"], spent["minutes"]
 
 
@@ -293,9 +312,8 @@ def run_cases(
         say(f"{number} of {len(todo)}: {name}, {cases[name].about}; seed {seed}")
         began = time.monotonic()
         own = run_case(name, cases[name], scale, preset, seed, budget, out)
-        with log.open("a") as file:
-            file.write("".join(json.dumps(row) + "\n" for row in own))
         rows += own
+        write_text(log, "".join(json.dumps(row) + "\n" for row in rows))
         page.write(rows, out)
         say(f"   {(time.monotonic() - began) / 60:.1f} minutes\n{page.table(own)}")
     page.write(rows, out)

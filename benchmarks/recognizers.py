@@ -354,6 +354,10 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=12, help="faces of each person")
     parser.add_argument("--portraits", type=Path)
     args = parser.parse_args()
+    if not (args.facesets or args.portraits):
+        parser.error("name --facesets, --portraits or both")
+    if args.facesets and not args.truth:
+        parser.error("--facesets needs --truth: who is in which faceset")
     made = {name: RECOGNIZERS.load(name)() for name in args.names}
     if args.facesets:
         with args.truth.open(encoding="utf-8", newline="") as file:

@@ -84,6 +84,26 @@ def test_the_same_again_does_nothing(bench, done):
     assert rows == [json.loads(line) for line in (done.out / "results.jsonl").read_text().splitlines()]
 
 
+def test_a_kill_does_not_lose_count_of_the_minutes(bench, tmp_path, monkeypatch):
+    now, spent = [100.0], tmp_path / "made" / "spent.json"
+    monkeypatch.setattr(bench, "time", SimpleNamespace(process_time=lambda: now[0]))
+
+    def killed(config, clock):
+        """Trains for a minute and a half; what is on the disk then is all that is left."""
+        while now[0] < 190:
+            now[0] += 1
+            assert not clock.take_stop()
+        assert json.loads(spent.read_text())["minutes"] == pytest.approx(80 / 60)
+        return SimpleNamespace(steps=7)
+
+    monkeypatch.setattr(bench, "train", killed)
+    material = SimpleNamespace(src=tmp_path / "src", dst=tmp_path / "dst")
+    budget = bench.Budget(steps=7)
+    for _ in "ab":  # the second time it is done
+        done = bench.trained(material, bench.SMALL, "quick", 1, budget, tmp_path / "made" / "run")
+        assert done == (7, pytest.approx(1.5))
+
+
 def test_it_is_told_as_table_and_page(done):
     table = (done.out / "table.md").read_text()
     assert len(re.findall(r"^\| plain \|", table, re.MULTILINE)) == 6

@@ -53,6 +53,12 @@ def install(monkeypatch, **networks):
             monkeypatch.setitem(table._own, name, Entry(f"blob_networks:{kind}", "discs"))
 
 
+@pytest.fixture(autouse=True)
+def blank_sheets(monkeypatch):
+    """The picture of a report takes longer than all else; `test_evaluate.py` has it drawn."""
+    monkeypatch.setattr("konterfei.metrics.sheet.draw", lambda *figures: np.full((80, 96, 3), 255, np.uint8))
+
+
 @pytest.fixture
 def place(film, tmp_path, monkeypatch):
     """A copy of the `film`, moved: nothing is where its manifests say but what is found near it."""

@@ -152,17 +152,37 @@ def test_other_settings_of_the_rendering_are_named(plate, truth, tmp_path):
     assert len(TrueClip.open(other, plate).exact) == FRAMES
 
 
+def test_the_plates_own_performer_is_no_truth_about_a_swap(clip, plate):
+    for same in (plate, clip("P005", set_of="P005")):
+        with pytest.raises(ConfigError, match="nothing is swapped"):
+            TrueClip.open(same, plate)
+
+
+def test_of_two_performers_the_swapped_one_is_compared(clip):
+    """Whose faces were swapped is told by where they are; a swap of the partner has another partner as its truth."""
+    two, three = clip("P005", partner="P006"), clip("P005", partner="P007")
+    own, theirs = read_truth(two), read_truth(three)
+    first, second = ({k: face_of(points[k]) for k in (2, 5)} for points in (own.landmarks, own.partner.landmarks))
+    true = TrueClip.open(three, two, second)
+    assert np.array_equal(true.exact, theirs.partner.landmarks)
+    assert np.array_equal(true.plate_exact, own.partner.landmarks)
+    with pytest.raises(ConfigError, match="other settings: partner"):
+        TrueClip.open(three, two, first)
+    with pytest.raises(ConfigError, match="other settings: person"):
+        TrueClip.open(clip("P007", partner="P006", set_of="P005"), two, second)
+    true = TrueClip.open(clip("P007", partner="P006", set_of="P005"), two, first)
+    assert np.array_equal(true.plate_exact, own.landmarks)
+
+
 def test_a_clip_about_which_nothing_is_known_is_refused(plate, truth, tmp_path):
     bare = shutil.copy(truth, tmp_path / "bare.mp4")
-    with pytest.raises(ConfigError, match=r"--truth .* is no rendered performer \('bare\.landmarks\.npz'"):
+    with pytest.raises(ConfigError, match=r"--truth .* no rendered performer, or 'bare\.landmarks\.npz'"):
         TrueClip.open(Path(bare), plate)
-    with pytest.raises(ConfigError, match=r"the plate .* is no rendered performer"):
+    with pytest.raises(ConfigError, match=r"^the plate .* no rendered performer"):
         TrueClip.open(truth, Path(bare))
-    (tmp_path / "bare.landmarks.npz").write_bytes(b"no truth")
+    truth_path(Path(bare)).write_bytes(b"nothing of use")
     with pytest.raises(DamagedFileError, match=r"bare\.landmarks\.npz"):
         TrueClip.open(Path(bare), plate)
-    with pytest.raises(ConfigError, match="is the plate itself"):
-        TrueClip.open(plate, plate)
     with pytest.raises(ConfigError, match="rendered performers only"):
         TrueClip.open(tmp_path / "none.mp4", plate)
     assert read_truth(truth).landmarks.shape == (FRAMES, 68, 2)
@@ -178,7 +198,9 @@ def test_the_report_tells_how_far_the_result_is_from_the_truth(clip, plate, trut
         extract(ExtractConfig(video=path, output=tmp_path / name, threads=1), Silent())
     given = {"renders": (tmp_path / "out.mp4",), "faces": tmp_path / "dst", "src": tmp_path / "src", "plate": plate}
     config = EvaluateConfig(**given, truth=truth, threads=1)
-    found = evaluate(config, Recorder())
+    recorder = Recorder()
+    found = evaluate(config, recorder)
+    assert not recorder.warnings
     assert set(TRUTHS) < set(found.measurements)
     assert found.measurements["truth_ssim"].value > 0.8 > found.measurements["truth_ssim"].parts["plate"]
     assert np.isfinite(found.measurements["truth_flicker"].value)
@@ -187,6 +209,8 @@ def test_the_report_tells_how_far_the_result_is_from_the_truth(clip, plate, trut
     assert "Wang" in data["metrics"]["truth_ssim"]["definition"]
     assert "truth_ssim" in found.page.read_text().replace(" ", "_")
     assert evaluate(config, Recorder()).was_done
+    evaluate(replace(config, truth=clip("P007", set_of="P005")), recorder)
+    assert [line for line in recorder.warnings if "not like the src faces of 'out" in line]
     without = evaluate(replace(config, truth=None), Recorder())
     assert not without.was_done
     assert not set(TRUTHS) & set(without.measurements)

@@ -81,6 +81,11 @@ class TruthObserver:
             return seen
         return {name: np.full_like(value, np.nan) for name, value in seen.items()}
 
+    def likeness(self, vector: Array) -> float:
+        """Mean cosine of the faces in the truth with `vector` [E], of unit length; NaN where none was clearly seen."""
+        seen = [row["embeddings"] @ vector for row in self._rows.values()]
+        return float(np.nanmean(seen)) if np.isfinite(seen).any() else float("nan")
+
     def series(self, pictures: Sequence[Series]) -> tuple[TrueSeries, list[Series]]:
         """The truth, and plate and results in dst's aligned space.
 

@@ -14,6 +14,7 @@ from konterfei.errors import Cancelled, ConfigError, KonterfeiError, OutputError
 from konterfei.io.atomic import ensure_writable, size_text
 from konterfei.io.sequence import USUAL_FPS, folder_of, frame_rate
 from konterfei.io.video import is_sequence, look
+from konterfei.recognizers import RECOGNIZERS
 from konterfei.reporting import Reporter
 from konterfei.stages import _evaluate_looking as looking
 from konterfei.stages._evaluate_finding import chosen_renders, renders_of
@@ -75,9 +76,9 @@ def _evaluate(paths: Sequence[Path], config: EvaluateConfig, reporter: Reporter)
     people = people_of(renders, span, config, reporter)
     shots = shots_of(renders[0].dst)
     subjects, size = subjects_of(renders, people, span, shots, (info.width, info.height), config, reporter)
-    truth = None if config.truth is None else TrueClip.open(config.truth, plate)
-    if truth is not None and len(subjects) > 1:
+    if config.truth is not None and len(subjects) > 1:
         raise ConfigError("--truth is that of one person, and several were swapped. Choose whom with --person.")
+    truth = None if config.truth is None else TrueClip.open(config.truth, plate, subjects[0].watched.faces)
     abouts = [
         [about(renders, place, subjects, number, record, config, truth) for number in range(len(subjects))]
         for place in range(len(renders))
@@ -98,6 +99,9 @@ def _evaluate(paths: Sequence[Path], config: EvaluateConfig, reporter: Reporter)
             watch = truth.watch(eyes, watched[0].side, (frames[0], frames[-1] + 1), 1 + len(renders))
             stack.callback(watch.close)
         observers = looking.look(renders, plate, watched, eyes, reporter, None if watch is None else watch.add)
+    if watch is not None:
+        for render, (people_known, *_) in zip(renders, known, strict=True):
+            watch.doubt(people_known, render.name, RECOGNIZERS.load(config.recognizer).same_person, reporter)
     sight = Sight(
         renders=renders,
         subjects=subjects,
