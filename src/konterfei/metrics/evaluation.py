@@ -225,7 +225,7 @@ def lines(measurements: Mapping[str, Measurement]) -> list[str]:
     shown = []
     width = max((len(name) for name in measurements), default=0)
     for name, found in measurements.items():
-        parts = ", ".join(f"{part.replace('_', ' ')} {_text(value)}" for part, value in found.parts.items())
+        parts = ", ".join(f"{part.replace('_', ' ')} {_text(value, part)}" for part, value in found.parts.items())
         figure = f"{_text(found.value)} {found.unit} (perfect {found.perfect:g})"
         figure = figure if np.isfinite(found.value) else _text(found.value)
         shown.append(f"{name.replace('_', ' '):<{width}}  {figure}; {parts}".rstrip("; "))
@@ -278,5 +278,7 @@ def _float(value: float | None) -> float:
     return float("nan") if value is None else float(value)
 
 
-def _text(value: float) -> str:
-    return f"{value:.2f}" if np.isfinite(value) else "not measurable"
+def _text(value: float, name: str = "") -> str:
+    if not np.isfinite(value):
+        return "not measurable"
+    return f"{value:.0f}" if name.startswith("num_") else f"{value:z.2f}"

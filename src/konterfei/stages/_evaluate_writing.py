@@ -55,8 +55,8 @@ class Figures:
         """The figures, one line each."""
         unseen = f"; the detector misses the face in {self.num_unseen}" if self.num_unseen else ""
         nothing = unswapped(self.measurements)
-        told = [f"measured    {self.num_frames} frames{unseen}", *lines(self.measurements)]
-        return [*told, *([nothing] if nothing else [])]
+        first = [nothing] if nothing else []
+        return [*first, f"measured    {self.num_frames} frames{unseen}", *lines(self.measurements)]
 
 
 @dataclass(frozen=True, kw_only=True)

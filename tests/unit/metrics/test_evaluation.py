@@ -8,7 +8,7 @@ import pytest
 
 from evaluated_material import evaluated
 from konterfei.metrics import METRICS
-from konterfei.metrics.evaluation import VERSION, differences_to_json, from_json, to_json
+from konterfei.metrics.evaluation import VERSION, differences_to_json, from_json, lines, to_json
 
 
 @pytest.fixture(scope="module")
@@ -109,3 +109,9 @@ def test_the_worst_frames_are_named_with_reasons(swap):
 def test_other_frames_are_not_compared():
     with pytest.raises(ValueError, match="same frames"):
         evaluated(frames=50).against(evaluated(frames=60))
+
+
+def test_lines_count_in_whole_numbers_and_know_no_minus_zero(swap):
+    steady = replace(swap.measurements["steadiness"], value=-0.001, parts={"result": -0.004, "num_jumps": 3.0})
+    (line,) = lines({"steadiness": steady})
+    assert line == "steadiness  0.00 cosine (perfect 0); result 0.00, num jumps 3"
