@@ -17,8 +17,9 @@ PICTURES = {
     "docs/images/merge-modes.jpg",
     "docs/images/shortcuts.png",
     "docs/images/time_to_swap.png",
+    "docs/reports/ground-truth.html",
 }
-"""Charts, and synthetic people. A new one is looked at by a person before its name is put here."""
+"""Charts, a page, and synthetic people. A new one is looked at by a person before its name is put here."""
 WEIGHTS = "src/konterfei/weights/files/"
 
 
