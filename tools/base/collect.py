@@ -3,7 +3,7 @@
     python tools/base/collect.py OUT [--portraits FOLDER] [--performers]
 
 With --portraits: OUT/portraits.faces (everybody who was found), then OUT/portraits_train.faces and
-OUT/portraits_held.faces as portraits.tsv says. With --performers: OUT/performers_train.faces, of openpeople's pictures
+OUT/portraits_held.faces as portraits.txt says. With --performers: OUT/performers_train.faces, of openpeople's pictures
 and of clips that are rendered for it. The same command again writes what is missing; a crop that the list has dropped
 since goes to the faceset's trash.
 """
