@@ -50,12 +50,10 @@ class Sitter:
     Attributes:
         artist: draws it.
         mouth_open: whether the portrait's mouth is; then `Pose.jaw` closes it instead of opening it.
-        eyes_open: how far the portrait's lids are apart, over the eye's width; image-left first.
     """
 
     artist: Artist
     mouth_open: bool
-    eyes_open: tuple[float, float]
 
     def draw(self, pose: Pose) -> tuple[NDArray[np.uint8], Array]:
         """The picture, and the mesh's points in it: [SIDE, SIDE, 3], [468, 2]."""
@@ -84,8 +82,7 @@ def sit(picture: NDArray[np.uint8], record: FaceRecord, donor: str, landmarker: 
     cut = crop.cut(picture)
     found = look(landmarker, cut, crop.crop_from_frame @ record.face.landmarks.astype(np.float64))
     mesh = np.asarray(found.mesh, np.float32)
-    eyes_open = openness(found.points)
-    if min(eyes_open) < OPEN_EYES:
+    if min(openness(found.points)) < OPEN_EYES:
         return None
     theirs, performer = measured(donor), PERFORMERS.load(donor)
     source = Measured(
@@ -98,7 +95,7 @@ def sit(picture: NDArray[np.uint8], record: FaceRecord, donor: str, landmarker: 
     except HiddenEyeError:
         return None
     gap = float(np.linalg.norm(mesh[14, :2] - mesh[13, :2]) / np.linalg.norm(mesh[263, :2] - mesh[33, :2]))
-    return Sitter(_artist(plates, performer, gap > OPEN_MOUTH), gap > OPEN_MOUTH, eyes_open)
+    return Sitter(_artist(plates, performer, gap > OPEN_MOUTH), gap > OPEN_MOUTH)
 
 
 def _artist(plates: Plates, performer: Performer, mouth_open: bool) -> Artist:
