@@ -21,6 +21,8 @@ class Batch:
         mask: of the target, 1 = face. [2B, 1, R, R] in [0, 1]
         parts: eyes and mouth of the target; None where nothing asks for them. [2B, 1, R, R] in [0, 1]
         numbers: of the samples within the whole step, where this is a part of it; on the CPU. [2B]
+        who: who is seen and somebody else (at times the same), in numbers that tell people apart, of unit length;
+            for models of many people. [2B, 2, 192]
     """
 
     warped: Tensor
@@ -28,6 +30,7 @@ class Batch:
     mask: Tensor
     parts: Tensor | None = None
     numbers: Tensor | None = None
+    who: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,10 @@ class SwapModel(nn.Module):
 
     def reconstruct(self, images: Tensor) -> Images:
         """Each person by their own decoder. [2B, 3, R, R], src first -> same order."""
+        raise NotImplementedError
+
+    def reconstruct_as(self, images: Tensor, who: Tensor) -> Images:
+        """Everybody as said. [N, 3, R, R], [N, 2, 192] (`Batch.who`) -> [N, ...]. Only for models of many people."""
         raise NotImplementedError
 
     def swap(self, images: Tensor, morph: float | Tensor = 1.0) -> tuple[Images, Tensor]:

@@ -7,13 +7,19 @@ RGB here (an importer flips the first and last kernels).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
-from konterfei.nets.blocks import Downscale, Residual, Upscale, depth_to_space, initialise, pixel_norm
+from konterfei.nets.blocks import Downscale, Residual, Tint, Upscale, depth_to_space, initialise, pixel_norm, tinted
 from konterfei.nets.dims import Dims
+
+Tints = Mapping[str, Tint]
+"""Layers by their names within the network -> what is done to their channels (`nets.film`)."""
+
+_PLAIN: Tints = {}
 
 
 class Encoder(nn.Module):
@@ -56,11 +62,11 @@ class Inter(nn.Module):
         self.upscale1 = None if dims.deep else Upscale(out_channels, out_channels, dims.cosine)
         initialise(self)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """See class."""
+    def forward(self, x: Tensor, tints: Tints = _PLAIN) -> Tensor:
+        """See class. `tints`: of "dense2" (a channel is a map of its output) and "upscale1.conv1"."""
         x = self.dense2(self.dense1(x)).view(-1, self.out_channels, self.side, self.side)
-        x = x.contiguous(memory_format=torch.channels_last)
-        return x if self.upscale1 is None else self.upscale1(x)
+        x = tinted(x.contiguous(memory_format=torch.channels_last), tints.get("dense2"))
+        return x if self.upscale1 is None else self.upscale1(x, tints.get("upscale1.conv1"))
 
 
 class Decoder(nn.Module):
@@ -89,11 +95,12 @@ class Decoder(nn.Module):
         self.out_convm = nn.Conv2d(mask_factors[-1] * m, 1, 1)
         initialise(self)
 
-    def image(self, code: Tensor) -> Tensor:
+    def image(self, code: Tensor, tints: Tints = _PLAIN) -> Tensor:
         """Only the image branch. [B, I, S, S] -> [B, 3, R, R]."""
         x = code
         for i in range(self.stages):
-            x = self.get_submodule(f"res{i}")(self.get_submodule(f"upscale{i}")(x))
+            x = self.get_submodule(f"upscale{i}")(x, tints.get(f"upscale{i}.conv1"))
+            x = self.get_submodule(f"res{i}")(x, tints.get(f"res{i}.conv1"), tints.get(f"res{i}.conv2"))
         if self.is_interleaved:
             # The 1x1 head is padded to 3x3 so that the four heads run as one convolution: same result, one pass.
             heads = (self.out_conv1, self.out_conv2, self.out_conv3)
@@ -104,13 +111,13 @@ class Decoder(nn.Module):
             x = self.out_conv(x)
         return torch.sigmoid(x.float())
 
-    def mask(self, code: Tensor) -> Tensor:
+    def mask(self, code: Tensor, tints: Tints = _PLAIN) -> Tensor:
         """Only the mask branch. [B, I, S, S] -> [B, 1, R, R]."""
         m = code
         for i in range(self.mask_stages):
-            m = self.get_submodule(f"upscalem{i}")(m)
+            m = self.get_submodule(f"upscalem{i}")(m, tints.get(f"upscalem{i}.conv1"))
         return torch.sigmoid(self.out_convm(m).float())
 
-    def forward(self, code: Tensor) -> tuple[Tensor, Tensor]:
-        """See class."""
-        return self.image(code), self.mask(code)
+    def forward(self, code: Tensor, tints: Tints = _PLAIN) -> tuple[Tensor, Tensor]:
+        """See class. `tints`: of the convolutions of its upscalings and residual blocks."""
+        return self.image(code, tints), self.mask(code, tints)

@@ -38,6 +38,18 @@ def initialise(module: nn.Module) -> None:
                 nn.init.zeros_(layer.bias)
 
 
+Tint = tuple[Tensor, Tensor]
+"""Gain and offset of each channel, for each sample: [B, C], [B, C] (`nets.film`)."""
+
+
+def tinted(x: Tensor, tint: Tint | None) -> Tensor:
+    """x (1 + gain) + offset, per channel and sample; x itself without a tint. [B, C, H, W] -> same."""
+    if tint is None:
+        return x
+    gain, offset = (t[:, :, None, None].to(x.dtype) for t in tint)
+    return x + x * gain + offset
+
+
 class Downscale(nn.Module):
     """Convolution 5x5 with stride 2, then activation 0.1. [B, i, H, W] -> [B, o, H/2, W/2]."""
 
@@ -59,9 +71,9 @@ class Upscale(nn.Module):
         self.conv1 = Conv2d(in_channels, 4 * out_channels, 3, padding=1)
         self.cosine = cosine
 
-    def forward(self, x: Tensor) -> Tensor:
-        """See class."""
-        return depth_to_space(activation(self.conv1(x), 0.1, self.cosine))
+    def forward(self, x: Tensor, tint: Tint | None = None) -> Tensor:
+        """See class. `tint`: of the convolution's channels."""
+        return depth_to_space(activation(tinted(self.conv1(x), tint), 0.1, self.cosine))
 
 
 class Residual(nn.Module):
@@ -73,7 +85,7 @@ class Residual(nn.Module):
         self.conv2 = Conv2d(channels, channels, 3, padding=1)
         self.cosine = cosine
 
-    def forward(self, x: Tensor) -> Tensor:
-        """See class."""
-        y = self.conv2(activation(self.conv1(x), 0.2, self.cosine))
+    def forward(self, x: Tensor, first: Tint | None = None, second: Tint | None = None) -> Tensor:
+        """See class. `first`, `second`: tints of the two convolutions' channels."""
+        y = tinted(self.conv2(activation(tinted(self.conv1(x), first), 0.2, self.cosine)), second)
         return activation(x + y, 0.2, self.cosine)
