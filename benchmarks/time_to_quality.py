@@ -120,12 +120,12 @@ def fill(pair: Pair, args: argparse.Namespace, watch: Stopwatch) -> Iterator[Non
     make_folder(out)
     write_json(out / "pair.json", {name: value and str(value) for name, value in asdict(pair).items()})
     judge = Judge(pair)
-    trainer = None if args.score else RealTrainer(pair, watch)  # type: ignore[arg-type]  # it needs no clip
+    trainer = None if args.score else RealTrainer(pair, watch)
     for arm, marks in arms_of(args):
         if trainer is not None:
             note_base(out / arm.name, arm)
         ready = []
-        for mark in to_marks(arm, marks, args.until, out, pair, trainer):  # type: ignore[arg-type]
+        for mark in to_marks(arm, marks, args.until, out, pair, trainer):
             folder = out / arm.name / f"at_{mark:05.1f}"
             if not is_scored(folder, judge):
                 watch.note(f"{pair.name}, {arm.name}, {mark:g} minutes: {judge.score(folder, arm, mark)}")
