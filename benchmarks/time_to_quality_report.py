@@ -17,8 +17,8 @@ from konterfei.io.atomic import write_json, write_text
 from konterfei.io.manifest import Manifest
 from konterfei.reporting import Reporter
 
-BEGINNING = 0.1
-"""Minutes up to which a mark is the beginning: one step is made before it."""
+BEGINNINGS = {"minutes": 0.1, "steps": 1}
+"""What a course is told by, and up to where a mark is its beginning: one step is made before it."""
 SCRATCH, BASE, SCORE = "none", "base", "total"
 
 
@@ -78,14 +78,14 @@ class Course:
         """Whether it came to its end."""
         return self.lines[-1]["mark"] >= self.end
 
-    def points(self, figure: str) -> list[tuple[float, float]]:
-        """Minutes and values, where it was measurable, from the first mark on that is more like src than like dst.
+    def points(self, figure: str, axis: str = "minutes") -> list[tuple[float, float]]:
+        """Minutes (or steps) and values, from the first mark on that is more like src than like dst.
 
         Before that there is no swap: a network that knows nothing yet draws a weak mask of grey, through which dst is
         seen, with dst's expression and all.
         """
         swaps = [index for index, line in enumerate(self.lines) if _is_swap(line["figures"])]
-        found = [(line["minutes"], line["figures"].get(figure)) for line in self.lines[min(swaps, default=0) :]]
+        found = [(line[axis], line["figures"].get(figure)) for line in self.lines[min(swaps, default=0) :]]
         return [(minutes, value) for minutes, value in found if value is not None] if swaps else []
 
 
@@ -109,8 +109,10 @@ def read_courses(out: Path) -> list[Course]:
     return sorted(courses.values(), key=lambda c: (c.pair, c.arm != SCRATCH, c.arm, c.seed))
 
 
-def reached(points: Sequence[tuple[float, float]], target: float, is_high: bool) -> float | None:
-    """When a course is first as good as `target`, interpolated between marks, minutes; None = never.
+def reached(
+    points: Sequence[tuple[float, float]], target: float, is_high: bool, beginning: float = BEGINNINGS["minutes"]
+) -> float | None:
+    """When a course is first as good as `target`, interpolated between marks; None = never.
 
     What is so good at the first mark counts as reached then, or at the next one where that is the very beginning: the
     true time is not known, and is less.
@@ -120,7 +122,7 @@ def reached(points: Sequence[tuple[float, float]], target: float, is_high: bool)
     for minutes, value in points:
         if sign * (value - target) >= 0:
             if before is None:
-                return minutes if minutes > BEGINNING else next((t for t, _ in points if t > BEGINNING), minutes)
+                return minutes if minutes > beginning else next((t for t, _ in points if t > beginning), minutes)
             share = (target - before[1]) / (value - before[1])
             return before[0] + share * (minutes - before[0])
         before = minutes, value
@@ -134,20 +136,22 @@ def compare(scratch: Course, other: Course) -> dict[str, dict[str, Any]]:
     """
     found = {}
     for name, figure in FIGURES.items():
-        ours, theirs = other.points(name), scratch.points(name)
-        if not ours or not theirs:
+        if not other.points(name) or not scratch.points(name):
             continue
-        target = theirs[-1][1]
-        needed, usual = (reached(points, target, figure.is_high) for points in (ours, theirs))
-        assert usual is not None  # the last mark itself, if not before
-        found[name] = {
-            "scratch": target,
-            "arm": ours[-1][1],
-            "minutes_scratch": round(usual, 3),
-            "minutes_arm": None if needed is None else round(needed, 3),
-            "ratio": round(max(1.0, ours[-1][0] / usual) if needed is None else needed / usual, 4),
-            "is_reached": needed is not None,
-        }
+        target = scratch.points(name)[-1][1]
+        about: dict[str, Any] = {"scratch": target, "arm": other.points(name)[-1][1]}
+        for axis, beginning in BEGINNINGS.items():
+            ours, theirs = other.points(name, axis), scratch.points(name, axis)
+            needed, usual = (reached(points, target, figure.is_high, beginning) for points in (ours, theirs))
+            assert usual is not None  # the last mark itself, if not before
+            ratio = max(1.0, ours[-1][0] / usual) if needed is None else needed / usual
+            about |= {
+                f"{axis}_scratch": round(usual, 3),
+                f"{axis}_arm": None if needed is None else round(needed, 3),
+                "ratio" if axis == "minutes" else f"ratio_{axis}": round(ratio, 4),
+                "is_reached": needed is not None,
+            }
+        found[name] = about
     return found
 
 
@@ -246,6 +250,7 @@ def verdicts(rows: Sequence[Mapping[str, Any]]) -> list[str]:
             f"{arm}: {len(found)} comparisons, {never} never as good as scratch in the end (counted as 1.00 or more), "
             f"{worse} with a lower final score{f', {partial} not at their end yet' if partial else ''}"
         )
+        told.append(f"{arm} by steps {geometric(figure['ratio_steps'] for figure in found):.2f}")
         told.append(f"{arm} ratio {geometric(figure['ratio'] for figure in found):.2f}")
     return told
 

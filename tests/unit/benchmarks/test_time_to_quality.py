@@ -48,10 +48,10 @@ def test_a_target_is_reached_between_two_marks_the_first_time(told, points, targ
     assert told.reached(points, target, is_high) == (expected if expected is None else pytest.approx(expected))
 
 
-def course(told, arm, totals, pair="one", seed=1, end=60.0, **figures):
+def course(told, arm, totals, pair="one", seed=1, end=60.0, pace=100, **figures):
     """A training with such scores at minutes 0, 20, 40 ..."""
     lines = [
-        {"minutes": 20.0 * k, "mark": 20.0 * k}
+        {"minutes": 20.0 * k, "mark": 20.0 * k, "steps": 1 + pace * k}
         | {"figures": {"total": total, "identity": 0.6, "leftover": 0.1} | {n: v[k] for n, v in figures.items()}}
         for k, total in enumerate(totals)
     ]
@@ -64,6 +64,13 @@ def test_the_ratio_is_of_the_times_at_which_both_have_the_final_score_of_scratch
     assert (found["minutes_scratch"], found["minutes_arm"]) == (60.0, 10.0)
     assert found["ratio"] == pytest.approx(1 / 6, abs=1e-4)
     assert (found["scratch"], found["arm"], found["is_reached"]) == (0.6, 0.7, True)
+
+
+def test_steps_tell_the_same_where_minutes_of_a_busy_machine_do_not(told):
+    scratch = course(told, "none", [0.2, 0.4, 0.5, 0.6], pace=50)
+    found = told.compare(scratch, course(told, "base", [0.4, 0.8, 0.8, 0.7], pace=100))["total"]
+    assert found["ratio"] == pytest.approx(1 / 6, abs=1e-4)
+    assert found["ratio_steps"] == pytest.approx(51 / 151, abs=1e-4)
 
 
 def test_a_scratch_that_had_its_score_long_before_its_end_makes_the_ratio_larger(told):
@@ -108,7 +115,7 @@ def test_the_last_line_is_the_geometric_mean_over_pairs_and_seeds(told):
     lines = told.verdicts(rows)
     assert lines[-1] == "base ratio 0.33"  # sqrt(1/6 * 2/3)
     assert "zeal ratio 1.00" in lines
-    assert lines[-2].startswith("base: 2 comparisons, 0 never") and "1 with a lower final score" in lines[-2]
+    assert lines[-3].startswith("base: 2 comparisons, 0 never") and "1 with a lower final score" in lines[-3]
     assert "| one | base | 1 | 0.600 | 0.800 | 60.0 | 10.0 | 0.17 |" in told.score_table(rows)
     assert "| score | higher | 0.600 | 0.650 | 0.33 | 2 of 2 |" in told.figure_table(rows, "base")
 
