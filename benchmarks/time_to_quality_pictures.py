@@ -55,7 +55,7 @@ def draw_curves(courses: Sequence[Course], figures: Mapping[str, Figure], target
         axis.grid(alpha=0.25)
         if row == 0 or not axes[row - 1, column].get_visible():
             better = "higher" if figures[name].is_high else "lower"
-            axis.set_title(f"{figures[name].title} ({better} is better)", fontsize=8)
+            axis.set_title(f"{figures[name].title} ({better} is better)", fontsize=7)
         if column == 0:
             axis.set_ylabel(pairs[row], fontsize=9)
     axes[0, 0].legend(fontsize=8)

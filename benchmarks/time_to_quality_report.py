@@ -20,6 +20,8 @@ from konterfei.reporting import Reporter
 BEGINNINGS = {"minutes": 0.1, "steps": 1}
 """What a course is told by, and up to where a mark is its beginning: one step is made before it."""
 SCRATCH, BASE, SCORE = "none", "base", "total"
+ENDS = "@*"
+"""Behind the name of an arm: not one run, but the ends of several that were told different ends."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,21 @@ def read_courses(out: Path) -> list[Course]:
     return sorted(courses.values(), key=lambda c: (c.pair, c.arm != SCRATCH, c.arm, c.seed))
 
 
+def by_ends(courses: Sequence[Course]) -> list[Course]:
+    """Of arms that were told several ends (base@5, base@15, base) the last marks, as a course of its own (base@*)."""
+    groups: dict[tuple[str, str, int], list[Course]] = {}
+    for course in courses:
+        if course.is_whole:
+            groups.setdefault((course.pair, course.arm.split("@")[0], course.seed), []).append(course)
+    found = []
+    for (pair, arm, seed), group in groups.items():
+        if len(group) > 1:
+            ordered = sorted(group, key=lambda course: course.end)
+            lines, folders = ([getattr(c, name)[-1] for c in ordered] for name in ("lines", "folders"))
+            found.append(Course(pair, arm + ENDS, seed, ordered[-1].end, lines, folders))
+    return found
+
+
 def reached(
     points: Sequence[tuple[float, float]], target: float, is_high: bool, beginning: float = BEGINNINGS["minutes"]
 ) -> float | None:
@@ -132,7 +149,8 @@ def reached(
 def compare(scratch: Course, other: Course) -> dict[str, dict[str, Any]]:
     """For each figure that both have: final values, when each first has scratch's final value, and the ratio of these.
 
-    An arm that never gets there is counted with the time that it had, and marked: its ratio is at least that.
+    An arm that does not get there is counted with the time that it had, and marked: its ratio is at least that. Where
+    it has not come to its end, there is none yet.
     """
     found = {}
     for name, figure in FIGURES.items():
@@ -145,34 +163,40 @@ def compare(scratch: Course, other: Course) -> dict[str, dict[str, Any]]:
             needed, usual = (reached(points, target, figure.is_high, beginning) for points in (ours, theirs))
             assert usual is not None  # the last mark itself, if not before
             ratio = max(1.0, ours[-1][0] / usual) if needed is None else needed / usual
+            is_known = needed is not None or other.is_whole
             about |= {
                 f"{axis}_scratch": round(usual, 3),
                 f"{axis}_arm": None if needed is None else round(needed, 3),
-                "ratio" if axis == "minutes" else f"ratio_{axis}": round(ratio, 4),
+                "ratio" if axis == "minutes" else f"ratio_{axis}": round(ratio, 4) if is_known else None,
                 "is_reached": needed is not None,
             }
         found[name] = about
     return found
 
 
-def geometric(ratios: Iterable[float]) -> float:
-    """Geometric mean; NaN of none."""
-    logs = [math.log(ratio) for ratio in ratios]
+def geometric(ratios: Iterable[float | None]) -> float:
+    """Geometric mean of those that are known; NaN of none."""
+    logs = [math.log(ratio) for ratio in ratios if ratio is not None]
     return math.exp(sum(logs) / len(logs)) if logs else float("nan")
+
+
+def scratch_of(courses: Sequence[Course], course: Course) -> Course | None:
+    """What a course is compared with: scratch of its pair and seed, by its ends where both are told so."""
+    own = {other.arm: other for other in courses if (other.pair, other.seed) == (course.pair, course.seed)}
+    by_end = own.get(SCRATCH + ENDS) if course.arm.endswith(ENDS) else None
+    return by_end or own.get(SCRATCH)
 
 
 def comparisons(courses: Sequence[Course]) -> list[dict[str, Any]]:
     """Every arm beside the scratch of its pair and seed."""
-    scratch = {(course.pair, course.seed): course for course in courses if course.arm == SCRATCH}
-    return [
-        {
-            **{name: getattr(course, name) for name in ("pair", "arm", "seed", "end")},
-            "is_whole": course.is_whole and scratch[course.pair, course.seed].is_whole,
-            "figures": compare(scratch[course.pair, course.seed], course),
-        }
-        for course in courses
-        if course.arm != SCRATCH and (course.pair, course.seed) in scratch
-    ]
+    rows = []
+    for course in courses:
+        scratch = scratch_of(courses, course)
+        if scratch is not None and course.arm not in (SCRATCH, SCRATCH + ENDS):
+            about = {name: getattr(course, name) for name in ("pair", "arm", "seed", "end")}
+            is_whole = course.is_whole and scratch.is_whole
+            rows.append({**about, "is_whole": is_whole, "figures": compare(scratch, course)})
+    return rows
 
 
 def ratios_of(rows: Sequence[Mapping[str, Any]], arm: str, figure: str) -> list[Mapping[str, Any]]:
@@ -198,10 +222,11 @@ def score_table(rows: Sequence[Mapping[str, Any]]) -> str:
         score = row["figures"].get(SCORE)
         if score is not None:
             needed = "never" if score["minutes_arm"] is None else f"{score['minutes_arm']:.1f}"
-            least = "" if score["is_reached"] else ">= "
+            ratio = "" if score["is_reached"] else ">= "
+            ratio = "not yet" if score["ratio"] is None else f"{ratio}{score['ratio']:.2f}"
             cells.append([
                 row["pair"], row["arm"], str(row["seed"]), f"{score['scratch']:.3f}", f"{score['arm']:.3f}",
-                f"{score['minutes_scratch']:.1f}", needed, f"{least}{score['ratio']:.2f}",
+                f"{score['minutes_scratch']:.1f}", needed, ratio,
                 "" if row["is_whole"] else "not at the end yet",
             ])  # fmt: skip
     head = ["pair", "arm", "seed", "scratch ends at", "arm ends at", "scratch has it at", "arm has it at", "ratio", ""]
@@ -243,7 +268,7 @@ def verdicts(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         found = ratios_of(rows, arm, SCORE)
         if not found:
             continue
-        never = sum(not figure["is_reached"] for figure in found)
+        never = sum(figure["ratio"] is not None and not figure["is_reached"] for figure in found)
         worse = sum(figure["arm"] < figure["scratch"] for figure in found)
         partial = sum(row["arm"] == arm and not row["is_whole"] for row in rows)
         told.append(
@@ -260,15 +285,22 @@ def report(out: Path, leak: Sequence[Path], reporter: Reporter) -> str:
     courses = read_courses(out)
     if not courses:
         return "Nothing was scored yet."
-    rows = comparisons(courses)
+    rows = comparisons([*courses, *by_ends(courses)])
     leaks = leak_rows(out, courses, strangers(out, leak, reporter)) if leak else []
     arms = list(dict.fromkeys(row["arm"] for row in rows))
-    parts = [progress_table(courses), score_table(rows), *(figure_table(rows, arm) for arm in arms), leak_table(leaks)]
+    parts = [
+        progress_table(courses),
+        lead_table(courses),
+        score_table(rows),
+        *(figure_table(rows, arm) for arm in arms),
+        leak_table(leaks),
+    ]
     lines = verdicts(rows)
-    means = {
-        arm: {name: geometric(f["ratio"] for f in found) for name in FIGURES if (found := ratios_of(rows, arm, name))}
-        for arm in arms
-    }
+    means: dict[str, dict[str, float]] = {arm: {} for arm in arms}
+    for arm, name in ((arm, name) for arm in arms for name in FIGURES):
+        mean = geometric(found["ratio"] for found in ratios_of(rows, arm, name))
+        if math.isfinite(mean):
+            means[arm][name] = round(mean, 4)
     write_json(out / "time_to_quality.json", {"ratios": means, "comparisons": rows, "leak": leaks})
     text = "\n".join([*(part for part in parts if part), "".join(f"{line}\n" for line in lines)]).rstrip()
     write_text(out / "time_to_quality.md", text + "\n")
@@ -286,3 +318,21 @@ def progress_table(courses: Sequence[Course]) -> str:
         told = ["" if scores.get(mark) is None else f"{scores[mark]:.3f}" for mark in marks]
         cells.append([course.pair, course.arm, str(course.seed), *told])
     return _table(["pair", "arm", "seed", *(f"{mark:g} min" for mark in marks)], cells)
+
+
+def lead_table(courses: Sequence[Course]) -> str:
+    """A row for each training but scratch: when scratch first has the score that it has at each of its marks."""
+    marks = sorted({line["mark"] for course in courses for line in course.lines})
+    cells = []
+    for course in courses:
+        scratch = scratch_of(courses, course)
+        if scratch is None or course.arm == SCRATCH:
+            continue
+        scores = {line["mark"]: line["figures"].get(SCORE) for line in course.lines}
+        told = []
+        for mark in marks:
+            score = scores.get(mark)
+            when = None if score is None else reached(scratch.points(SCORE), score, True)
+            told.append("" if score is None else "never" if when is None else f"{when:.1f}")
+        cells.append([course.pair, course.arm, str(course.seed), *told])
+    return _table(["pair", "scratch is where this arm is at", "seed", *(f"{mark:g} min" for mark in marks)], cells)

@@ -89,6 +89,37 @@ def test_what_never_gets_there_counts_as_one_or_more(told):
     assert told.compare(plateau, course(told, "base", [0.4] * 4))["total"]["ratio"] > 3
 
 
+def test_what_has_not_come_to_its_end_may_get_there_yet(told):
+    scratch = course(told, "none", [0.2, 0.4, 0.5, 0.6])
+    rows = told.comparisons([scratch, course(told, "base", [0.4, 0.5])])
+    assert rows[0]["figures"]["total"]["ratio"] is None
+    assert "| never | not yet | not at the end yet |" in told.score_table(rows)
+    assert told.verdicts(rows)[-1] == "base ratio nan"
+
+
+def test_runs_that_were_told_several_ends_are_compared_by_their_ends(told):
+    courses = [
+        course(told, "none", [0.2, 0.4, 0.5, 0.6]),
+        course(told, "base", [0.3, 0.4, 0.5, 0.8]),
+        course(told, "base@20", [0.3, 0.5], end=20.0),
+        course(told, "base@40", [0.3, 0.4, 0.7], end=40.0),
+        course(told, "base@50", [0.3, 0.4, 0.7], end=50.0),  # has not come to its end
+    ]
+    (ends,) = told.by_ends(courses)
+    assert (ends.arm, ends.points("total")) == ("base@*", [(20.0, 0.5), (40.0, 0.7), (60.0, 0.8)])
+    assert told.compare(courses[0], ends)["total"]["ratio"] == pytest.approx(0.5)
+    assert told.scratch_of([*courses, ends], ends) is courses[0]
+    several = [*courses, course(told, "none@20", [0.2, 0.6], end=20.0)]
+    ours, theirs = told.by_ends(several)[::-1]
+    assert told.scratch_of([*several, ours, theirs], ours) is theirs
+    assert [row["arm"] for row in told.comparisons([ours, theirs])] == ["base@*"]
+
+
+def test_the_lead_is_when_scratch_has_what_an_arm_has_at_its_marks(told):
+    text = told.lead_table([course(told, "none", [0.2, 0.4, 0.5, 0.6]), course(told, "base", [0.3, 0.6, 0.7, 0.6])])
+    assert text.splitlines()[-1] == "| one | base | 1 | 10.0 | 60.0 | never | 60.0 |"
+
+
 def test_marks_that_show_dst_through_a_weak_mask_do_not_count(told):
     scratch = course(
         told, "none", [0.2, 0.4, 0.5, 0.6], expression=[1.0, 0.1, 0.3, 0.5], identity=[0.0, 0.5, 0.6, 0.7],
