@@ -63,7 +63,11 @@ class Base:
             return f"it is {architecture(model, asdict(self.dims))}, not {architecture(model, asdict(dims))}"
         narrow = [f"{w} {getattr(dims, w)} below {getattr(self.dims, w)}" for w in _WIDTHS if
                   getattr(dims, w) < getattr(self.dims, w)]  # fmt: skip
-        return f"its networks are wider ({', '.join(narrow)})" if narrow else ""
+        if narrow:
+            return f"its networks are wider ({', '.join(narrow)})"
+        if dims.encoder % self.dims.encoder:
+            return f"its encoder of width {self.dims.encoder} grows to multiples of that only, not to {dims.encoder}"
+        return ""
 
     def many(self) -> Many:
         """The network of many people itself."""
