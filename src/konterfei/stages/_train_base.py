@@ -210,7 +210,7 @@ def who_is(faceset: Faceset, without: Collection[str], reporter: Reporter) -> ND
     vectors: Sequence[NDArray[Any]] = []
     if faceset.header.settings.get("recognizer", WHO) == WHO:
         known = [record.face.embedding for record in records if record.face.embedding is not None]
-        vectors = [vector for vector in known if len(vector) == EMBEDDING and np.isfinite(vector).all()]
+        vectors = [vector for vector in known if len(vector) == EMBEDDING]
     if not vectors:
         recognizer = RECOGNIZERS.load(WHO)()
         places = np.linspace(0, len(records) - 1, min(len(records), _LOOKS)).round().astype(int)
