@@ -10,7 +10,7 @@ import torch
 from train_material import SMALL, STEPS, StopAt, assert_equal_runs, kill_and_run_again
 
 from drawn_faces import ANNA, faceset
-from konterfei.errors import CheckpointMismatchError, ConfigError, WeightsError
+from konterfei.errors import CheckpointMismatchError, ConfigError, DamagedFileError, WeightsError
 from konterfei.geometry import FaceType
 from konterfei.io.atomic import sha256
 from konterfei.io.faceset import Faceset
@@ -18,9 +18,11 @@ from konterfei.io.manifest import Manifest
 from konterfei.io.run import Run
 from konterfei.models.bases import read_base, write_base
 from konterfei.models.many import MANY
+from konterfei.models.swapper import load_swapper
 from konterfei.nets.dims import Dims
 from konterfei.recognizers.mobilefacenet import MobileFaceNet
 from konterfei.reporting import Recorder
+from konterfei.stages._merge_checks import model_record
 from konterfei.stages._train_base import who_is
 from konterfei.stages.runs import RunsConfig, runs
 from konterfei.training import loop, recovery
@@ -189,7 +191,7 @@ def test_what_cannot_be_is_refused_before_anything_is_written(again, base, tmp_p
 def test_a_file_that_is_no_base_is_refused(again, tmp_path):
     result, _ = again(steps=1)
     (snapshot,) = (result.run / "snapshots").iterdir()
-    with pytest.raises(WeightsError, match="is no base"):
+    with pytest.raises(DamagedFileError, match="is no base"):
         again(base=str(snapshot), output=tmp_path / "other")
     with pytest.raises(ConfigError, match=r"there is no file .*run/base\.safetensors"):  # an ordinary run has none
         again(base=str(result.run), output=tmp_path / "other")
@@ -258,6 +260,7 @@ def test_a_run_keeps_what_it_began_with(again, base):
     }
     assert Run.open(result.run).config["base"] == record
     assert Manifest.load(result.run).inputs["base"] == record
+    assert model_record(result.run, load_swapper(result.run))["base"] == record, "a merge hands it on"
     again(steps=3)
     assert Manifest.load(result.run).inputs["base"] == record
     (line,) = [line for line in runs(RunsConfig(folder=result.run), Recorder()).summary() if "began with" in line]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from konterfei.errors import CheckpointMismatchError, ConfigError, WeightsError
+from konterfei.errors import CheckpointMismatchError, ConfigError, DamagedFileError
 from konterfei.io.faceset import Faceset
 from konterfei.io.run import Run
 from konterfei.recognizers import RECOGNIZERS
@@ -52,7 +52,8 @@ def base_for(config: Any, chosen: Preset, reporter: Reporter) -> Base | None:
     Raises:
         ConfigError: the run has begun with another base than is asked for, or no file is there.
         CheckpointMismatchError: the base that is asked for is of other networks.
-        WeightsError: it cannot be read.
+        DamagedFileError: it cannot be read.
+        WeightsError: the one that konterfei carries is not the one on record.
     """
     run = Run.open(config.output) if Run.exists(config.output) else None
     if run is not None and not run.is_untrained:
@@ -148,7 +149,7 @@ def base_again(run: Run, reporter: Reporter) -> Base | None:
         if base.sha256 == began["sha256"]:
             return base
         reason = f"'{began['path']}' is another one now"
-    except WeightsError as error:
+    except DamagedFileError as error:
         reason = str(error)
     reporter.warn(f"The base that the run began with is gone, and it begins from scratch. {reason}")
     return None

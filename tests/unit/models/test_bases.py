@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.numpy import save_file
 
-from konterfei.errors import CheckpointMismatchError, WeightsError
+from konterfei.errors import CheckpointMismatchError, DamagedFileError
 from konterfei.geometry import FaceType
 from konterfei.io.run_files import read_snapshot, write_snapshot
 from konterfei.models import MODELS
@@ -104,7 +104,7 @@ def test_another_model_or_face_type_does_not_fit(file):
 
 
 def refused(path, why="."):
-    with pytest.raises(WeightsError, match=why) as caught:
+    with pytest.raises(DamagedFileError, match=why) as caught:
         read_base(path)
     assert f"'{path}' is no base that can be read" in str(caught.value)
     assert "--base none" in str(caught.value)
