@@ -133,8 +133,18 @@ def record_of(base: Base, config: Any) -> dict[str, Any]:
         "path": str(base.path.absolute()),
         "sha256": base.sha256,
         "steps": base.steps,
-        "trained_on": carried.trained_on if carried else str(base.info.get("trained_on", "")),
+        "trained_on": carried.trained_on if carried else _learned_from(base.info),
     }
+
+
+def _learned_from(info: Mapping[str, Any]) -> str:
+    """The facesets that a base names (`_pretrain_run`), in words; "" where it names none."""
+    named = info.get("facesets")
+    return ", ".join(
+        f"{one.get('name')} ({one.get('people')} people, {one.get('faces')} faces)"
+        for one in (named if isinstance(named, list) else [])
+        if isinstance(one, Mapping)
+    )
 
 
 def base_again(run: Run, reporter: Reporter) -> Base | None:

@@ -22,7 +22,6 @@ from torch.utils._pytree import tree_iter, tree_map
 
 from konterfei.geometry import FaceType
 from konterfei.models.base import SwapModel
-from konterfei.nets.blocks import Tint
 from konterfei.nets.dims import Dims
 from konterfei.training.data import RawBatch, TrainingFaces
 from konterfei.training.lesson import Lesson
@@ -86,7 +85,7 @@ class _Autocast(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-def _low(forward: Any, x: Tensor, *tints: Tint | None) -> Tensor:
+def _low(forward: Any, x: Tensor, *tints: Any) -> Tensor:
     """A block in bfloat16 whenever it is computed: modes are off where it is computed again."""
     with _Autocast():
         return forward(x, *tints)  # type: ignore[no-any-return]

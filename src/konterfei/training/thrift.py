@@ -122,5 +122,4 @@ class _Repeated:
     def __call__(self, x: Tensor, *tints: Tint | None) -> Tensor:
         if not torch.is_grad_enabled():
             return self.forward(x, *tints)
-        again: Tensor = checkpoint(self.forward, x, *tints, use_reentrant=False, preserve_rng_state=False)
-        return again
+        return checkpoint(self.forward, x, *tints, use_reentrant=False, preserve_rng_state=False)  # type: ignore[no-any-return]
