@@ -85,10 +85,10 @@ class _Autocast(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-def _low(forward: Any, x: Tensor) -> Tensor:
+def _low(forward: Any, x: Tensor, *tints: Any) -> Tensor:
     """A block in bfloat16 whenever it is computed: modes are off where it is computed again."""
     with _Autocast():
-        return forward(x)  # type: ignore[no-any-return]
+        return forward(x, *tints)  # type: ignore[no-any-return]
 
 
 @lru_cache(maxsize=256)
