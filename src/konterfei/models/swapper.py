@@ -100,6 +100,21 @@ class Drawing:
         images = _pictures(out.image)
         return images[: len(src)], images[len(src) :]
 
+    def draw_as(self, images: Array, who: Array) -> tuple[Array, Array]:
+        """Everybody drawn as said; for models of many people.
+
+        Args:
+            images: crops of `face_type`, RGB. [N, R, R, 3] uint8
+            who: see `models.base.Batch`. [N, 2, 192] float32
+
+        Returns:
+            images [N, R, R, 3] and masks [N, R, R]; float32 in [0, 1]
+        """
+        batch = self._checked(images)
+        with torch.inference_mode(), autocast(self._device, self._precision):
+            out = self._model.reconstruct_as(self._sent(batch), torch.from_numpy(who).to(self._device))
+        return _pictures(out.image), out.mask.float()[:, 0].cpu().numpy()
+
     def _checked(self, images: Array) -> Array:
         expected = (self.resolution, self.resolution, 3)
         if images.ndim != 4 or images.shape[1:] != expected:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from konterfei.nets.blocks import Downscale, Residual, Upscale
+from konterfei.nets.blocks import Downscale, Residual, Tint, Upscale
 
 Samples = TypeVar("Samples")
 """A dataclass of tensors whose first axis holds src's samples and then as many of dst."""
@@ -116,10 +116,10 @@ def repeat_layers(model: nn.Module, repeats: bool) -> None:
 class _Repeated:
     """Calls `forward` and keeps nothing of it but what went in."""
 
-    def __init__(self, forward: Callable[[Tensor], Tensor]) -> None:
+    def __init__(self, forward: Callable[..., Tensor]) -> None:
         self.forward = forward
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def __call__(self, x: Tensor, *tints: Tint | None) -> Tensor:
         if not torch.is_grad_enabled():
-            return self.forward(x)
-        return checkpoint(self.forward, x, use_reentrant=False, preserve_rng_state=False)  # type: ignore[no-any-return]
+            return self.forward(x, *tints)
+        return checkpoint(self.forward, x, *tints, use_reentrant=False, preserve_rng_state=False)  # type: ignore[no-any-return]
