@@ -202,8 +202,13 @@ def load_model(run: Run, reporter: Reporter | None = None, which: str = "newest"
 
     Raises:
         StoreError: nothing trained yet, or damaged.
-        ConfigError: no such snapshot (see `Run.snapshot`).
+        ConfigError: no such snapshot (see `Run.snapshot`), or a run of many people.
     """
+    if "pair" in run.config:
+        raise ConfigError(
+            f"'{run.folder}' has learned many people and swaps nobody. Begin a training of two with what it knows: "
+            f"konterfei train --base '{run.folder / 'base.safetensors'}' ..."
+        )
     snapshot = _found(run, reporter, which)
     model: SwapModel = MODELS.load(run.config["model"])(Dims(**run.config["dims"]))
     return model, _filled(run, model, snapshot)

@@ -168,7 +168,7 @@ def hold_out(roster: Roster, share: float, seed: int, whole: Sequence[int] = ())
         for sides in sides_of:
             most = max(1.0, share * sum(sides.values()))
             small = sorted(side for side, faces in sides.items() if faces <= most)
-            wanted = min(round(share * len(sides)), MOST * len(sides) // sum(map(len, sides_of)) + 1)
+            wanted = min(round(share * len(sides)), max(1, MOST * len(sides) // sum(map(len, sides_of))))
             held |= {int(side) for side in chance.permutation(small)[:wanted]}
     names = roster.names_on(held)
     people = {person for known, some in zip(roster.people, names, strict=True) for person in map(known.get, some)}

@@ -42,7 +42,7 @@ def open_run(config: PretrainConfig, chosen: Preset, roster: Roster, reporter: R
         whole = range(len(config.facesets), len(roster.facesets))
         names = hold_out(roster, config.held_out, config.seed, whole)
         held = {str(faceset.folder): some for faceset, some in zip(roster.facesets, names, strict=True)}
-        settings = {**fixed, "preset": config.preset, "facesets": facesets, "held_out": held}
+        settings = {**fixed, "pair": chosen.model, "preset": config.preset, "facesets": facesets, "held_out": held}
         if not Run.exists(config.output):
             return Run.create(config.output, settings)
         with there.writing():

@@ -115,10 +115,6 @@ class CrowdSampler(Sampler):
         """See Sampler: both halves are of the same people."""
         return {"loss": (first + second) / 2}
 
-    def unturned(self) -> list[str]:
-        """See Sampler."""
-        return []
-
     def batch_at(self, step: int) -> RawBatch:
         """See Sampler."""
         number, parts_in_all = self.part
