@@ -26,7 +26,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Protocol
@@ -41,6 +41,7 @@ from konterfei.io.atomic import replace_folder, write_json, write_text
 from konterfei.io.faceset import Faceset
 from konterfei.io.manifest import Manifest, plain
 from konterfei.io.run import Run
+from konterfei.training.held_out import hold_out
 from konterfei.training.presets import PRESETS
 
 MARKS = (2.0, 5.0, 10.0, 20.0, 40.0)
@@ -56,6 +57,10 @@ class Candidate:
 
     preset: str
     seed: int = 1
+    base: str = "none"
+    """Weights that it begins with: "default", "none" or a path."""
+    held_out: float = 0.0
+    """Share of the faces that it never sees."""
 
     @property
     def name(self) -> str:
@@ -128,11 +133,22 @@ class RealTrainer:
         self.watch.left_s = 60 * (until - (stands.minutes if stands else 0.0)) if until < end else float("inf")
         config = TrainConfig(
             src=self.material.src, dst=self.material.dst, output=folder, preset=candidate.preset, minutes=end,
-            seed=candidate.seed, threads=0 if self.is_wall else 1, device=self.device, held_out=0.0,
-            preview_seconds=1e6, checkpoint_seconds=CHECKPOINT_S,
+            seed=candidate.seed, threads=0 if self.is_wall else 1, device=self.device, held_out=candidate.held_out,
+            validate_minutes=1e6, preview_seconds=1e6, checkpoint_seconds=CHECKPOINT_S, **begins_with(candidate),
         )  # fmt: skip
         result = train(config, self.watch)
         return Trained(result.steps, result.minutes, not result.is_stopped)
+
+
+def begins_with(candidate: Candidate) -> dict[str, str]:
+    """The setting of its base."""
+    from konterfei.stages.train import TrainConfig
+
+    if "base" in {field.name for field in fields(TrainConfig)}:
+        return {"base": candidate.base}
+    if candidate.base != "none":
+        raise ConfigError("This version of konterfei knows no base models: only trainings from scratch are possible.")
+    return {}
 
 
 def _standing(folder: Path) -> Trained | None:
@@ -199,13 +215,14 @@ def keep(run: Path, stands: Trained, target: Path) -> None:
 def refuse_other(folder: Path, candidate: Candidate, material: Material, end: float) -> None:
     """Raise ConfigError where the run of a mark is not the one that would be trained now."""
     run, manifest = Run.open(folder), Manifest.load(folder)
+    held_out = run.config.get("held_out") or {}
     settings = {} if manifest is None else manifest.settings
     told, resolved = settings.get("config", {}), settings.get("resolved")
     expected: dict[str, tuple[Any, Any]] = {
         "preset": (run.config.get("preset"), candidate.preset),
         "seed": (run.config.get("seed"), candidate.seed),
         "settings of the preset": (resolved, plain(PRESETS[candidate.preset])),
-        "faces held out": (run.config.get("held_out") or {}, {}),
+        "faces held out": (held_out, held_of(candidate, material)),
         "minutes in all": (told.get("minutes") or end, end),
     }
     for person in ("src", "dst"):
@@ -214,6 +231,15 @@ def refuse_other(folder: Path, candidate: Candidate, material: Material, end: fl
     other = [name for name, (there, wanted) in expected.items() if there != wanted]
     if other:
         raise ConfigError(f"'{folder}' was trained otherwise ({', '.join(other)}). Choose another --out, or remove it.")
+
+
+def held_of(candidate: Candidate, material: Material) -> dict[str, list[str]]:
+    """The faces of each person that it never sees."""
+    if not candidate.held_out:
+        return {}
+    people = {person: Faceset.open(getattr(material, person)).records() for person in ("src", "dst")}
+    held = {person: hold_out(records, candidate.held_out) for person, records in people.items()}
+    return held if all(held.values()) else {}
 
 
 # --- scoring
