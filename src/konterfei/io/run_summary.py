@@ -87,7 +87,7 @@ def _summary(run: Run) -> RunSummary:
     progress = _progress(checkpoints)
     totals = [entry["total"] for entry in scores if isinstance(entry.get("total"), float)]
     last = figures[-1] if figures else {}
-    losses: dict[str, float] = {name: last[name] for name in ("src", "dst") if name in last}
+    losses: dict[str, float] = {name: last[name] for name in ("src", "dst", "loss") if name in last}
     try:
         manifest = Manifest.load(run.folder)
     except KonterfeiError:

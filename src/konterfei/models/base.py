@@ -110,6 +110,10 @@ class SwapModel(nn.Module):
         """
         return ()
 
+    def rebuild(self, images: Tensor, who: Tensor | None = None) -> Images:
+        """`reconstruct_as` where it is said who they are, else `reconstruct`."""
+        return self.reconstruct(images) if who is None else self.reconstruct_as(images, who)
+
     def param_groups(self) -> dict[str, list[nn.Parameter]]:
         """Trainable parameters by the name of the network that they belong to."""
         return {name: list(child.parameters()) for name, child in self.named_children()}

@@ -100,6 +100,21 @@ class Drawing:
         images = _pictures(out.image)
         return images[: len(src)], images[len(src) :]
 
+    def draw_as(self, images: Array, who: Array) -> tuple[Array, Array]:
+        """Everybody drawn as said; for models of many people.
+
+        Args:
+            images: crops of `face_type`, RGB. [N, R, R, 3] uint8
+            who: see `models.base.Batch`. [N, 2, 192] float32
+
+        Returns:
+            images [N, R, R, 3] and masks [N, R, R]; float32 in [0, 1]
+        """
+        batch = self._checked(images)
+        with torch.inference_mode(), autocast(self._device, self._precision):
+            out = self._model.reconstruct_as(self._sent(batch), torch.from_numpy(who).to(self._device))
+        return _pictures(out.image), out.mask.float()[:, 0].cpu().numpy()
+
     def _checked(self, images: Array) -> Array:
         expected = (self.resolution, self.resolution, 3)
         if images.ndim != 4 or images.shape[1:] != expected:
@@ -188,8 +203,13 @@ def load_model(run: Run, reporter: Reporter | None = None, which: str = "newest"
 
     Raises:
         StoreError: nothing trained yet, or damaged.
-        ConfigError: no such snapshot (see `Run.snapshot`).
+        ConfigError: no such snapshot (see `Run.snapshot`), or a run of many people.
     """
+    if "pair" in run.config:
+        raise ConfigError(
+            f"'{run.folder}' has learned many people and swaps nobody. Begin a training of two with what it knows: "
+            f"konterfei train --base '{run.folder / 'base.safetensors'}' ..."
+        )
     snapshot = _found(run, reporter, which)
     model: SwapModel = MODELS.load(run.config["model"])(Dims(**run.config["dims"]))
     return model, _filled(run, model, snapshot)

@@ -105,6 +105,16 @@ STAGES: Mapping[str, Stage] = Stages(
                 "konterfei train --src src_faces --dst dst_faces -o run    # the same command again goes on",
             ),
         ),
+        "pretrain": Stage(
+            run="konterfei.stages.pretrain:pretrain",
+            config="konterfei.stages.pretrain:PretrainConfig",
+            about="Learn faces in general, from many people: a base that trainings of two people begin with.",
+            examples=(
+                "konterfei pretrain portraits interviews -o base_run    # until held-out people gain nothing more",
+                "konterfei pretrain portraits -o base_run --preset standard --share-of-width 0.5 --minutes 600",
+            ),
+            positional=("facesets",),
+        ),
         "tell": Stage(
             run="konterfei.stages.tell:tell",
             config="konterfei.stages.tell:TellConfig",
@@ -375,7 +385,7 @@ GROUPS: Mapping[str, str] = {
 HEADINGS: Mapping[str, tuple[str, ...]] = {
     "From clips to a swap": ("demo", "swap", "extract", "train", "merge", "verify"),
     "Facesets": ("report", "curate", "sort", "trash", "people", "faceset"),
-    "Training": ("runs", "tell", "chart", "timelapse", "restore", "export"),
+    "Training": ("pretrain", "runs", "tell", "chart", "timelapse", "restore", "export"),
     "Merging": ("preview", "keys", "evaluate"),
     "Papers, and other programs": ("consent", "import", "performers"),
 }

@@ -68,7 +68,8 @@ def runs(config: RunsConfig, reporter: Reporter) -> RunsResult:
 def _row(run: RunSummary) -> tuple[str, ...]:
     if run.problem:
         return (str(run.folder), "damaged", *[""] * 6, size_text(run.size), _when(run))
-    src, dst = (f"{run.losses[name]:.3f}" if name in run.losses else "" for name in ("src", "dst"))
+    losses = [f"{value:.3f}" for value in run.losses.values()]  # of src and of dst; one where many people are learned
+    src, dst = (*losses, "", "")[:2]
     return (
         str(run.folder),
         _kind(run),
@@ -125,7 +126,9 @@ def _in_full(run: RunSummary) -> list[str]:
         ("fell apart", f"{run.rollbacks} times, rate now {progress.get('rate_scale', 1):.3g} of the plan's"),
         ("last trained", _when(run)),
     ]
-    for person in ("src", "dst"):
+    for faces in config.get("facesets") or ():
+        told.append(("learned from", f"{faces.get('faces', '?')}: {faces.get('num_faces')} faces"))
+    for person in () if "facesets" in config else ("src", "dst"):
         faces = config.get(person) or {}
         now = (manifest.inputs if manifest else {}).get(person, {})
         count = now.get("num_faces", faces.get("num_faces"))

@@ -118,12 +118,14 @@ def timelapse(config: TimelapseConfig, reporter: Reporter) -> TimelapseResult:
         ConsentError: no consent record, or one that does not cover this.
         StoreError: there is no run.
         NoFacesError: it has no previews yet.
-        ConfigError: there is no such row, or the previews do not say where their columns are.
+        ConfigError: there is no such row, the previews do not say where their columns are, or show many people.
         OutputError: the video cannot be written, or something else is there.
         Cancelled: a person asked to stop.
     """
     consent = require(config.consent, use=config.use)
     run = Run.open(config.run)
+    if "pair" in run.config:
+        raise ConfigError(f"'{config.run}' shows many people, and a consent record is of one. Look at its previews.")
     ensure_writable(config.output)
     identity = signing_identity(config.certificate, config.key)
     for line in identity.notes:

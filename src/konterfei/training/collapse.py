@@ -7,12 +7,12 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from konterfei.models.base import Images
+from konterfei.models.base import Batch
 from konterfei.models.devices import autocast
 from konterfei.training.data import Sampler
 from konterfei.training.lesson import Lesson
 from konterfei.training.plan import Progress
-from konterfei.training.preview import spread_faces
+from konterfei.training.preview import as_themselves, spread_faces
 from konterfei.training.thrift import pieces
 
 LOOK_EVERY: Final = 200
@@ -45,11 +45,14 @@ def detail(lesson: Lesson, sampler: Sampler) -> list[float]:
         return torch.cat([torch.from_numpy(array) for array in arrays]).to(lesson.device).permute(0, 3, 1, 2).float()
 
     real, mask = tensor(faces) / 255, tensor(masks)
+    who = as_themselves(sampler.src, sampler.dst, _FACES, lesson.device)
     lesson.model.eval()
     with torch.inference_mode(), autocast(lesson.device, lesson.precision):
         drawn = [
-            lesson.model.reconstruct(piece.image.contiguous(memory_format=torch.channels_last)).image.float().chunk(2)
-            for piece in pieces(Images(real, mask), lesson.thrift.samples)
+            lesson.model.rebuild(piece.warped.contiguous(memory_format=torch.channels_last), piece.who)
+            .image.float()
+            .chunk(2)
+            for piece in pieces(Batch(real, real, mask, who=who), lesson.thrift.samples)
         ]
     lesson.model.train()
 

@@ -18,7 +18,8 @@ _SPEED_LINES = 10
 """Speed is that of so many lines of metrics."""
 _STYLES = {"src": "-", "dst": "--"}
 _OTHER_STYLES = (":", "-.")
-_PARTS = {"identity": "-", "expression": "--", "ssim_dst": ":"}
+_PARTS = {"identity": "-", "expression": "--", "ssim_dst": ":", "ssim": "-."}
+"""Of the held-out scores of two people, or of many."""
 _COLORS = ("#2f6db5", "#c2553f", "#3d8a5f", "#8a5fb0", "#b08a2f", "#3f8fa8")
 
 
@@ -132,6 +133,8 @@ def _draw_scores(whole: Any, parts: Any, names: Sequence[str], measured: Figures
         minutes = column(lines, "trained_s") / 60
         whole.plot(minutes, column(lines, "total"), color=color, marker="o", markersize=3, linewidth=1.5, label=run)
         for part, style in _PARTS.items():
+            if not any(part in line for line in lines):
+                continue
             label = part if len(names) == 1 else f"{run}: {part}"
             values = column(lines, part)
             parts.plot(minutes, values, color=color, linestyle=style, marker="o", markersize=2.5, label=label)

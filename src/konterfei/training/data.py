@@ -12,7 +12,7 @@ from collections.abc import Collection, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import cv2
 import numpy as np
@@ -48,11 +48,15 @@ class TrainingFaces:
         pixels: RGB, and as fourth channel the mask: the crop's own label, else the landmarks' hull. [N, S, S, 4] uint8
         parts: eyes and mouth; None where no loss asks for them. [N, S, S] uint8
         yaws: which way the heads look, radians; None where they were not read. [N]
+        names: of the crops in their faceset; empty where they are of none.
+        who: who each is, in numbers that tell people apart; for models of many people. [N, 192]
     """
 
     pixels: Array
     parts: Array | None = None
     yaws: Array | None = None
+    names: tuple[str, ...] = ()
+    who: Array | None = None
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -144,7 +148,8 @@ def load_faces(
     records = [record for record in records if record.name not in is_lost]
     count = len(records)
     parts = None if room.parts is None else room.parts[:count]
-    return TrainingFaces(room.pixels[:count], parts, np.array([record.pose[1] for record in records]))
+    yaws, names = np.array([record.pose[1] for record in records]), tuple(record.name for record in records)
+    return TrainingFaces(room.pixels[:count], parts, yaws, names)
 
 
 def _key(
@@ -238,12 +243,14 @@ class RawBatch:
         warped, target: [2B, R, R, 3] uint8
         mask: [2B, R, R] uint8
         parts: eyes and mouth; None where no loss asks for them. [2B, R, R] uint8
+        who: see `models.base.Batch`. [2B, 2, 192] float32
     """
 
     warped: Array
     target: Array
     mask: Array
     parts: Array | None = None
+    who: Array | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -269,7 +276,16 @@ class Sampler:
     objectives: Objectives = field(default_factory=Objectives)
     part: tuple[int, int] = (0, 1)
 
-    def salted(self, salt: int, objectives: Objectives) -> Sampler:
+    @property
+    def text(self) -> str:
+        """Of how many faces the samples are, in words."""
+        return f"{len(self.src)} src and {len(self.dst)} dst faces"
+
+    def named(self, first: float, second: float) -> dict[str, float]:
+        """The losses of both halves of the batch by their names."""
+        return {"src": first, "dst": second}
+
+    def salted(self, salt: int, objectives: Objectives) -> Self:
         """One that makes other samples for each `salt` (0: the same), for these objectives."""
         return replace(self, seed=self.seed + 1_000_003 * salt, objectives=objectives)
 

@@ -26,7 +26,7 @@ from konterfei.training.commands import COMMANDS, KEYS, MAILBOX
 from konterfei.training.objectives import Objectives
 from konterfei.training.phases import read_change
 from konterfei.training.plan import Plan, Progress
-from konterfei.training.validation import Scores
+from konterfei.training.validations import Found
 
 if TYPE_CHECKING:
     from konterfei.training.board import Board
@@ -272,7 +272,7 @@ class Desk:
             f"run's own files, {size_text(free)} are free)."
         )
 
-    def validated(self, progress: Progress, scores: Scores, best: tuple[float, int] | None) -> None:
+    def validated(self, progress: Progress, scores: Found, best: tuple[float, int] | None) -> None:
         """The held-out faces were measured. best: score and step of the weights that are kept as the best."""
         told = {name: value for name, value in scores.to_json().items() if value is not None}
         if np.isfinite(scores.total):

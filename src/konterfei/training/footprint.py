@@ -22,7 +22,9 @@ from torch.utils._pytree import tree_iter, tree_map
 
 from konterfei.geometry import FaceType
 from konterfei.models.base import SwapModel
+from konterfei.models.many import Many
 from konterfei.nets.dims import Dims
+from konterfei.nets.film import EMBEDDING
 from konterfei.training.data import RawBatch, TrainingFaces
 from konterfei.training.lesson import Lesson
 from konterfei.training.losses import needs_parts
@@ -125,8 +127,9 @@ def footprint(
         side = dims.resolution
         pixels = np.zeros((2 * batch, side, side, 3), np.uint8)
         parts = pixels[..., 0] if needs_parts(network, objectives) else None
+        who = np.zeros((2 * batch, 2, EMBEDDING), np.float32) if isinstance(network, Many) else None
         with _Autocast() if precision == "bf16" else nullcontext():
-            lesson.step(RawBatch(pixels, pixels, pixels[..., 0], parts), 1e-5, 1, 0.9)
+            lesson.step(RawBatch(pixels, pixels, pixels[..., 0], parts, who), 1e-5, 1, 0.9)
     if objectives.lr_dropout == "no":
         return watch.peak
     largest = max(learner.flat.weights.numel() for learner in lesson.learners)

@@ -210,4 +210,5 @@ def to_batch(raw: RawBatch, device: torch.device, rank: int = 0) -> Batch:
     parts = None if raw.parts is None else mask(raw.parts)
     count = len(raw.mask) // 2
     numbers = (torch.arange(count) + rank * count).repeat(2)
-    return Batch(image(raw.warped), image(raw.target).contiguous(), mask(raw.mask), parts, numbers)
+    who = None if raw.who is None else torch.from_numpy(raw.who).to(device, non_blocking=True)
+    return Batch(image(raw.warped), image(raw.target).contiguous(), mask(raw.mask), parts, numbers, who)

@@ -139,7 +139,7 @@ def train_loop(
                         progress.estimate(speed, settings.schedule.hold)
                     part = settings.schedule.part_at(progress.step, progress.total)
                     cut = lesson.thrift.figures(sampler.batch)
-                    desk.report(progress, {"src": src, "dst": dst}, rate, part, speed, cut)
+                    desk.report(progress, sampler.named(src, dst), rate, part, speed, cut)
                     plan.note(progress, src + dst)
                 asked = desk.look(progress)
                 is_due = settings.validations is not None and settings.validations.is_due(progress)
@@ -254,7 +254,7 @@ def _start(model: SwapModel, sampler: Sampler, settings: LoopSettings, progress:
     count = sum(p.numel() for p in model.parameters())
     reporter.note(
         f"Training {begun}: {type(model).__name__.lower()}, {model.dims.resolution} px, {count / 1e6:.1f} M "
-        f"parameters, {settings.precision} on {where}; {len(sampler.src)} src and {len(sampler.dst)} dst faces."
+        f"parameters, {settings.precision} on {where}; {sampler.text}."
     )
     if progress.changes:
         told = ", ".join(f"{name} {value}" for name, value in progress.changes.items())

@@ -85,7 +85,7 @@ def measure(model: SwapModel, batch: Batch, objectives: Objectives, precision: s
         precision: of the networks; losses are float32 always.
     """
     with autocast(batch.warped.device, precision):
-        out = model.reconstruct(batch.warped)
+        out = model.rebuild(batch.warped, batch.who)
         styled = _styled(model, out, objectives)
         swapped = _swapped(model, out, batch) if objectives.identity_power else None
     scene = replace(_scene(model, batch, out, objectives), swapped=swapped)
@@ -110,7 +110,7 @@ def draw_scene(model: SwapModel, batch: Batch, objectives: Objectives, precision
     """What the model draws now, without gradients."""
     with torch.no_grad():
         with autocast(batch.warped.device, precision):
-            out = model.reconstruct(batch.warped)
+            out = model.rebuild(batch.warped, batch.who)
         return _scene(model, batch, out, objectives)
 
 

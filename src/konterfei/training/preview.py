@@ -58,10 +58,12 @@ def preview_grid(
     count = layout.rows
     src_faces, src_masks = spread_faces(src, count, side)
     dst_faces, dst_masks = spread_faces(dst, count, side)
-    drawn = [
-        _draw(model, src_faces[i : i + at_once], dst_faces[i : i + at_once], device, precision)
-        for i in range(0, count, at_once)
-    ]
+    who = as_themselves(src, dst, count, device)
+    drawn = []
+    for i in range(0, count, at_once):
+        here = slice(i, i + at_once)
+        said = None if who is None else torch.cat([half[here] for half in who.chunk(2)])
+        drawn.append(_draw(model, src_faces[here], dst_faces[here], said, device, precision))
     src_again, src_mask, dst_again, dst_mask, swapped, swap_mask = (
         np.concatenate(parts) for parts in zip(*drawn, strict=True)
     )
@@ -77,13 +79,19 @@ def preview_grid(
     return Preview(picture, layout)
 
 
-def _draw(model: SwapModel, src: Array, dst: Array, device: torch.device, precision: str) -> tuple[Array, ...]:
+def _draw(
+    model: SwapModel, src: Array, dst: Array, who: Tensor | None, device: torch.device, precision: str
+) -> tuple[Array, ...]:
     """src again, dst again and the swap, each with its mask."""
     count = len(src)
     batch = torch.from_numpy(np.concatenate([src, dst])).to(device).permute(0, 3, 1, 2).float() / 255
     with torch.inference_mode(), autocast(device, precision):
-        again = model.reconstruct(batch.contiguous(memory_format=torch.channels_last))
-        swapped, dst_mask = model.swap(batch[count:].contiguous(memory_format=torch.channels_last))
+        again = model.rebuild(batch.contiguous(memory_format=torch.channels_last), who)
+        plate = batch[count:].contiguous(memory_format=torch.channels_last)
+        if who is None:
+            swapped, dst_mask = model.swap(plate)
+        else:
+            swapped, dst_mask = model.reconstruct_as(plate, who[:count]), again.mask[count:]
     return (
         _pixels(again.image[:count]),
         _values(again.mask[:count]),
@@ -99,9 +107,25 @@ def spread_faces(faces: TrainingFaces, count: int, side: int) -> tuple[Array, Ar
 
     A faceset with fewer faces repeats some.
     """
-    chosen = np.linspace(0, len(faces) - 1, count + 2).round().astype(int)[1:-1]
+    chosen = _spread(faces, count)
     masks = [cv2.resize(faces.pixels[i, ..., 3], (side, side), interpolation=cv2.INTER_AREA) for i in chosen]
     return np.stack([faces.straight(int(i), side) for i in chosen]), np.stack(masks)[..., None] / np.float32(255)
+
+
+def as_themselves(src: TrainingFaces, dst: TrainingFaces, count: int, device: torch.device) -> Tensor | None:
+    """Who is in the faces of `spread_faces`, first src's, then dst's, for `SwapModel.reconstruct_as`. [2 N, 2, 192]
+
+    None where it was not told. As in a pair, dst's second is src (`models.many`).
+    """
+    if src.who is None or dst.who is None:
+        return None
+    ours, theirs = (faces.who[_spread(faces, count)] for faces in (src, dst))  # type: ignore[index]
+    both = np.concatenate([np.stack([ours, ours], axis=1), np.stack([theirs, ours], axis=1)])
+    return torch.from_numpy(both).to(device)
+
+
+def _spread(faces: TrainingFaces, count: int) -> Array:
+    return np.linspace(0, len(faces) - 1, count + 2).round().astype(int)[1:-1]
 
 
 def _pixels(images: Tensor) -> Array:

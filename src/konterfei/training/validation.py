@@ -175,7 +175,7 @@ class Validator:
             cuts = [_cut(faces[first : first + _AT_ONCE], drawer) for faces in people]
             rebuilt = drawer.rebuild(*(crops for crops, _ in cuts))
             for values, (crops, masks), drawn in zip(found, cuts, rebuilt, strict=True):
-                values += _ssim(crops, drawn, masks)
+                values += ssim_within(crops, drawn, masks)
         return float(np.mean(found[0])), float(np.mean(found[1]))
 
 
@@ -223,8 +223,11 @@ def _cut(faces: Sequence[tuple[Array, Face]], drawer: Drawer) -> tuple[Array, Ar
     return images, np.stack(hulls).astype(np.float32)
 
 
-def _ssim(truth: Array, drawn: Array, masks: Array) -> list[float]:
-    """SSIM of each face, everything outside the hull grey in both."""
+def ssim_within(truth: Array, drawn: Array, masks: Array) -> list[float]:
+    """SSIM of each face, everything outside the hull grey in both.
+
+    [N, R, R, 3] uint8, [N, R, R, 3] float32 in [0, 1], [N, R, R] -> N numbers
+    """
     hull = torch.from_numpy(masks).unsqueeze(1)
     a, b = (
         torch.from_numpy(np.ascontiguousarray(x, np.float32)).permute(0, 3, 1, 2) * hull + 0.5 * (1 - hull)

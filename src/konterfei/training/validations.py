@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -13,7 +13,27 @@ from konterfei.io.run import VALIDATION, Run
 from konterfei.models.base import SwapModel
 from konterfei.models.swapper import Drawing
 from konterfei.training.plan import BETTER, Progress
-from konterfei.training.validation import Scores, Validator
+
+
+class Found(Protocol):
+    """What a validation found."""
+
+    @property
+    def total(self) -> float:
+        """One figure to compare snapshots of one run by; more is better, NaN = nothing could be measured."""
+
+    def to_json(self) -> dict[str, float | None]:
+        """All figures as plain JSON values, NaN as null."""
+
+    def text(self) -> str:
+        """The figures in a line, for people."""
+
+
+class Measure(Protocol):
+    """What measures a model on faces that it never saw: `training.validation`, `training.crowd_validation`."""
+
+    def score(self, drawer: Drawing) -> Found:
+        """What the model is worth now."""
 
 
 class Validations:
@@ -33,14 +53,14 @@ class Validations:
     def __init__(
         self,
         run: Run,
-        make: Callable[[], Validator],
+        make: Callable[[], Measure],
         face_type: FaceType,
         every_s: float = 300.0,
         every_steps: int | None = None,
     ) -> None:
         self._run, self._make, self._face_type = run, make, face_type
         self._every_s, self._every_steps = every_s, every_steps
-        self._validator: Validator | None = None
+        self._validator: Measure | None = None
         self.best = self._kept()
 
     def _kept(self) -> tuple[float, int] | None:
@@ -61,7 +81,7 @@ class Validations:
         precision: str,
         snapshot: Callable[[], Any],
         counts: bool = True,
-    ) -> Scores:
+    ) -> Found:
         """Measure the model as it stands; note it in `progress`, in the run, and keep its weights if they are the best.
 
         Args:

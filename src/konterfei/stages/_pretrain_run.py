@@ -1,0 +1,135 @@
+"""The run that a pretraining writes, and the base that lies in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from konterfei.errors import CheckpointMismatchError
+from konterfei.geometry import FaceType
+from konterfei.io.faceset import Faceset
+from konterfei.io.manifest import Manifest
+from konterfei.io.run import VALIDATION, Run
+from konterfei.reporting import Reporter
+from konterfei.stages._pretrain_people import RECOGNIZER, Roster, hold_out
+from konterfei.stages._pretrain_settings import PretrainConfig
+from konterfei.training.presets import Preset
+from konterfei.weights import WEIGHTS
+
+BASE = "base.safetensors"
+"""In the run's folder."""
+
+
+def open_run(config: PretrainConfig, chosen: Preset, roster: Roster, reporter: Reporter) -> Run:
+    """The run in the output folder: a new one, or the one there when its settings are the same.
+
+    Raises:
+        CheckpointMismatchError: it was made with other settings.
+        ConfigError: too few people.
+    """
+    fixed: dict[str, Any] = {
+        "model": f"many-{chosen.model}",
+        "dims": asdict(chosen.dims),
+        "face_type": str(chosen.face_type),
+        "optimizer": chosen.optimizer,
+        "seed": config.seed,
+    }
+    facesets = [_told(faceset) for faceset in roster.facesets]
+    if not Run.exists(config.output) or (there := Run.open(config.output)).is_untrained:
+        whole = range(len(config.facesets), len(roster.facesets))
+        names = hold_out(roster, config.held_out, config.seed, whole)
+        held = {str(faceset.folder): some for faceset, some in zip(roster.facesets, names, strict=True)}
+        settings = {**fixed, "pair": chosen.model, "preset": config.preset, "facesets": facesets, "held_out": held}
+        if not Run.exists(config.output):
+            return Run.create(config.output, settings)
+        with there.writing():
+            return there.replaced(settings)
+    changed = [f"{k}: there {there.config.get(k)!r}, asked for {v!r}" for k, v in fixed.items()
+               if there.config.get(k) != v]  # fmt: skip
+    if changed:
+        raise CheckpointMismatchError(
+            f"'{config.output}' was made with other settings ({'; '.join(changed)}). "
+            "Use its settings, or train in another folder."
+        )
+    if there.config["facesets"] != facesets:
+        reporter.note("The facesets are not what they were when this run began; what is there now is used.")
+    return there
+
+
+def held_out_of(run: Run, roster: Roster) -> list[list[str]]:
+    """The faces of each faceset that this run is never to see: those it held out, and whoever is kept on their side."""
+    then = run.config["held_out"]
+    sides = {
+        roster.side(number, name)
+        for number, faceset in enumerate(roster.facesets)
+        for name in then.get(str(faceset.folder), ())
+        if name in roster.people[number]
+    }
+    return roster.names_on(sides)
+
+
+def _told(faceset: Faceset) -> dict[str, Any]:
+    return {"faces": str(faceset.folder), "hash": faceset.content_hash(), "num_faces": len(faceset)}
+
+
+def pretrain_manifest(config: PretrainConfig, chosen: Preset, run: Run, facesets: Sequence[Faceset]) -> Manifest:
+    """What this training is made from."""
+    before = Manifest.load(run.folder)
+    inputs = {
+        str(faceset.folder): {"path": str(faceset.folder.absolute()), "sha256": faceset.content_hash(),
+                              "num_faces": len(faceset)}
+        for faceset in facesets
+    }  # fmt: skip
+    return Manifest(
+        stage="pretrain",
+        inputs=inputs,
+        settings={"config": config, "resolved": chosen},
+        versions={"konterfei": version("konterfei"), "torch": version("torch")},
+        results={} if before is None else before.results,
+    )
+
+
+def write_base_of(
+    config: PretrainConfig, chosen: Preset, run: Run, roster: Roster, held: Sequence[Sequence[str]]
+) -> Path:
+    """Write the base from the best held-out weights, or from the newest where nothing was measured yet."""
+    import torch  # here: it is slow to load
+
+    from konterfei.models.bases import write_base
+    from konterfei.models.many import MANY
+
+    weights = run.best_snapshot() or run.newest_snapshot()
+    step = int(weights.info["step"])
+    network = MANY[chosen.model](chosen.dims)
+    network.load_state_dict({name: torch.from_numpy(array) for name, array in weights.tensors.items()})
+    scores = [line for line in run.metrics(VALIDATION) if line["step"] == step]
+    info = {
+        "preset": config.preset,
+        "seed": config.seed,
+        "settings": {"disguise": config.disguise, "batch": config.batch, "rate": config.rate},
+        "facesets": [_learned(*both) for both in zip(roster.facesets, roster.people, held, strict=True)],
+        "recognizer": {"name": RECOGNIZER, "sha256": WEIGHTS[RECOGNIZER].sha256},
+        "versions": {"konterfei": version("konterfei"), "torch": version("torch")},
+        "minutes": weights.info["minutes"],
+        "held_out": scores[-1] if scores else None,
+    }
+    path = run.folder / BASE
+    write_base(path, network, FaceType(chosen.face_type), int(weights.info["steps"]), info)
+    return path
+
+
+def _learned(faceset: Faceset, people: Mapping[str, int], held: Sequence[str]) -> dict[str, Any]:
+    """What a base says of a faceset: its name, not where it lay."""
+    without = set(held)
+    learned = [person for name, person in people.items() if name not in without]
+    return {
+        "name": faceset.folder.name,
+        "sha256": faceset.content_hash(),
+        "faces": len(learned),
+        "people": len(set(learned)),
+        "faces_held_out": len(without),
+        "people_held_out": len({people[name] for name in without}),
+    }

@@ -1,0 +1,276 @@
+"""Pretrain: facesets of many people in, a base out. The same command again goes on where it stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from konterfei.errors import ConfigError
+from konterfei.io.atomic import ensure_writable, sha256, size_text
+from konterfei.io.faceset import Faceset
+from konterfei.io.manifest import Manifest
+from konterfei.io.run import Run
+from konterfei.reporting import Reporter
+from konterfei.stages._pretrain_people import RECOGNIZER, Roster, roster_of
+from konterfei.stages._pretrain_run import BASE, held_out_of, open_run, pretrain_manifest, write_base_of
+from konterfei.stages._pretrain_settings import PretrainConfig as PretrainConfig
+from konterfei.stages._pretrain_settings import resolved
+from konterfei.training.objectives import Objectives
+from konterfei.training.presets import BYTES_A_PARAMETER, Preset
+
+if TYPE_CHECKING:
+    import torch
+
+    from konterfei.training.crowd import CrowdFaces, CrowdSampler
+
+_ROOM = 100_000_000
+_LARGEST = 40_000_000
+"""Bytes of a base that is still handed on gladly."""
+_CHANGEABLE = {"random_warp", "masked_training", "blur_out_mask", "clip_grad", "lr_dropout"}
+"""Objectives that may be changed while it trains."""
+_LANDMARKER = "mesh478"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainResult:
+    """What came of a pretraining.
+
+    Attributes:
+        run: its folder.
+        base: the file that trainings begin with.
+        steps: done in all.
+        minutes: trained in all.
+        is_stopped: whether a person ended it before its time.
+        preview: newest preview picture.
+    """
+
+    run: Path
+    base: Path
+    steps: int
+    minutes: float
+    is_stopped: bool
+    preview: Path
+
+
+def pretrain(config: PretrainConfig, reporter: Reporter) -> PretrainResult:
+    """Train, or go on training, a network of many people in `config.output`, and write what it knows as a base.
+
+    Raises:
+        FacesetError: a faceset cannot be used.
+        ConfigError: too few people, or no such processor.
+        CheckpointMismatchError: the run there was made with other settings.
+        TrainingError: the run falls apart again and again.
+        OutOfMemoryError: it does not fit into the processor's memory; the last checkpoint stays.
+        OutputError: the folder cannot be written, or the disk has too little space; the last checkpoint stays.
+    """
+    from konterfei.models.devices import choose_device, choose_precision, memory_errors  # here: torch is slow to load
+
+    chosen = resolved(config)
+    device = choose_device(config.device)
+    choose_precision(config.precision, device)
+    facesets = [Faceset.open(folder, reporter=reporter) for folder in (*config.facesets, *config.held)]
+    ensure_writable(config.output, 0 if Run.exists(config.output) else _bytes_needed(chosen))
+    roster = roster_of(facesets, reporter)
+    run = open_run(config, chosen, roster, reporter)
+    held = held_out_of(run, roster)
+    remedy = (
+        f"What was saved stays: go on with a smaller --batch than {config.batch}, or begin in another folder with a "
+        f"smaller --share-of-width than {config.share_of_width:g}."
+    )
+    with run.writing(), memory_errors(device, f"train '{run.folder}'", remedy):
+        manifest = pretrain_manifest(config, chosen, run, facesets)
+        if not Manifest.file_for(run.folder).exists():
+            manifest.save(run.folder)
+        result = _run_loop(config, chosen, run, roster, held, device, reporter)
+        base = run.folder / BASE
+        if not result.was_done or not base.exists():
+            base = write_base_of(config, chosen, run, roster, held)
+            _complete(manifest, run, base, result.progress)
+    _tell(config, run, base, result, reporter)
+    return PretrainResult(
+        run=run.folder,
+        base=base,
+        steps=result.progress.step,
+        minutes=result.progress.trained_s / 60,
+        is_stopped=result.is_stopped,
+        preview=run.preview_path(),
+    )
+
+
+def _bytes_needed(chosen: Preset) -> int:
+    import torch
+
+    from konterfei.models.many import MANY
+
+    with torch.device("meta"):  # shapes without memory
+        network = MANY[chosen.model](chosen.dims)
+    return BYTES_A_PARAMETER * sum(parameter.numel() for parameter in network.parameters()) + _ROOM
+
+
+def _complete(manifest: Manifest, run: Run, base: Path, progress: Any) -> None:
+    """Write down what came of it."""
+    manifest.output = {"base": base.name, "sha256": sha256(base)}
+    manifest.results = {
+        "steps": progress.step,
+        "minutes": round(progress.trained_s / 60, 2),
+        "loss": round(progress.loss, 5),
+        "rollbacks": progress.salt,
+    }
+    manifest.complete = progress.is_done
+    manifest.save(run.folder)
+
+
+def _tell(config: PretrainConfig, run: Run, base: Path, result: Any, reporter: Reporter) -> None:
+    progress, size = result.progress, base.stat().st_size
+    done = f"{progress.step} steps in {progress.trained_s / 60:.1f} minutes"
+    if result.was_done and progress.is_ending:
+        reporter.note(
+            f"'{run.folder}' is already trained: {done}; then held-out people gained nothing more. To go on, give it "
+            "--patience 0, or more --steps or --minutes."
+        )
+    elif result.was_done:
+        more = f"--minutes {config.minutes:g}" if config.minutes else f"--steps {progress.total}"
+        reporter.note(f"'{run.folder}' is already trained: {done}. To go on, give it more than {more}.")
+    else:
+        state = "stopped" if result.is_stopped else "finished"
+        reporter.note(f"Pretraining {state}: {done}. Preview: {run.preview_path()}")
+    best = run.best_paths()
+    of = f"of step {int(best[-1].name.split('.')[0])}, the best by held-out people" if best else "not measured yet"
+    reporter.note(f"The base: {base} ({size_text(size)}, {of}). Begin with it: konterfei train --base '{base}' ...")
+    if size > _LARGEST:
+        reporter.note(f"It is larger than {size_text(_LARGEST)}: --share-of-width 0.5 makes one a quarter as large.")
+
+
+def _run_loop(
+    config: PretrainConfig,
+    chosen: Preset,
+    run: Run,
+    roster: Roster,
+    held: Sequence[Sequence[str]],
+    device: torch.device,
+    reporter: Reporter,
+) -> Any:
+    import torch
+
+    from konterfei.models.devices import choose_precision, keep_memory, use_threads
+    from konterfei.models.many import MANY
+    from konterfei.training.desk import Desk
+    from konterfei.training.loop import LoopSettings, train_loop
+    from konterfei.training.memory import Training, plan_memory
+    from konterfei.training.plan import Budget
+    from konterfei.training.resources import free_bytes, memory_text
+    from konterfei.training.thrift import Thrift
+
+    precision = choose_precision(config.precision, device)
+    use_threads(config.threads)
+    keep_memory()
+    free = free_bytes(device)
+    torch.manual_seed(config.seed)
+    model = MANY[chosen.model](chosen.dims).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    sampler, held_faces = _faces(config, chosen, roster, held, reporter)
+    plan, half = chosen.plan, chosen.batch
+    training = Training(
+        model=type(model), dims=chosen.dims, objectives=(plan.objectives,), optimizer=chosen.optimizer,
+        batch=half, precision=precision,
+    )  # fmt: skip
+    taken = sum(faces.bytes_in_memory for faces in sampler.crowd) if device.type == "cpu" else 0
+    allowed = round(1e9 * config.memory_gb) if config.memory_gb else free
+    planned = plan_memory(training, device, allowed, taken, Thrift(min(config.micro_batch // 2, half)))
+    if planned.note:
+        (reporter.note if planned.fits else reporter.warn)(planned.note)
+    settings = LoopSettings(
+        schedule=chosen.schedule,
+        optimizer=chosen.optimizer,
+        budget=Budget(steps=config.most_steps, minutes=config.minutes),
+        device=device,
+        precision=precision,
+        usable_steps=0,
+        plan=plan,
+        face_type=chosen.face_type,
+        checkpoint_s=config.checkpoint_seconds,
+        preview_s=config.preview_seconds,
+        thrift=planned.thrift,
+        validations=_validations(config, chosen, run, held_faces),
+        patience=config.patience,
+    )
+    desk = Desk(
+        run,
+        reporter,
+        plan=plan,
+        batch=half,
+        backup_s=config.backup_hours and 3600 * config.backup_hours,
+        has_board=config.tensorboard,
+        can_validate=True,
+        can_serve=lambda objectives: _refuse_others(plan.objectives, objectives),
+        memory=lambda: memory_text(device),
+    )
+    with desk:
+        return train_loop(run, model, sampler, settings, reporter, desk)
+
+
+def _refuse_others(ours: Objectives, wanted: Objectives) -> None:
+    """Raises ConfigError for changes that samples and losses of many people know nothing of."""
+    same = {name: getattr(ours, name) for name in _CHANGEABLE}
+    if replace(wanted, **same) != replace(ours, **same):
+        raise ConfigError(f"In a pretraining only these can be changed: rate, {', '.join(sorted(_CHANGEABLE))}.")
+
+
+def _faces(
+    config: PretrainConfig, chosen: Preset, roster: Roster, held: Sequence[Sequence[str]], reporter: Reporter
+) -> tuple[CrowdSampler, CrowdFaces]:
+    """What is learned from, and the faces that it is measured on."""
+    from konterfei.training.crowd import CrowdSampler, crowd_of, on_both_sides, together
+    from konterfei.training.data import load_faces, memory_for_faces
+
+    memory = 2 * memory_for_faces() // len(roster.facesets)
+    crowd: list[CrowdFaces] = []
+    others: list[CrowdFaces] = []
+    for number, faceset in enumerate(roster.facesets):
+        known, hidden = roster.people[number], set(held[number])
+        records = faceset.records()
+        wanted = {
+            "learned": ({record.name for record in records} - set(known)) | hidden,
+            "held": {record.name for record in records} - hidden,
+        }
+        for kind, without in wanted.items():
+            if len(without) == len(records):
+                continue
+            name = faceset.folder.stem if kind == "learned" else f"held-out {faceset.folder.stem}"
+            store = config.output / "faces" / str(number)
+            faces = load_faces(
+                faceset, chosen.face_type, chosen.dims.resolution, memory, reporter, name, without=without, store=store
+            )
+            people = crowd_of(faces, records, chosen.face_type, roster.who[number], known)
+            (others if kind == "held" else crowd).append(people)
+    if not crowd:
+        raise ConfigError("Nobody is left to learn from: give facesets of people who are not held out.")
+    held_faces = together(others)
+    src, dst = on_both_sides(held_faces)
+    sampler = CrowdSampler(
+        src=src,
+        dst=dst,
+        resolution=chosen.dims.resolution,
+        batch=chosen.batch,
+        seed=config.seed,
+        augment=chosen.augment,
+        objectives=chosen.objectives,
+        crowd=tuple(crowd),
+        disguise=config.disguise,
+        has_seconds=chosen.model == "liae",
+    )
+    return sampler, held_faces
+
+
+def _validations(config: PretrainConfig, chosen: Preset, run: Run, faces: CrowdFaces) -> Any:
+    from konterfei.landmarkers import LANDMARKERS
+    from konterfei.recognizers import RECOGNIZERS
+    from konterfei.training.crowd_validation import CrowdValidator
+    from konterfei.training.validations import Validations
+
+    def make() -> CrowdValidator:
+        eyes = RECOGNIZERS.load(RECOGNIZER)(threads=config.threads), LANDMARKERS.load(_LANDMARKER)(config.threads)
+        return CrowdValidator(faces, *eyes)
+
+    return Validations(run, make, chosen.face_type, 60 * config.validate_minutes, config.validate_steps)
