@@ -94,41 +94,118 @@ class CrowdValidator:
 
     def score(self, drawer: Drawer) -> CrowdScores:
         """What the network is worth now."""
-        faces, side = self._faces, drawer.resolution
-        assert faces.who is not None
-        images = np.stack([faces.straight(i, side) for i in range(len(faces))])
-        masks = _masks(faces, side)
-        others = faces.who[self._partner]
-        # as in a pair: one of both has a second that is not their own (`models.many`)
-        seconds = np.where(np.arange(len(faces))[:, None] % 2, others, faces.who)
-        drawn, own_masks = _drawn(drawer, images, np.stack([faces.who, seconds], axis=1))
-        again, new_masks = _drawn(drawer, images, np.stack([others, others], axis=1))
-        weight = (own_masks * new_masks)[..., None]  # as a merge has it: neither spills
-        swapped = np.round(255 * again * weight + images * (1 - weight)).clip(0, 255).astype(np.uint8)
-        scale = side / faces.pixels.shape[1]
-        points = (faces.landmarks + 0.5) * scale - 0.5
-        seen = [self._recognizer.embed(image, [at])[0] for image, at in zip(swapped, points, strict=True)]
-        sharp = [
-            detail(np.round(255 * face).clip(0, 255).astype(np.uint8), mask) / max(1e-6, detail(image, mask))
-            for face, image, mask in zip(drawn, images, masks, strict=True)
-        ]
+        people = Shown.of(self._faces, drawer.resolution)
+        others = people.who[self._partner]
+        drawn, own_masks = people.as_themselves(drawer, others)
+        swapped = people.as_others(drawer, others, own_masks)
+        seen = people.embedded(swapped, self._recognizer)
         return CrowdScores(
-            error=_error(images, drawn, masks),
-            ssim=float(np.mean(ssim_within(images, drawn, masks))),
-            sharpness=float(np.nanmedian(sharp)),
+            error=float(np.mean(people.errors(drawn))),
+            ssim=float(np.mean(people.likenesses(drawn))),
+            sharpness=float(np.nanmedian(people.sharpnesses(drawn))),
             identity=float(np.mean(np.sum(seen * others, axis=1))),
-            leftover=float(np.mean(np.sum(seen * faces.who, axis=1))),
-            distance=self._distance(images, swapped, points),
+            leftover=float(np.mean(np.sum(seen * people.who, axis=1))),
+            distance=float(np.median(people.distances(swapped, self._landmarker))),
         )
 
-    def _distance(self, images: Array, swapped: Array, points: Array) -> float:
-        found = []
-        for before, after, at in zip(images, swapped, points, strict=True):
-            start = _Start(at)
-            here, there = (self._landmarker.landmarks(image, [start])[0].points for image in (before, after))
-            eyes = np.linalg.norm(here[36:42].mean(axis=0) - here[42:48].mean(axis=0))
-            found.append(100 * np.linalg.norm(there - here, axis=1).mean() / max(float(eyes), 1e-6))
-        return float(np.median(found))
+
+@dataclass(frozen=True)
+class Shown:
+    """Held-out people as a network is shown them, and what is measured of each.
+
+    Attributes:
+        images: straight and unspoiled. [N, S, S, 3] uint8
+        masks: of the faces. [N, S, S] float32 in [0, 1]
+        points: landmarks in these images. [N, 68, 2]
+        who: numbers that tell each from others. [N, 192]
+    """
+
+    images: Array
+    masks: Array
+    points: Array
+    who: Array
+
+    @classmethod
+    def of(cls, faces: CrowdFaces, side: int) -> Shown:
+        """Faces at a network's resolution."""
+        assert faces.who is not None
+        masks = [cv2.resize(face[..., 3], (side, side), interpolation=cv2.INTER_AREA) for face in faces.pixels]
+        return cls(
+            images=np.stack([faces.straight(i, side) for i in range(len(faces))]),
+            masks=np.stack(masks) / np.float32(255),
+            points=(faces.landmarks + 0.5) * (side / faces.pixels.shape[1]) - 0.5,
+            who=faces.who,
+        )
+
+    def as_themselves(self, drawer: Drawer, others: Array) -> tuple[Array, Array]:
+        """Everybody drawn as who they are; one of both of a pair has a second that is not their own (`models.many`).
+
+        Args:
+            drawer: the network.
+            others: the seconds of every other one. [N, 192]
+
+        Returns:
+            [N, S, S, 3] float32 in [0, 1] and their masks [N, S, S]
+        """
+        seconds = np.where(np.arange(len(self.who))[:, None] % 2, others, self.who)
+        return _drawn(drawer, self.images, np.stack([self.who, seconds], axis=1))
+
+    def as_others(self, drawer: Drawer, others: Array, own_masks: Array) -> Array:
+        """Everybody with the face of another pasted in as a merge does it: neither mask spills.
+
+        Args:
+            drawer: the network.
+            others: who is drawn. [N, 192]
+            own_masks: of `as_themselves`.
+
+        Returns:
+            [N, S, S, 3] uint8
+        """
+        drawn, masks = _drawn(drawer, self.images, np.stack([others, others], axis=1))
+        return self.pasted(drawn, own_masks * masks)
+
+    def pasted(self, drawn: Array, masks: Array) -> Array:
+        """The drawn faces within the pictures. [N, S, S, 3] uint8"""
+        weight = masks[..., None]
+        return np.round(255 * drawn * weight + self.images * (1 - weight)).clip(0, 255).astype(np.uint8)
+
+    def embedded(self, images: Array, recognizer: Recognizer) -> Array:
+        """Who a recognizer takes them for, their faces in `images`. [N, D]"""
+        return np.stack([recognizer.embed(image, [at])[0] for image, at in zip(images, self.points, strict=True)])
+
+    def landmarks(self, images: Array, landmarker: Landmarker) -> Array:
+        """Landmarks of their faces in `images`. [N, 68, 2]"""
+        both = zip(images, self.points, strict=True)
+        return np.stack([landmarker.landmarks(image, [_Start(at)])[0].points for image, at in both])
+
+    def errors(self, drawn: Array) -> Array:
+        """What `training.losses` has for each picture within the soft mask. [N]"""
+        real, ours = (
+            torch.from_numpy(np.ascontiguousarray(x, np.float32)).permute(0, 3, 1, 2)
+            for x in (self.images / 255.0, drawn)
+        )
+        soft = soft_mask(torch.from_numpy(self.masks).unsqueeze(1))
+        found: Array = reconstruction(ours * soft, real * soft, dssim_windows(self.images.shape[1])).numpy()
+        return found
+
+    def likenesses(self, drawn: Array) -> Array:
+        """Structural similarity within each face, 1 = equal. [N]"""
+        return np.array(ssim_within(self.images, drawn, self.masks))
+
+    def sharpnesses(self, drawn: Array) -> Array:
+        """Detail of each drawn face by that of the picture. [N]"""
+        return np.array(
+            [
+                detail(np.round(255 * face).clip(0, 255).astype(np.uint8), mask) / max(1e-6, detail(image, mask))
+                for face, image, mask in zip(drawn, self.images, self.masks, strict=True)
+            ]
+        )
+
+    def distances(self, images: Array, landmarker: Landmarker) -> Array:
+        """How far landmarks in `images` are from where they were, % of the eye distance. [N]"""
+        here, there = self.landmarks(self.images, landmarker), self.landmarks(images, landmarker)
+        eyes = np.linalg.norm(here[:, 36:42].mean(axis=1) - here[:, 42:48].mean(axis=1), axis=1)
+        return np.asarray(100 * np.linalg.norm(there - here, axis=2).mean(axis=1) / np.maximum(eyes, 1e-6))
 
 
 class _Start:
@@ -159,12 +236,6 @@ def _partners(people: Array) -> Array:
     return found
 
 
-def _masks(faces: CrowdFaces, side: int) -> Array:
-    """[N, side, side] float32 in [0, 1]"""
-    masks = [cv2.resize(face[..., 3], (side, side), interpolation=cv2.INTER_AREA) for face in faces.pixels]
-    return np.stack(masks) / np.float32(255)
-
-
 def _drawn(drawer: Drawer, images: Array, who: Array) -> tuple[Array, Array]:
     parts = [
         drawer.draw_as(images[first : first + _AT_ONCE], np.ascontiguousarray(who[first : first + _AT_ONCE]))
@@ -172,13 +243,3 @@ def _drawn(drawer: Drawer, images: Array, who: Array) -> tuple[Array, Array]:
     ]
     pictures, masks = (np.concatenate(column) for column in zip(*parts, strict=True))
     return pictures, masks
-
-
-def _error(images: Array, drawn: Array, masks: Array) -> float:
-    """Mean over faces of what `training.losses` has for the picture within the soft mask."""
-    real, ours = (
-        torch.from_numpy(np.ascontiguousarray(x, np.float32)).permute(0, 3, 1, 2) for x in (images / 255.0, drawn)
-    )
-    soft = soft_mask(torch.from_numpy(masks).unsqueeze(1))
-    windows = dssim_windows(images.shape[1])
-    return float(reconstruction(ours * soft, real * soft, windows).mean())
