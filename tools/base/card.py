@@ -129,7 +129,7 @@ def read_card(path: Path) -> dict[str, Any]:
     """The JSON of a card. Raises ConfigError where it is none."""
     try:
         card: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        if not {"base", "groups", "leak", "worse_text"} <= card.keys():
+        if not {"base", "groups", "leak", "lids", "worse_groups"} <= card.keys():
             raise ValueError("figures are missing")
     except (OSError, ValueError, AttributeError) as error:
         raise ConfigError(f"'{path}' is no card ({error}). Make it with tools/base/card.py.") from error

@@ -87,24 +87,14 @@ class Card:
             },
             "worse": [[name, group.trait, group.name] for name, group in self.worse],
             "worse_text": self.worse_text(),
+            "worse_groups": [_group(group) for _, group in self.worse if group.trait != "family"],
             "lids": {name: _finite(value) for name, value in self.lids().items()},
             "leak": {name: {key: _plain(one) for key, one in told.items()} for name, told in self.leak.items()},
         }
 
-    def markdown(self, picture: str = "") -> str:
-        """The section of the card.
-
-        Args:
-            picture: path of the contact sheet as the page says it; "" = none.
-        """
-        parts = [self._overall(), self._by_group(), self._lids_text(), self._leak_text()]
-        if picture:
-            parts.append(
-                "### Held-out people\n\n"
-                "Of each row: the picture, drawn as themselves, and as the four people of the top row. Nobody in it "
-                f"was learned from; nobody in it exists.\n\n![Held-out people as the base draws them]({picture})"
-            )
-        return "\n\n".join(parts) + "\n"
+    def markdown(self) -> str:
+        """The section of the card."""
+        return "\n\n".join((self._overall(), self._by_group(), self._lids_text(), self._leak_text())) + "\n"
 
     def _overall(self) -> str:
         rows = [f"| {FIGURES[name].title} | {_cell(self.of(name), FIGURES[name])} |" for name in FIGURES]

@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 
-from crowd_material import crowd
+from crowd_material import Colours, Still, crowd
 from konterfei.geometry import FaceType
 from konterfei.io.faceset import Faceset
-from konterfei.landmarkers import Landmarked, Window
 from konterfei.reporting import Silent
 from konterfei.training.crowd import crowd_of
 from konterfei.training.crowd_validation import MOST, CrowdScores, CrowdValidator
@@ -14,39 +13,6 @@ from konterfei.training.data import load_faces
 from konterfei.training.validations import Found
 
 SIDE = 64
-
-
-class Colours:
-    """A recognizer that tells people by the mean colour within their landmarks."""
-
-    same_person, limits = 0.5, "drawn faces"
-
-    def embed(self, image, landmarks):
-        found = []
-        for points in landmarks:
-            low, high = points.min(axis=0).astype(int) + 8, points.max(axis=0).astype(int) - 8
-            color = image[max(0, low[1]) : high[1], max(0, low[0]) : high[0]].reshape(-1, 3).mean(axis=0) - 140
-            vector = np.zeros(192, np.float32)
-            vector[:3] = color
-            found.append(vector / np.linalg.norm(vector))
-        return np.array(found)
-
-
-class Still:
-    """A landmarker that finds the points where it begins to look, moved by the picture's brightest column."""
-
-    usual_presence, limits = 0.5, "drawn faces"
-
-    def landmarks(self, image, starts):
-        line = np.linspace(0, 1, 68)[:, None]
-        points = (start_box(start)[:2] + line * (start_box(start)[2:] - start_box(start)[:2]) for start in starts)
-        moved = 3.0 if image[0, 0, 0] == 255 else 0.0
-        return [Landmarked((at + moved).astype(np.float32), None, 1.0, Window(0, 0, 1, 0)) for at in points]
-
-
-def start_box(start):
-    assert start.points.shape == (5, 2)
-    return start.box
 
 
 @pytest.fixture(scope="module")
