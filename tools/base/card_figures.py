@@ -334,8 +334,8 @@ def leak(found: Measured, learned: Learned, families: Array, seed: int) -> dict[
     Returns:
         recognizer -> figure -> over people. `true`, `own` and `swapped` (pictures, drawn as themselves, as another):
         cosine with the nearest learned one; `..._few`: with the nearest of as many as are held out; `..._held`: with
-        the nearest held-out one; `lean_own` and `lean_swapped`: how much more of the nearest learned one than of the
-        nearest held-out one there is in what is drawn than in the pictures. `..._beyond` and `..._beyond_held`: share
+        the nearest held-out one; `gap_own` and `gap_swapped`: how much nearer the former is than the latter;
+        `lean_own` and `lean_swapped`: how much more so than in the pictures. `..._beyond` and `..._beyond_held`: share
         nearer to somebody learned, and to another held-out one, than to themselves and to whom they are drawn as.
     """
     told = {}
@@ -353,7 +353,8 @@ def leak(found: Measured, learned: Learned, families: Array, seed: int) -> dict[
             values |= {f"{kind}{key}": np.nanmean([part[key] for part in parts], axis=0) for key in parts[0]}
         at_first = values["true_few"] - values["true_held"]
         for kind in ("own", "swapped"):
-            values[f"lean_{kind}"] = values[f"{kind}_few"] - values[f"{kind}_held"] - at_first
+            values[f"gap_{kind}"] = values[f"{kind}_few"] - values[f"{kind}_held"]
+            values[f"lean_{kind}"] = values[f"gap_{kind}"] - at_first
         told[name] = {key: estimate(column, np.nanmean, seed) for key, column in values.items()}
     return told
 

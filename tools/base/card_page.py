@@ -63,6 +63,12 @@ class Card:
             "drawn_shut_swapped": shut_share(lids, 2),
         }
 
+    def strangers(self) -> tuple[float, float]:
+        """Mean cosine of two different held-out people, by the first recognizer and by the second."""
+        first, second = self.found.shown.who, list(self.found.true.values())[1]
+        apart = ~np.eye(len(first), dtype=bool)
+        return float((first @ first.T)[apart].mean()), float((second @ second.T)[apart].mean())
+
     def worse_text(self) -> str:
         """In a sentence which groups do worse."""
         if not self.worse:
@@ -82,6 +88,7 @@ class Card:
             "people": len(self.found.partners[0]),
             "learned_from": self.num_learned,
             "seed": self.seed,
+            "strangers": [round(value, 5) for value in self.strangers()],
             "groups": {
                 group: {name: _plain(self.of(name, members)) for name in FIGURES} for group, members in every.items()
             },
@@ -98,6 +105,7 @@ class Card:
 
     def _overall(self) -> str:
         rows = [f"| {FIGURES[name].title} | {_cell(self.of(name), FIGURES[name])} |" for name in FIGURES]
+        first, second = self.strangers()
         return "\n".join(
             [
                 "### How good on people whom it never saw",
@@ -108,6 +116,9 @@ class Card:
                 "| figure | all of them |",
                 "|---|---|",
                 *rows,
+                "",
+                f"Two different people among them have a cosine of {first:.2f}, and of {second:.2f} by the second "
+                "recognizer: identity and leftover of somebody else's face begin there.",
             ]
         )
 
@@ -170,7 +181,7 @@ def _lean_text(name: str, told: Mapping[str, Estimate]) -> str:
     both = " and ".join(_cell(lean, figure) for lean in leans)
     verdict = (
         "they lean towards those it learned from"
-        if max(lean.low for lean in leans) > 0
+        if any(told[f"lean_{kind}"].low > 0 and told[f"gap_{kind}"].low > 0 for kind in ("own", "swapped"))
         else "no lean towards those it learned from is seen"
     )
     beyond, held = told["swapped_beyond"], told["swapped_beyond_held"]

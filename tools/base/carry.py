@@ -169,7 +169,7 @@ def trained_on_of(base: Base) -> str:
             "say with --trained-on whose faces these are, and under which licences."
         )
     *most, last = (LEARNED[one["name"]].format(**one) for one in learned)
-    text = f"{', '.join(most)} and {last}" if most else last
+    text = f"{', '.join(most)}, and {last}" if most else last
     return f"{text}. None of these people exists."
 
 
