@@ -222,7 +222,7 @@ def prepare(case: Case, scale: Scale, out: Path) -> Material:
 def trained(material: Material, scale: Scale, preset: str, seed: int, budget: Budget, run: Path) -> tuple[int, float]:
     """Trains, or goes on training; nothing when that is done. Returns steps and processor minutes."""
     config = TrainConfig(
-        src=material.src, dst=material.dst, output=run, preset=preset, seed=seed, threads=1,
+        src=material.src, dst=material.dst, output=run, preset=preset, base="none", seed=seed, threads=1,
         preview_seconds=1e6, checkpoint_seconds=120, held_out=0.0, **scale.model,
     )  # fmt: skip
     spent_file = run.with_name("spent.json")

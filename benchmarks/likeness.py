@@ -163,6 +163,7 @@ def main() -> None:
                 output=run,
                 preset=args.preset,
                 minutes=args.minutes,
+                base="none",
                 start_from=args.start_from,
                 d_dims=args.d_dims,
                 rate=args.rate,

@@ -95,6 +95,7 @@ def speeds_and_loss(args: argparse.Namespace, processes: int, faces: dict[str, P
         **batch,
         output=output,
         preset=args.preset,
+        base="none",
         steps=args.steps,
         processes=processes,
         device=args.device,

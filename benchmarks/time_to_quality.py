@@ -22,7 +22,7 @@ Scores are of the faces that no arm of the pair trains on (`training.held_out`),
 
 Killed or stopped (Ctrl-C), the same command goes on, from a checkpoint that is two minutes old at most. Several
 processes may fill one OUT, each with trainings of its own. Written to OUT: PAIR/ARM_sSEED/at_MINUTES with weights (in
-half precision once they are scored), score.json and faces.jpg; time_to_quality.json, .md, .png and PAIR.jpg.
+half precision), score.json and faces.jpg; time_to_quality.json, .md, .png and PAIR.jpg.
 """
 
 from __future__ import annotations
@@ -120,12 +120,12 @@ def fill(pair: Pair, args: argparse.Namespace, watch: Stopwatch) -> Iterator[Non
     make_folder(out)
     write_json(out / "pair.json", {name: value and str(value) for name, value in asdict(pair).items()})
     judge = Judge(pair)
-    trainer = None if args.score else RealTrainer(pair, watch)  # type: ignore[arg-type]  # it needs no clip
+    trainer = None if args.score else RealTrainer(pair, watch)
     for arm, marks in arms_of(args):
         if trainer is not None:
             note_base(out / arm.name, arm)
         ready = []
-        for mark in to_marks(arm, marks, args.until, out, pair, trainer):  # type: ignore[arg-type]
+        for mark in to_marks(arm, marks, args.until, out, pair, trainer):
             folder = out / arm.name / f"at_{mark:05.1f}"
             if not is_scored(folder, judge):
                 watch.note(f"{pair.name}, {arm.name}, {mark:g} minutes: {judge.score(folder, arm, mark)}")
@@ -149,7 +149,9 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--until", type=float, default=float("inf"), help="train no further than this mark")
     parser.add_argument("--score", action="store_true", help="train nothing, score the marks that are there")
     parser.add_argument("--report", action="store_true", help="train and score nothing")
-    parser.add_argument("--leak", type=Path, help="faceset of the people whom the base was trained with")
+    parser.add_argument(
+        "--leak", type=Path, nargs="+", default=[], help="facesets of the people whom the base was trained with"
+    )
     args = parser.parse_args(argv)
     args.marks = sorted({float(mark) for mark in args.marks.split(",")})
     if not args.report and args.pairs is None:

@@ -34,9 +34,10 @@ from konterfei.stages._evaluate_truth import TrueClip
 from konterfei.training.held_out import hold_out
 from konterfei.training.validation import Scores, Validator, swapped
 
+RECOGNIZER, WITNESS = "mobilefacenet", "faceres"
 HELD_OUT = 0.05
 """Share of each person's faces that no arm trains on: as usual in `konterfei train`."""
-OURS = 1
+OURS = 2
 """Version of what is measured here; marks that were scored with another are scored anew."""
 FRAMES = 75
 """Of the clip with the truth, about; in threes of neighbours, as `evaluate` takes them."""
@@ -94,8 +95,8 @@ class Judge:
         return Eyes(
             DETECTORS.load("yunet")(threads=1),
             LANDMARKERS.load("mesh478")(threads=1),
-            RECOGNIZERS.load("mobilefacenet")(threads=1),
-            RECOGNIZERS.load("faceres")(threads=1),
+            RECOGNIZERS.load(RECOGNIZER)(threads=1),
+            RECOGNIZERS.load(WITNESS)(threads=1),
         )
 
     @cached_property
@@ -105,6 +106,7 @@ class Judge:
     def score(self, folder: Path, arm: Any, mark: float) -> str:
         """Measure the weights of a mark and write down what was found beside them; gives a line for people."""
         run = Run.open(folder)
+        halve(run)  # first: scored again, they are the same
         model, _ = load_model(run)
         drawer = Drawing(model, FaceType(run.config["face_type"]), torch.device("cpu"), "fp32")
         found = self._validator.score(drawer)
@@ -118,12 +120,12 @@ class Judge:
         if plate is not None and result is not None:
             with atomic_path(folder / "seen.npz") as path, path.open("wb") as file:
                 np.savez(file, embeddings=result.embeddings, witness=result.witness)
-            write_image(folder / "faces.jpg", _strip(result.crops), quality=90)
-            write_image(folder.parent.parent / "plate.jpg", _strip(plate.crops), quality=90)
+            shown = unlike(plate.landmarks)
+            write_image(folder / "faces.jpg", _strip(result.crops[shown]), quality=90)
+            write_image(folder.parent.parent / "plate.jpg", _strip(plate.crops[shown]), quality=90)
         if self.pair.truth is not None:
             line["figures"] |= self._against_truth(drawer, folder)
         write_json(folder / "score.json", line)
-        halve(run)
         return found.text()
 
     def _figures(self, found: Scores) -> dict[str, float | None]:
@@ -137,18 +139,8 @@ class Judge:
 
     @cached_property
     def _witnessed(self) -> dict[str, np.ndarray]:
-        """The mean of each person's held-out faces by the second recognizer, unit length."""
-        found = {}
-        for person, faceset in (("src", self.src), ("dst", self.dst)):
-            wanted = set(self.held[person])
-            vectors = [
-                self._eyes.witness.embed(faceset.image(r.name), [r.crop.crop_from_frame @ r.face.landmarks])[0]
-                for r in faceset.records()
-                if r.name in wanted
-            ]
-            total = np.mean(vectors, axis=0)
-            found[person] = total / np.linalg.norm(total)
-        return found
+        facesets = {"src": self.src, "dst": self.dst}
+        return {name: witnessed(faceset, self.held[name], self._eyes.witness) for name, faceset in facesets.items()}
 
     # --- against the truth
 
@@ -172,9 +164,10 @@ class Judge:
         plate, (result,) = observer.series()
         truth, (own, aligned) = watch.observer.series([plate, result])
         matched = replace(aligned, crops=np.stack(list(map(match, aligned.crops, truth.crops, truth.masks))))
-        write_image(folder / "truth.jpg", _strip(aligned.crops), quality=90)
+        shown = unlike(truth.exact)
+        write_image(folder / "truth.jpg", _strip(aligned.crops[shown]), quality=90)
         for name, series in (("truth_plate", own), ("truth_true", truth)):
-            write_image(folder.parent.parent / f"{name}.jpg", _strip(series.crops), quality=90)
+            write_image(folder.parent.parent / f"{name}.jpg", _strip(series.crops[shown]), quality=90)
         return truth_figures(truth, aligned, matched)
 
 
@@ -225,6 +218,30 @@ def match(own: np.ndarray, true: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return moved.round().clip(0, 255).astype(np.uint8)
 
 
+def witnessed(faceset: Faceset, names: Sequence[str], witness: Any) -> np.ndarray:
+    """The mean embedding of these faces by another recognizer than the faceset's, unit length. [E]"""
+    wanted = set(names)
+    vectors = [
+        witness.embed(faceset.image(record.name), [record.crop.crop_from_frame @ record.face.landmarks])[0]
+        for record in faceset.records()
+        if record.name in wanted
+    ]
+    total = np.mean(vectors, axis=0)
+    return np.asarray(total / np.linalg.norm(total))
+
+
+def means_of(folder: Path) -> dict[tuple[str, str], np.ndarray]:
+    """Who src and dst of a pair's folder are, by person and recognizer, unit length."""
+    about = json.loads((folder / "pair.json").read_text("utf-8"))
+    witness = RECOGNIZERS.load(WITNESS)(threads=1)
+    found = {}
+    for person in ("src", "dst"):
+        faceset = Faceset.open(Path(about[person]))
+        found[person, RECOGNIZER] = faceset.identity()
+        found[person, WITNESS] = witnessed(faceset, hold_out(faceset.records(), HELD_OUT), witness)
+    return found
+
+
 # --- files
 
 
@@ -238,17 +255,27 @@ def halve(run: Run) -> None:
     """Keep the weights of a mark in half precision: a 2000th of each is lost, and half of the disk is won."""
     for path in run.snapshot_paths():
         snapshot = read_snapshot(path)
-        tensors = {
-            name: array.astype(np.float16) if array.dtype == np.float32 else array
-            for name, array in snapshot.tensors.items()
-        }
+        full = [name for name, array in snapshot.tensors.items() if array.dtype == np.float32]
+        if not full:
+            continue
+        tensors = {**snapshot.tensors, **{name: snapshot.tensors[name].astype(np.float16) for name in full}}
         write_snapshot(path, int(snapshot.info["steps"]), tensors, snapshot.info)
 
 
+def unlike(landmarks: np.ndarray) -> list[int]:
+    """The most usual face, and others that are least like those before: looks, blinks, open mouths. [N, 68, 2]"""
+    shapes = landmarks - landmarks.mean(axis=1, keepdims=True)
+    shapes = (shapes / np.linalg.norm(shapes, axis=(1, 2), keepdims=True)).reshape(len(shapes), -1)
+    chosen = [int(np.linalg.norm(shapes - np.median(shapes, axis=0), axis=1).argmin())]
+    while len(chosen) < min(SHOWN, len(shapes)):
+        apart = np.min([np.linalg.norm(shapes - shapes[k], axis=1) for k in chosen], axis=0)
+        chosen.append(int(apart.argmax()))
+    return chosen
+
+
 def _strip(crops: np.ndarray) -> np.ndarray:
-    """A few of the faces beside one another, spread over the clip. [SIDE, SHOWN * SIDE, 3] uint8"""
-    chosen: Sequence[int] = np.linspace(0, len(crops) - 1, SHOWN + 2).round().astype(int)[1:-1].tolist()
-    return np.hstack([cv2.resize(crops[k], (SIDE, SIDE), interpolation=cv2.INTER_AREA) for k in chosen])
+    """Faces beside one another. [SIDE, N * SIDE, 3] uint8"""
+    return np.hstack([cv2.resize(crop, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for crop in crops])
 
 
 def _number(value: float) -> float | None:

@@ -147,6 +147,7 @@ def config_of(name: str, args: argparse.Namespace) -> TrainConfig:
         output=folder,
         preset="bench",
         steps=10**7,
+        base="none",
         threads=1,
         preview_seconds=1e6,
         checkpoint_seconds=1e6,

@@ -41,17 +41,21 @@ def embedding(skin):
     return (vector / np.linalg.norm(vector)).astype(np.float32)
 
 
-def faceset(folder: Path, skin=ANNA, count=8, *, with_embedding=True, face_type=FaceType.WHOLE) -> Path:
-    """A faceset of `count` frames of a person with that skin."""
+def faceset(
+    folder: Path, skin=ANNA, count=8, *, with_embedding=True, face_type=FaceType.WHOLE, embeddings=None, settings=None
+) -> Path:
+    """A faceset of `count` frames of a person with that skin; `embeddings` of each in place of those of `embedding`."""
     name = f"{folder.name}.mp4"
-    with Faceset.create(folder, FacesetHeader(face_type=face_type, size=SIZE, source=name)) as made:
+    header = FacesetHeader(face_type=face_type, size=SIZE, source=name, settings=settings or {})
+    known = [embedding(skin)] * count if embeddings is None else embeddings
+    with Faceset.create(folder, header) as made:
         for index in range(count):
             points = landmarks(index, count)
             crop = Crop.fit(points, face_type, SIZE)
             face = Face(
                 box=np.array([*points.min(0), *points.max(0)]),
                 landmarks=points,
-                embedding=embedding(skin) if with_embedding else None,
+                embedding=known[index] if with_embedding else None,
             )
             record = FaceRecord(
                 source=name,

@@ -17,6 +17,7 @@ from konterfei.stages._evaluate_networks import networks_of
 from konterfei.stages._evaluate_page import page_of
 from konterfei.stages._evaluate_page_verdict import LIMITS, number, seen_faults, verdicts
 from konterfei.stages._evaluate_writing import _plain
+from konterfei.weights.bases import BASES, BaseRecord
 
 VOID = {"meta", "img", "br", "line", "rect", "path", "circle", "input", "!doctype"}
 HOSTILE = "<script>alert('1')</script>\"&.mp4"
@@ -122,7 +123,7 @@ def test_how_it_was_measured_is_there(single_page, one):
     assert one.about["inputs"]["video"]["sha256"] in single_page.text
     assert "Two of `all` the frames were left out." in single_page.text
     assert "resamples" in single_page.text
-    for network in networks_of(one.about["settings"]):
+    for network in networks_of(one.about):
         assert network["sha256"] in single_page.text
         assert network["licence"] in single_page.text
         assert "".join(network["limits"].replace("`", "").split()) in "".join(single_page.text.split())
@@ -411,7 +412,7 @@ def test_networks_are_told_with_their_history():
         "recognizer": {"name": "mobilefacenet"},
         "landmarker": {"name": "an outside one"},
     }
-    found = {one["role"]: one for one in networks_of(settings)}
+    found = {one["role"]: one for one in networks_of({"settings": settings})}
     assert set(found) == {"detector", "recognizer", "landmarker"}
     assert found["detector"]["sha256"] == "ab"
     assert len(found["recognizer"]["sha256"]) == 64
@@ -419,6 +420,35 @@ def test_networks_are_told_with_their_history():
         assert {"licence", "trained_on", "origin"} <= set(told)
     assert found["landmarker"]["name"] == "an outside one"
     assert set(dict(measure(seen(4), seen(4), PEOPLE))) == set(METRICS)
+
+
+@pytest.fixture
+def begun(one):
+    """A result whose model began with a base."""
+    base = {"name": "pre", "path": "/pre/base", "sha256": "ef" * 32, "steps": 70, "trained_on": "drawn people"}
+    model = {"path": "run", "sha256": "01" * 32, "base": base}
+    return replace(one, name="begun.mp4", about={**one.about, "inputs": {**one.about["inputs"], "model": model}})
+
+
+def test_the_base_that_a_model_began_with_is_told_with_what_it_learned_from(begun, monkeypatch):
+    *_, base = networks_of(begun.about)
+    assert (base["role"], base["name"], base["trained_on"], base["steps"]) == ("base", "pre", "drawn people", "70")
+    assert "licence" not in base, "nobody knows under which a base of one's own is"
+    record = BaseRecord(
+        file="x", sha256="ef" * 32, size=1, version="2026-01-01", licence="Apache-2.0", trained_on="drawn people",
+        card="tiny", note="Draws nobody well.",
+    )  # fmt: skip
+    monkeypatch.setitem(BASES, "tiny", record)
+    *_, base = networks_of(begun.about)
+    assert (base["licence"], base["note"], base["card"]) == ("Apache-2.0", "Draws nobody well.", "docs/bases.md, tiny")
+
+
+def test_the_page_and_the_figures_name_it_once(begun, one):
+    other = replace(begun, name="other.mp4")
+    text = Page(page_of([one, begun, other], Silent())).text
+    assert text.count("base: pre") == 1
+    assert "drawn people" in text
+    assert [network["role"] for network in _plain(begun, [begun])["networks"]][-1] == "base"
 
 
 def test_the_figures_beside_the_page_name_the_networks_and_what_differs_from_the_first(two):

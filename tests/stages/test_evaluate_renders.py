@@ -98,6 +98,19 @@ def test_the_render_alone_is_enough_even_when_all_was_moved(place):
     assert found.page.read_text().startswith("<!doctype html>")
 
 
+def test_the_base_that_the_model_began_with_is_told(place):
+    path = Manifest.file_for(good(place))
+    data = json.loads(path.read_text())
+    base = {"name": "mine", "path": "mine/base", "sha256": "ef" * 32, "steps": 70, "trained_on": "drawn people"}
+    data["inputs"]["model"]["base"] = base
+    path.write_text(json.dumps(data))
+    found = evaluate(config(good(place)), Recorder())
+    told = json.loads(found.report.read_text())
+    assert told["inputs"]["model"]["base"] == base
+    assert [network["name"] for network in told["networks"] if network["role"] == "base"] == ["mine"]
+    assert "drawn people" in found.page.read_text()
+
+
 def test_where_it_was_counts_for_more_than_what_lies_near(tmp_path):
     for name in ("a/x/faces", "b/x/faces"):
         (tmp_path / name).mkdir(parents=True)

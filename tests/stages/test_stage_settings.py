@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from konterfei.errors import ConfigError
+from konterfei.reporting import Silent
+from konterfei.stages import demo as stage
 from konterfei.stages._evaluate_settings import reports_for
 from konterfei.stages._settings import allow, is_in_time, parse_frames, parse_range, report_beside, shown_frames
 from konterfei.stages.demo import DemoConfig
@@ -24,6 +26,15 @@ def test_a_refusal_names_flag_value_and_what_is_allowed():
 def test_a_demo_takes_time_and_ends(minutes):
     with pytest.raises(ConfigError, match=r"--minutes is .*; allowed: a number above 0"):
         DemoConfig(minutes=minutes)
+
+
+def test_a_demo_begins_with_the_base_that_it_is_told(tmp_path, monkeypatch):
+    given = []
+    monkeypatch.setattr("konterfei.performers.render_performer", lambda config, reporter: config.output)
+    monkeypatch.setattr(stage, "swap", lambda config, reporter: given.append(config))
+    for base in ("default", "none", "mine"):
+        stage.demo(DemoConfig(output=tmp_path, base=base), Silent())
+    assert [config.base for config in given] == ["default", "none", "mine"]
 
 
 @pytest.mark.parametrize(

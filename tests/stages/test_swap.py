@@ -53,6 +53,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("--src a.mp4 --dst b.mp4 -o out.mp4 --consent anna.toml --train-minutes 0", "--train-minutes"),
         ("--src a.mp4 --dst b.mp4 -o out.mp4 --consent anna.toml --key k.pem", "--certificate"),
         ("--src a.mp4 --dst b.mp4 -o out.mp4 --consent anna.toml --preset quik", "quick"),
+        ("--src a.mp4 --dst b.mp4 -o out.mp4 --consent anna.toml --base mine", "there is no file 'mine'"),
+        ("--src a.mp4 --dst b.mp4 -o out.mp4 --consent anna.toml --base mine.mp4", "is no base"),
     ],
 )
 def test_what_cannot_work_is_refused_before_anything_is_written(
@@ -132,11 +134,18 @@ def stages(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
 
 def test_every_stage_is_given_what_the_swap_was(here: Path, stages: dict[str, SimpleNamespace]):
     given = config(
-        output=here / "out.mp4", consent=Path("anna.toml"), force=True, label="caption", preset="tiny", fps="30"
+        output=here / "out.mp4",
+        consent=Path("anna.toml"),
+        force=True,
+        label="caption",
+        preset="tiny",
+        fps="30",
+        base="none",
     )
     result = swap(given, Silent())
     assert stages["merge"].force and stages["extract"].force
     assert (stages["merge"].label, stages["train"].preset) == ("caption", "tiny")
+    assert stages["train"].base == "none"
     assert (stages["extract"].fps, stages["merge"].fps) == ("30", None), "the merge takes that of the faceset"
     assert result.report == given.layout.report and result.told == ("merged", "measured")
     assert (stages["evaluate"].renders, stages["evaluate"].project) == ((here / "out.mp4",), given.layout.project)

@@ -1,10 +1,11 @@
 """Makes the facesets that the base models learn from (README.md says what of, and why).
 
-    python tools/base/collect.py OUT --portraits FOLDER
+    python tools/base/collect.py OUT [--portraits FOLDER] [--performers]
 
-Writes OUT/portraits.faces (everybody who was found), then OUT/portraits_train.faces and OUT/portraits_held.faces as
-portraits.tsv says. The same command again writes what is missing; a crop that the list has dropped since goes to the
-faceset's trash.
+With --portraits: OUT/portraits.faces (everybody who was found), then OUT/portraits_train.faces and
+OUT/portraits_held.faces as portraits.txt says. With --performers: OUT/performers_train.faces, of openpeople's pictures
+and of clips that are rendered for it. The same command again writes what is missing; a crop that the list has dropped
+since goes to the faceset's trash.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+import performances
 from portraits import LIST, found, read_list
 
 from konterfei.cli.console import ConsoleReporter
@@ -23,16 +25,24 @@ from konterfei.reporting import Reporter
 from konterfei.stages.extract import ExtractConfig, extract
 
 SIZE = 256
+SURE = 0.9
+"""Presence from which on a performer's points are taken: below it something covers too much of the face."""
 
 
 def main() -> None:
     """Reads what is asked for, and makes it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path, metavar="OUT", help="folder for the facesets")
-    parser.add_argument("--portraits", type=Path, required=True, metavar="FOLDER", help="folder of the pictures")
+    parser.add_argument("--portraits", type=Path, metavar="FOLDER", help="folder of the pictures")
+    parser.add_argument("--performers", action="store_true", help="openpeople's pictures and clips")
     given = parser.parse_args()
+    if given.portraits is None and not given.performers:
+        parser.error("nothing to do: say --portraits FOLDER, --performers, or both")
     with ConsoleReporter.on_stderr() as reporter:
-        collect_portraits(given.portraits, given.out, reporter)
+        if given.portraits is not None:
+            collect_portraits(given.portraits, given.out, reporter)
+        if given.performers:
+            collect_performers(given.out, reporter)
 
 
 def collect_portraits(pictures: Path, out: Path, reporter: Reporter, listed: Path = LIST) -> dict[str, int]:
@@ -60,6 +70,41 @@ def collect_portraits(pictures: Path, out: Path, reporter: Reporter, listed: Pat
             count = fill(out / f"portraits_{use}.faces", crops)
             reporter.note(f"{count} portraits to {'train on' if use == 'train' else 'measure by'} in {out}")
     return {use: len(Faceset.open(out / f"portraits_{use}.faces")) for use in ("train", "held")}
+
+
+def collect_performers(out: Path, reporter: Reporter) -> int:
+    """The faceset of openpeople's people, each with a number of their own; gives the number of crops.
+
+    Landmarks are not smoothed: the clips have few frames a second.
+    """
+    heads, clips = out / "heads", performances.clips(out / "clips", reporter)
+    performances.pictures(heads)
+    everybody = out / "performers.faces"
+    config = ExtractConfig(
+        video=heads,
+        more=tuple(clips),
+        output=everybody,
+        person="all",
+        size=SIZE,
+        detect_every=1,
+        smoothing=0.0,
+        max_faces=1,
+    )
+    extract(config, reporter)
+    with Faceset.open(everybody) as faceset:
+        crops = (
+            (faceset.jpeg(record.name), numbered(record, performances.person_of(record.source)))
+            for record in faceset.records()
+            if record.face.presence > SURE
+        )
+        count = fill(out / "performers_train.faces", crops)
+    reporter.note(f"{count} crops of performers in {out}")
+    return count
+
+
+def numbered(record: FaceRecord, person: int) -> FaceRecord:
+    """The record with this number of a person."""
+    return replace(record, face=record.face.with_(person=person), name="")
 
 
 def anonymous(record: FaceRecord) -> FaceRecord:

@@ -1,4 +1,4 @@
-"""The list of portraits that the base models learn from or are measured on (portraits.tsv, described in README.md)."""
+"""The list of portraits that the base models learn from or are measured on (portraits.txt, described in README.md)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from konterfei.io.faceset import FaceRecord
 
-LIST = Path(__file__).resolve().parent / "portraits.tsv"
+LIST = Path(__file__).resolve().parent / "portraits.txt"
 USES = ("train", "held", "out")
 LABELS = ("tone", "age_group", "glasses", "beard", "hat")
 NEAR = 0.25

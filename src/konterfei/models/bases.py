@@ -16,7 +16,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from konterfei.errors import CheckpointMismatchError, WeightsError
+from konterfei.errors import CheckpointMismatchError, DamagedFileError
 from konterfei.geometry import FaceType
 from konterfei.io.run_files import Snapshot, read_snapshot, write_snapshot
 from konterfei.models.growing import grown
@@ -63,7 +63,11 @@ class Base:
             return f"it is {architecture(model, asdict(self.dims))}, not {architecture(model, asdict(dims))}"
         narrow = [f"{w} {getattr(dims, w)} below {getattr(self.dims, w)}" for w in _WIDTHS if
                   getattr(dims, w) < getattr(self.dims, w)]  # fmt: skip
-        return f"its networks are wider ({', '.join(narrow)})" if narrow else ""
+        if narrow:
+            return f"its networks are wider ({', '.join(narrow)})"
+        if dims.encoder % self.dims.encoder:
+            return f"its encoder of width {self.dims.encoder} grows to multiples of that only, not to {dims.encoder}"
+        return ""
 
     def many(self) -> Many:
         """The network of many people itself."""
@@ -91,7 +95,7 @@ def read_base(path: Path) -> Base:
     """The base in that file.
 
     Raises:
-        WeightsError: there is none, or it is damaged.
+        DamagedFileError: there is none, or it is damaged.
     """
     try:
         snapshot: Snapshot = read_snapshot(path)
@@ -113,7 +117,7 @@ def read_base(path: Path) -> Base:
         if wanted != {name: tuple(array.shape) for name, array in base.weights.items()}:
             raise ValueError("its weights are not those of its networks")
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise WeightsError(
+        raise DamagedFileError(
             f"'{path}' is no base that can be read ({error}). A base is what konterfei pretrain writes: "
             "base.safetensors in its run. --base none begins from scratch."
         ) from error

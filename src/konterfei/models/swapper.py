@@ -142,7 +142,8 @@ class Swapper(Drawing):
         morph: how far from dst (0) to src (1) faces are drawn; below 1 only with a model that can morph (ConfigError).
 
     Attributes:
-        info: what a manifest should know of it: model, preset, steps, minutes, is_preview, sha256 of the snapshot...
+        info: what a manifest should know of it: model, preset, the base that it began with if any, steps, minutes,
+            is_preview, sha256 of the snapshot...
     """
 
     def __init__(
@@ -247,5 +248,5 @@ def _filled(run: Run, network: nn.Module, snapshot: Snapshot) -> dict[str, Any]:
             "Go on with training for a moment to write a new snapshot."
         ) from error
     network.eval()
-    told = {name: run.config[name] for name in ("model", "preset")}
+    told: dict[str, Any] = {name: run.config[name] for name in ("model", "preset", "base") if name in run.config}
     return {**snapshot.info, **told, "snapshot_sha256": snapshot.sha256}

@@ -14,6 +14,10 @@ from konterfei.performers.matting import push_pull
 from konterfei.performers.raster import Float, disc, polygon_mask, smooth_curve, smooth_step
 
 
+class HiddenEyeError(ValueError):
+    """The lids, or what lies over them, leave nothing to complete an eye from."""
+
+
 @dataclass(frozen=True)
 class Eyeball:
     """An eye without its lids."""
@@ -43,6 +47,9 @@ def make_eyeball(portrait: Image, mesh: Float, eye: int, frame_from_portrait: ND
         mesh: the portrait's, in its pixels. [478, 3]
         eye: 0 or 1.
         frame_from_portrait: scale and shift. [2, 3]
+
+    Raises:
+        HiddenEyeError: too little of the eye is seen.
     """
     iris = mesh[list(anatomy.IRIS[eye]), :2]
     radius = float(np.linalg.norm(iris[1:] - iris[0], axis=1).mean())
@@ -81,6 +88,8 @@ def _white(patch: Float, seen: NDArray[np.bool_], distance: Float) -> Float:
     """The white of the eye all over, rounder and darker towards the edge of the ball. [S, S, 3]"""
     known = (seen & (distance > 1.2)).astype(np.float32)
     sample = patch[known > 0]
+    if not len(sample):
+        raise HiddenEyeError("no white of the eye is seen")
     bright = sample[sample.mean(axis=1) >= np.percentile(sample.mean(axis=1), 70)].mean(axis=0)
     drawn = push_pull(patch, known)
     round_off = 1.0 - 0.16 * smooth_step(distance, 1.2, 3.2)
@@ -94,6 +103,8 @@ def _whole_iris(patch: Float, seen: NDArray[np.bool_], distance: Float, below: F
     valid = seen & (distance < 1.3) & (below > -0.35 * below.max())
     counts = np.bincount(ring[valid], minlength=2 * steps + 1)
     have = np.flatnonzero(counts > 3)
+    if not len(have):
+        raise HiddenEyeError("no iris is seen")
     out = np.empty_like(patch)
     for c in range(3):
         sums = np.bincount(ring[valid], patch[..., c][valid], 2 * steps + 1)

@@ -87,8 +87,15 @@ class Plates:
     """Channel -> mouth."""
 
 
-def make_plates(source: Measured, open_mouth: str, frame_side: int) -> Plates:
-    """Prepares a person's pictures for frames of `frame_side` pixels; `open_mouth` names the picture for "jaw"."""
+def make_plates(source: Measured, open_mouth: str, frame_side: int, is_cut_out: bool = True) -> Plates:
+    """Prepares a person's pictures for frames of `frame_side` pixels.
+
+    Args:
+        source: pictures and meshes; the expressions may be another person's.
+        open_mouth: names the picture for "jaw".
+        frame_side: pixels.
+        is_cut_out: whether the person is cut out of a grey backdrop; else what is around them stays.
+    """
     channels = channels_of(open_mouth)
     portrait, stills = source.pictures.portrait, source.pictures.expressions
     measured, meshes = source.portrait, source.expressions
@@ -98,7 +105,7 @@ def make_plates(source: Measured, open_mouth: str, frame_side: int) -> Plates:
     low, high = -MARGIN * frame_side, (1 + MARGIN) * frame_side - 1
     rig = build_rig(mesh, meshes, channels, low, high)
 
-    colour, alpha = _portrait_plate(portrait, place, low, high)
+    colour, alpha = _portrait_plate(portrait, place, low, high, is_cut_out)
     points = (mesh[:, :2] - low) * np.float32(SCALE)
     face, folds = _folds(rig, channels, stills, meshes, points, colour)
     gain = _skin_colour(colour, points) / _skin_colour(stills["neutral"].astype(np.float32) / 255, meshes["neutral"])
@@ -125,20 +132,23 @@ def _framing(mesh: Float, frame_side: int) -> NDArray[np.float64]:
     return np.column_stack([np.eye(2) * scale, np.array(EYES_AT) * frame_side - scale * eyes])
 
 
-def _portrait_plate(portrait: Image, place: NDArray[np.float64], low: float, high: float) -> tuple[Float, Float]:
+def _portrait_plate(
+    portrait: Image, place: NDArray[np.float64], low: float, high: float, is_cut_out: bool
+) -> tuple[Float, Float]:
     """Colour and coverage of the portrait in texture space."""
     picture: Float = portrait.astype(np.float32) / 255
     zoom = float(place[0, 0]) * SCALE
     step = max(1.0, 0.8 / zoom)  # the cutting out need not be finer than the texture
     if step > 1.0:
         picture = cv2.resize(picture, None, fx=1 / step, fy=1 / step, interpolation=cv2.INTER_AREA)
-    colour, alpha = cut_out(picture)
+    colour, alpha = cut_out(picture) if is_cut_out else (picture, np.ones(picture.shape[:2], np.float32))
     matrix = place * SCALE
     matrix[:, 2] += matrix[:, :2] @ np.full(2, (step - 1) / 2) - low * SCALE
     matrix[:, :2] *= step
     side = int(np.ceil((high - low) * SCALE)) + 1
     layers = np.dstack([colour, alpha])
-    layers[0, :, 3] = 0.0  # nobody above the picture
+    if is_cut_out:
+        layers[0, :, 3] = 0.0  # nobody above the picture
     warped = cv2.warpAffine(layers, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.ascontiguousarray(warped[..., :3]), np.ascontiguousarray(warped[..., 3])
 

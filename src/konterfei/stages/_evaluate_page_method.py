@@ -38,7 +38,7 @@ def method(evaluated: Sequence[Evaluated]) -> str:
     blocks = ['<section id="method"><h2>Limits of these figures</h2><div class="limits">']
     blocks += [html.paragraph(words) for words in _LIMITS]
     blocks.append("</div><h2>Networks</h2>")
-    for network in networks_of(first.about.get("settings", {})):
+    for network in _networks(evaluated):
         title = f"{network.pop('role')}: {network.pop('name')}"
         blocks.append(f"<h3>{html.text(title)}</h3>{_told(network)}")
     blocks.append("<h2>How it was measured</h2>")
@@ -63,6 +63,14 @@ def method(evaluated: Sequence[Evaluated]) -> str:
         )
     )
     return "".join(blocks) + "</section>"
+
+
+def _networks(evaluated: Sequence[Evaluated]) -> list[dict[str, str]]:
+    """Those of all results, each once: one that several results share was asked for in the same words."""
+    found: list[dict[str, str]] = []
+    for one in evaluated:
+        found += [network for network in networks_of(one.about) if network not in found]
+    return found
 
 
 def _told(pairs: Mapping[str, Any]) -> str:

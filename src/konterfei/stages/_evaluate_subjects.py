@@ -186,6 +186,8 @@ def about(
     }
     if source.model is not None:
         told["inputs"]["model"] = {"path": source.model["path"], "sha256": source.model.get("sha256")}
+        if source.model.get("base"):
+            told["inputs"]["model"]["base"] = dict(source.model["base"])
     if truth is not None:
         told["inputs"]["truth"] = truth.record()
         told["settings"]["truths"] = list(TRUTHS)
@@ -196,7 +198,7 @@ def about(
             f"The second recognizer, {config.witness}, saw {counts[0]} of {len(src)} src faces and {counts[1]} of "
             f"{len(swapped.records)} dst faces."
         )
-    told["networks"] = networks_of(told["settings"])
+    told["networks"] = networks_of(told)
     return told
 
 

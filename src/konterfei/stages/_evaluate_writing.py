@@ -202,7 +202,7 @@ def _figures(
 
 def _plain(one: Evaluated, first: Sequence[Evaluated]) -> dict[str, Any]:
     """The report of one person in one render; where it is not the first render, with what differs from that."""
-    told = {**to_json(one), "networks": networks_of(one.about["settings"])}
+    told = {**to_json(one), "networks": networks_of(one.about)}
     same = next((other for other in first if other.plate is one.plate and other is not one), None)
     return told if same is None else {**told, "differences": differences_to_json(one, same)}
 

@@ -266,8 +266,10 @@ def segmenter_record(path: Path, segmenter: Segmenter | None) -> dict[str, Any]:
 
 
 def model_record(run: Path, swapper: FaceSwapper) -> dict[str, Any]:
-    """What a manifest notes about the model."""
-    return {"path": str(run.absolute()), "sha256": str(swapper.info.get("snapshot_sha256", ""))}
+    """What a manifest notes about the model; `base` is what its training began with, if it was one."""
+    base = swapper.info.get("base")
+    told = {"path": str(run.absolute()), "sha256": str(swapper.info.get("snapshot_sha256", ""))}
+    return {**told, "base": base} if base else told
 
 
 def sources(run: Path, swapper: FaceSwapper, src_videos: Sequence[Path]) -> tuple[Material, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
@@ -15,9 +16,12 @@ from konterfei.reporting import Reporter
 
 
 def train_manifest(
-    config: Any, chosen: Any, run: Run, src: Faceset, dst: Faceset, started_from: dict[str, Any] | None
+    config: Any, chosen: Any, run: Run, src: Faceset, dst: Faceset, begins_with: Mapping[str, Mapping[str, Any]]
 ) -> Manifest:
-    """What this training is made from. Facesets that an earlier part of the run saw otherwise stay listed."""
+    """What this training is made from. Facesets that an earlier part of the run saw otherwise stay listed.
+
+    `begins_with`: what a new run begins with besides, by the name of the setting.
+    """
     before = Manifest.load(run.folder)
     inputs = {} if before is None else dict(before.inputs)
     for person, faceset in (("src", src), ("dst", dst)):
@@ -26,8 +30,9 @@ def train_manifest(
         if earlier and earlier["sha256"] != now["sha256"]:
             inputs[f"{person} earlier, {earlier['sha256'][:8]}"] = earlier
         inputs[person] = now
-    if started_from is not None:
-        inputs["start_from"] = started_from
+    if run.is_untrained:  # what is noted there was begun with in vain
+        inputs = {name: told for name, told in inputs.items() if name not in ("start_from", "base")}
+    inputs |= {name: dict(told) for name, told in begins_with.items()}
     return Manifest(
         stage="train",
         inputs=inputs,

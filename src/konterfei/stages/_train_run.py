@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from konterfei.errors import CheckpointMismatchError, ConfigError, StoreError
 from konterfei.geometry import FaceType
@@ -15,6 +16,9 @@ from konterfei.nets.dims import Dims
 from konterfei.reporting import Reporter
 from konterfei.training.held_out import LEAST, hold_out
 from konterfei.training.presets import Preset
+
+if TYPE_CHECKING:
+    from konterfei.training.beginning import Start
 
 SIZES = {
     "resolution": "resolution",
@@ -35,6 +39,16 @@ class Origin:
     checkpoint: Checkpoint
     was_pretraining: bool
     record: dict[str, Any]
+
+    def start(self, forgotten: tuple[str, ...]) -> Start:
+        """What the new run begins with: `forgotten` are the networks that pretraining leaves as they began."""
+        from konterfei.training.beginning import Start  # here: torch is slow to load
+
+        anew = forgotten if self.was_pretraining else ()
+        path, step = self.record["path"], self.checkpoint.step
+        end = f"; {' and '.join(anew)} begin anew" if anew else ""
+        told = f"The weights are those of '{path}' at step {step}{end}."
+        return Start(self.checkpoint.tensors, anew, f"--start-from '{path}'", told)
 
 
 def origin_of(start_from: Path | None, output: Path) -> Origin | None:
@@ -123,9 +137,13 @@ def open_run(
     src: Faceset,
     dst: Faceset,
     held_out: float,
+    base: Mapping[str, Any] | None,
     reporter: Reporter,
 ) -> Run:
-    """The run in the output folder: a new one, or the one there when its settings are the same."""
+    """The run in the output folder: a new one, or the one there when its settings are the same.
+
+    `base`: what its config says of the base that a new one begins with.
+    """
     fixed: dict[str, Any] = {
         "model": chosen.model,
         "dims": asdict(chosen.dims),
@@ -149,6 +167,8 @@ def open_run(
         settings["sizes_from"] = chosen.sizes_from
     if not has_begun(output):
         settings["held_out"] = _held_out(src, dst, 0.0 if chosen.objectives.pretrain else held_out, reporter)
+    if base is not None:
+        settings["base"] = dict(base)
     if not Run.exists(output):
         return Run.create(output, settings)
     run = Run.open(output)

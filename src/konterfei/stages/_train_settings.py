@@ -13,6 +13,7 @@ from konterfei.geometry import FaceType
 from konterfei.models import MODELS
 from konterfei.nets.dims import LETTERS
 from konterfei.stages._settings import allow
+from konterfei.stages._train_base import DEFAULT, refuse_two_beginnings
 from konterfei.stages._train_run import SIZES
 from konterfei.training.objectives import Objectives, UpdateDropout
 from konterfei.training.phases import read_phases
@@ -104,11 +105,16 @@ class TrainConfig:
     """Change only some weights in each step, at a rate that swings: finer detail at the end. cpu spares a GPU."""
     clip_grad: bool | None = None
     """Shorten steps that would be too long: against a training that falls apart."""
+    base: str = DEFAULT
+    """What a new run begins with: default (the base carried for the preset, a network that has learned to draw faces in
+    general, of nobody; from scratch where there is none for these sizes), none (from scratch), or a path: the run
+    folder of a konterfei pretrain, or the base.safetensors of one. What a run began with stays."""
     pretrain: bool = False
     """Learn faces in general, from many people (as src and dst), for other runs to start from. Fixes some settings."""
     start_from: Path | None = None
     """Run whose weights a new run begins with; of one that was made with --pretrain, all but what belongs to two
-    people. Needs the same sizes and architecture; of one that import dfl-model made, they are taken over."""
+    people. Needs the same sizes and architecture; of one that import dfl-model made, they are taken over. Then there is
+    no base."""
     plan: Path | None = None
     """TOML file of phases, in which settings of these differ: see docs/training.md."""
     dfl_exact: bool | None = None
@@ -174,6 +180,7 @@ class TrainConfig:
         allow("--seed", self.seed, self.seed >= 0, "0 or more")
         allow("--threads", self.threads, self.threads >= 0, "0 (all cores but one) or more")
         allow("--processes", self.processes, self.processes >= 1, "1 or more")
+        refuse_two_beginnings(self.base, self.start_from, self.pretrain)
         resolved(self)
 
 

@@ -13,6 +13,7 @@ from konterfei.performers import PERFORMERS
 from konterfei.provenance.consent import Consent
 from konterfei.reporting import Reporter
 from konterfei.stages._settings import allow
+from konterfei.stages._train_base import DEFAULT
 from konterfei.stages.swap import SwapConfig, SwapResult, swap
 
 
@@ -32,6 +33,8 @@ class DemoConfig:
     """Performer whose face is used."""
     dst: Annotated[str, PERFORMERS] = "P007"
     """Performer who receives it."""
+    base: str = DEFAULT
+    """What the training begins with: default (the base carried for it), none (from scratch), or the path of a base."""
     seconds: float = 12.0
     """Length of each clip."""
     size: int = 512
@@ -68,6 +71,7 @@ def demo(config: DemoConfig, reporter: Reporter) -> SwapResult:
             consent=_consent(config),
             project=config.output / "project",
             train_minutes=config.minutes,
+            base=config.base,
         ),
         reporter,
     )

@@ -96,6 +96,17 @@ def _when(run: RunSummary) -> str:
     return "now" if run.is_trained_now else time.strftime("%Y-%m-%d %H:%M", time.localtime(run.changed))
 
 
+def _began_with(run: RunSummary) -> str:
+    """The weights that it began with, in words."""
+    base, other = run.config.get("base"), (run.manifest.inputs if run.manifest else {}).get("start_from")
+    if base:
+        learned_from = f", learned from {base['trained_on']}" if base.get("trained_on") else ""
+        return f"the base '{base['name']}', {base['steps']} steps{learned_from}"
+    if other:
+        return f"the weights of '{other['path']}' at step {other['steps']}"
+    return "imported weights" if "imported" in run.config else "chance"
+
+
 def _in_full(run: RunSummary) -> list[str]:
     config, progress = run.config, run.progress
     manifest, elsewhere = run.manifest, run.steps - progress.get("step", 0)
@@ -107,6 +118,7 @@ def _in_full(run: RunSummary) -> list[str]:
         ("preset", config.get("preset")),
         ("optimiser", config.get("optimizer")),
         ("seed", config.get("seed")),
+        ("began with", _began_with(run)),
         ("steps", f"{run.steps}{f' ({elsewhere} of them elsewhere)' if elsewhere else ''}"),
         ("minutes", f"{run.minutes:.1f}"),
         ("losses", losses),

@@ -32,6 +32,8 @@ from konterfei.reporting import Reporter
 from konterfei.stages._merge_checks import check_output, refuse_foreign
 from konterfei.stages._merge_output import output_for
 from konterfei.stages._settings import allow, report_beside
+from konterfei.stages._train_base import DEFAULT, base_for
+from konterfei.stages._train_settings import resolved
 from konterfei.training.presets import PRESETS
 
 
@@ -58,6 +60,10 @@ class SwapConfig:
     """How to train: quick (96 px, minutes on a CPU), standard (128 px, a GPU or days), tiny (a try)."""
     train_minutes: float | None = None
     """Minutes of training in all. Default: what the preset takes."""
+    base: str = DEFAULT
+    """What the training begins with: default (the base carried for the preset, a network that has learned to draw faces
+    in general, of nobody), none (from scratch), or a path: the run folder of a konterfei pretrain, or its
+    base.safetensors."""
     project: Path | None = None
     """Folder for everything in between. Default: NAME.konterfei beside the output NAME.mp4."""
     src_person: str | None = None
@@ -170,6 +176,7 @@ def swap(config: SwapConfig, reporter: Reporter) -> SwapResult:
         output=layout.run,
         preset=config.preset,
         minutes=config.train_minutes,
+        base=config.base,
     )
     merge_config = MergeConfig(
         video=config.dst,
@@ -186,6 +193,8 @@ def swap(config: SwapConfig, reporter: Reporter) -> SwapResult:
     )
     evaluate_config = EvaluateConfig(renders=(config.output,), project=layout.project, output=layout.report)
     _check(config)
+    if config.base != DEFAULT:
+        base_for(train_config, resolved(train_config), reporter)  # one that does not fit is refused before work begins
 
     seconds: dict[str, float] = {}
     measured: Evaluation | None = None

@@ -16,6 +16,7 @@ from konterfei.io.manifest import Manifest
 from konterfei.io.run import Run
 from konterfei.models import MODELS
 from konterfei.reporting import Reporter, Silent
+from konterfei.stages._train_base import base_again, base_for, record_of, start_of
 from konterfei.stages._train_means import means_of
 from konterfei.stages._train_memory import memory_errors_of
 from konterfei.stages._train_records import complete, train_manifest, warn_of_oddities
@@ -28,6 +29,8 @@ from konterfei.training.objectives import Objectives
 from konterfei.training.presets import Preset
 
 if TYPE_CHECKING:
+    from konterfei.models.bases import Base
+    from konterfei.training.beginning import Start
     from konterfei.training.team import Order
 
 
@@ -87,14 +90,18 @@ def train(config: TrainConfig, reporter: Reporter) -> TrainResult:
         )
     _check_means(config, chosen, place)
     start = origin_of(config.start_from, config.output)
+    base = base_for(config, chosen, reporter)
+    record = None if base is None else record_of(base, config)
     # What a run takes that has begun is there already.
     ensure_writable(config.output, 0 if has_begun(config.output) else bytes_needed(config, chosen))
-    run = open_run(config.output, config.preset, config.seed, chosen, src, dst, config.held_out, reporter)
+    run = open_run(config.output, config.preset, config.seed, chosen, src, dst, config.held_out, record, reporter)
     with run.writing(), memory_errors_of(config, chosen, run.folder), Company(place, _follow, config) as company:
-        manifest = train_manifest(config, chosen, run, src, dst, start.record if start else None)
+        begins_with = {"start_from": start and start.record, "base": record}
+        known = {name: told for name, told in begins_with.items() if told}
+        manifest = train_manifest(config, chosen, run, src, dst, known)
         if not Manifest.file_for(run.folder).exists():
             manifest.save(run.folder)
-        result = _run_loop(config, chosen, run, src, dst, start, company, reporter)
+        result = _run_loop(config, chosen, run, src, dst, start, base, company, reporter)
         if not result.was_done:
             complete(manifest, run, result)
     progress = result.progress
@@ -146,12 +153,13 @@ def _run_loop(
     src: Faceset,
     dst: Faceset,
     start: Origin | None,
+    base: Base | None,
     company: Company,
     reporter: Reporter,
 ) -> Any:
     from konterfei.training.desk import Desk
     from konterfei.training.lesson import refuse_unoffered
-    from konterfei.training.loop import LoopSettings, Start, train_loop
+    from konterfei.training.loop import LoopSettings, train_loop
     from konterfei.training.losses import needs_parts
     from konterfei.training.plan import Budget
     from konterfei.training.resources import memory_text
@@ -184,9 +192,7 @@ def _run_loop(
         patience=patience_of(config, chosen),
         thrift=means.thrift,
         apart=config.offload and device.type != "cpu",
-        begins_from=None
-        if start is None
-        else Start(start.checkpoint, model.forgotten if start.was_pretraining else (), start.record["path"]),
+        begins_from=lambda: _start(config, chosen, run, src, dst, start, base, model.forgotten, reporter),
         team=team,
     )
 
@@ -211,6 +217,27 @@ def _run_loop(
     now, is_stopped = result.progress, result.is_stopped
     team.lead(Order(Task.END, now.step, trained_s=now.trained_s, earlier=now.earlier, is_stopped=is_stopped))
     return result
+
+
+def _start(
+    config: TrainConfig,
+    chosen: Preset,
+    run: Run,
+    src: Faceset,
+    dst: Faceset,
+    origin: Origin | None,
+    base: Base | None,
+    forgotten: tuple[str, ...],
+    reporter: Reporter,
+) -> Start | None:
+    """What the run begins with; one that has begun and has to begin anew, with the base that it had."""
+    if origin is not None:
+        return origin.start(forgotten)
+    base = base or base_again(run, reporter)
+    if base is None:
+        return None
+    held = run.config.get("held_out") or {}
+    return start_of(base, run.config["base"], chosen, config.seed, {"src": src, "dst": dst}, held, reporter)
 
 
 # --- in the other processes of a training

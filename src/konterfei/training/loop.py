@@ -10,12 +10,13 @@ from dataclasses import asdict, dataclass
 
 import torch
 
-from konterfei.errors import CheckpointMismatchError, ConfigError, FacesetError, OutOfMemoryError
+from konterfei.errors import ConfigError, FacesetError, OutOfMemoryError
 from konterfei.geometry import FaceType
-from konterfei.io.run import Checkpoint, Run
+from konterfei.io.run import Run
 from konterfei.models.base import SwapModel
 from konterfei.models.devices import free_memory, memory_errors
 from konterfei.reporting import Reporter
+from konterfei.training.beginning import BeginsFrom, begin, by_chance
 from konterfei.training.checkpoints import restore, save, snapshot_of
 from konterfei.training.collapse import LOOK_EVERY, detail, is_blank, went_blank
 from konterfei.training.data import RawBatch, Sampler, batches
@@ -50,7 +51,7 @@ class LoopSettings:
     face_type: FaceType = FaceType.FULL
     checkpoint_s: float = 120.0
     preview_s: float = 60.0
-    begins_from: Start | None = None
+    begins_from: BeginsFrom = by_chance
     apart: bool = False
     """Whether weights are kept in the computer's memory too (`FlatParameters`)."""
     thrift: Thrift = WHOLE
@@ -60,21 +61,6 @@ class LoopSettings:
     """None = no faces are held out."""
     patience: int = 0
     """The run is brought to its end when so many validations in a row were no better; 0 = never."""
-
-
-@dataclass(frozen=True)
-class Start:
-    """Weights of another run that a new one begins with.
-
-    Attributes:
-        checkpoint: of that run.
-        forgotten: sub-networks that begin anew all the same.
-        name: of that run, for messages.
-    """
-
-    checkpoint: Checkpoint
-    forgotten: tuple[str, ...]
-    name: str
 
 
 @dataclass(frozen=True)
@@ -113,7 +99,7 @@ def train_loop(
         settings.apart,
     )
     lesson.save_memory(settings.thrift)
-    progress = restore(run, lesson, plan, reporter) or _begin(lesson, settings.begins_from, reporter)
+    progress = restore(run, lesson, plan, reporter) or begin(lesson, settings.begins_from, reporter)
     if not settings.patience:
         progress.go_on()
     if progress.adopt(settings.budget) and plan.rewind(progress):
@@ -143,10 +129,10 @@ def train_loop(
                     src, dst = torch.stack(losses).mean(dim=0).tolist()
                     losses.clear()
                     if fell_apart(progress, src + dst):
-                        roll_back(run, lesson, progress, plan, settings.budget, reporter)
+                        roll_back(run, lesson, progress, plan, settings.budget, settings.begins_from, reporter)
                         break
                     if progress.step % LOOK_EVERY == 0 and went_blank(progress, detail(lesson, sampler)):
-                        roll_back(run, lesson, progress, plan, settings.budget, reporter, BLANK)
+                        roll_back(run, lesson, progress, plan, settings.budget, settings.begins_from, reporter, BLANK)
                         break
                     speed = (progress.step - first) / (progress.trained_s - before)
                     if not before or progress.trained_s - before > _STRETCH_S:
@@ -168,10 +154,10 @@ def train_loop(
                 if is_last or "save" in asked or (progress.trained_s >= next_save and is_calm):
                     progress.pending = torch.stack(losses).tolist() if losses else []
                     if not is_sound(progress, lesson):  # between two reports
-                        roll_back(run, lesson, progress, plan, settings.budget, reporter)
+                        roll_back(run, lesson, progress, plan, settings.budget, settings.begins_from, reporter)
                         break
                     if progress.drawn and is_blank(progress, detail(lesson, sampler)):
-                        roll_back(run, lesson, progress, plan, settings.budget, reporter, BLANK)
+                        roll_back(run, lesson, progress, plan, settings.budget, settings.begins_from, reporter, BLANK)
                         break
                     if not is_last:
                         save(run, lesson, progress, settings.usable_steps)
@@ -252,22 +238,6 @@ def _turn(lesson: Lesson, plan: Plan, progress: Progress, reporter: Reporter) ->
     reporter.note(
         f"Step {progress.step}: '{phase.name}' begins, phase {progress.phase + 1} of {len(plan.phases)} ({changes})."
     )
-
-
-def _begin(lesson: Lesson, start: Start | None, reporter: Reporter) -> Progress:
-    """A new run, with the weights of another one if so wished."""
-    if start is not None:
-        try:
-            lesson.learner.begin_from(start.checkpoint.tensors, start.forgotten)
-        except CheckpointMismatchError as error:
-            raise CheckpointMismatchError(
-                f"--start-from '{start.name}': its networks are others ({error}). Give the sizes and architecture "
-                "that it was trained with."
-            ) from error
-        anew = f"; {' and '.join(start.forgotten)} begin anew" if start.forgotten else ""
-        reporter.note(f"The weights are those of '{start.name}' at step {start.checkpoint.step}{anew}.")
-        return Progress(first=-1.0)
-    return Progress()
 
 
 # --- telling

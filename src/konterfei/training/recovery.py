@@ -10,6 +10,7 @@ import numpy as np
 from konterfei.errors import TrainingError
 from konterfei.io.run import Run
 from konterfei.reporting import Reporter
+from konterfei.training.beginning import BeginsFrom, begin
 from konterfei.training.checkpoints import restore, set_aside
 from konterfei.training.collapse import is_dead
 from konterfei.training.lesson import Lesson
@@ -64,10 +65,11 @@ def roll_back(
     progress: Progress,
     plan: Plan,
     budget: Budget,
+    begins_from: BeginsFrom,
     reporter: Reporter,
     why: str = "the loss rose sharply or was no number",
 ) -> None:
-    """Back to the last checkpoint (or to the start), with half the learning rate and other batches."""
+    """Back to the last checkpoint (or to what it began with), with half the learning rate and other batches."""
     broken, salt, scale = progress.step, progress.salt + 1, progress.rate_scale / 2
     if salt > _MAX_ROLLBACKS:
         raise TrainingError(
@@ -83,6 +85,7 @@ def roll_back(
         lesson.turn_to(plan.of(plan.phases[0]))
         for learner in lesson.learners:
             learner.begin_anew()
+        begin(lesson, begins_from, reporter)
         old = Progress(first=-1.0 if progress.first < 0 else 0.0)
     trained_s = progress.trained_s
     for name, value in asdict(old).items():

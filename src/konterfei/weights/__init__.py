@@ -221,17 +221,27 @@ def weights_path(name: str) -> Path:
     if name not in WEIGHTS:
         raise UnknownNameError("weight file", name, WEIGHTS)
     record = WEIGHTS[name]
-    path = FILES / record.file
+    return verified(f"The weights '{name}'", FILES / record.file, record.sha256)
+
+
+def verified(what: str, path: Path, expected: str) -> Path:
+    """`path`, read and found to be the file on record.
+
+    Args:
+        what: it is, for messages: the beginning of a sentence.
+        path: the file.
+        expected: its sha256 on record.
+
+    Raises:
+        WeightsError: it is missing, cut short or altered.
+    """
     remedy = (
         "Install konterfei again (pip install --force-reinstall konterfei), or restore the file from its repository."
     )
     try:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
-        raise WeightsError(f"The weights '{name}' cannot be read: {path} ({error.strerror}). {remedy}") from error
-    if digest != record.sha256:
-        raise WeightsError(
-            f"The weights '{name}' are not the ones on record: {path} has sha256 {digest}, expected {record.sha256}. "
-            f"{remedy}"
-        )
+        raise WeightsError(f"{what} cannot be read: {path} ({error.strerror}). {remedy}") from error
+    if digest != expected:
+        raise WeightsError(f"{what}: not the file on record. {path} has sha256 {digest}, expected {expected}. {remedy}")
     return path

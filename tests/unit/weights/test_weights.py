@@ -6,6 +6,7 @@ import pytest
 import konterfei.weights as weights
 from konterfei.errors import UnknownNameError, WeightsError
 from konterfei.weights import FILES, WEIGHTS, weights_path
+from konterfei.weights.bases import BASES
 from konterfei.weights.session import open_session
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -25,9 +26,8 @@ def test_every_record_tells_its_whole_history(record):
 
 
 def test_no_file_without_a_record():
-    assert {path.name for path in FILES.iterdir() if not path.name.startswith(".")} == {
-        record.file for record in WEIGHTS.values()
-    }
+    there = {path.name for path in FILES.iterdir() if not path.name.startswith(".")}
+    assert there == {record.file for record in (*WEIGHTS.values(), *BASES.values())}
 
 
 def test_documents_say_what_the_table_says():

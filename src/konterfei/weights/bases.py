@@ -1,0 +1,60 @@
+"""The bases that konterfei carries: for which preset, what they learned from, and their checksums.
+
+A base is a network of many people that a new run of two begins with (`models.bases`). docs/bases.md has the card of
+each: data, figures, limits. They are made by konterfei itself, from faces of nobody; how is said there, too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from konterfei.errors import UnknownNameError
+from konterfei.weights import FILES, verified
+
+FILE_NAME = "base.safetensors"
+"""Of the base in the folder of a run of `konterfei pretrain`."""
+
+MOST_BYTES = 40_000_000
+"""That the file of a base may have."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaseRecord:
+    """One base and its history. What its networks are and how long they learned is in its file."""
+
+    file: str
+    """File name in `weights/files`."""
+    sha256: str
+    """Checksum of the file, hexadecimal; checked when a process first opens it."""
+    size: int
+    """Bytes of the file."""
+    version: str
+    """Day on which it was made, as 2026-11-22."""
+    licence: str
+    """SPDX expression, of the base."""
+    trained_on: str
+    """Whose faces it learned from, with the licences of these pictures, in a sentence or two."""
+    card: str
+    """Heading of its card in docs/bases.md."""
+    note: str
+    """Where it fails: what a user should know before relying on it."""
+
+
+BASES: dict[str, BaseRecord] = {}
+"""Preset -> the base that its runs begin with."""
+
+
+@cache
+def base_path(name: str) -> Path:
+    """The verified file of the base of the preset `name`. Read and checked once per process.
+
+    Raises:
+        UnknownNameError: that preset has none.
+        WeightsError: the file is missing, cut short or altered.
+    """
+    if name not in BASES:
+        raise UnknownNameError("base", name, BASES)
+    record = BASES[name]
+    return verified(f"The base '{name}'", FILES / record.file, record.sha256)
