@@ -26,7 +26,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Protocol
@@ -134,21 +134,30 @@ class RealTrainer:
         config = TrainConfig(
             src=self.material.src, dst=self.material.dst, output=folder, preset=candidate.preset, minutes=end,
             seed=candidate.seed, threads=0 if self.is_wall else 1, device=self.device, held_out=candidate.held_out,
-            validate_minutes=1e6, preview_seconds=1e6, checkpoint_seconds=CHECKPOINT_S, **begins_with(candidate),
+            validate_minutes=1e6, preview_seconds=1e6, checkpoint_seconds=CHECKPOINT_S, base=candidate.base,
         )  # fmt: skip
         result = train(config, self.watch)
         return Trained(result.steps, result.minutes, not result.is_stopped)
 
 
-def begins_with(candidate: Candidate) -> dict[str, str]:
-    """The setting of its base."""
-    from konterfei.stages.train import TrainConfig
+def base_of(candidate: Candidate) -> str | None:
+    """Checksum of the base that a training begins with; None = from scratch.
 
-    if "base" in {field.name for field in fields(TrainConfig)}:
-        return {"base": candidate.base}
-    if candidate.base != "none":
-        raise ConfigError("This version of konterfei knows no base models: only trainings from scratch are possible.")
-    return {}
+    Raises:
+        ConfigError: the preset has no base of its own.
+        DamagedFileError: the file is none.
+    """
+    from konterfei.models.bases import read_base
+    from konterfei.weights.bases import BASES, FILE_NAME
+
+    if candidate.base == "none":
+        return None
+    if candidate.base == "default":
+        if candidate.preset not in BASES:
+            raise ConfigError(f"The preset '{candidate.preset}' has no base yet: say which, by its path.")
+        return BASES[candidate.preset].sha256
+    path = Path(candidate.base)
+    return read_base(path / FILE_NAME if path.is_dir() else path).sha256
 
 
 def _standing(folder: Path) -> Trained | None:
@@ -222,6 +231,7 @@ def refuse_other(folder: Path, candidate: Candidate, material: Material, end: fl
         "preset": (run.config.get("preset"), candidate.preset),
         "seed": (run.config.get("seed"), candidate.seed),
         "settings of the preset": (resolved, plain(PRESETS[candidate.preset])),
+        "base": ((run.config.get("base") or {}).get("sha256"), base_of(candidate)),
         "faces held out": (held_out, held_of(candidate, material)),
         "minutes in all": (told.get("minutes") or end, end),
     }

@@ -28,7 +28,6 @@ half precision), score.json and faces.jpg; time_to_quality.json, .md, .png and P
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import shutil
 import sys
@@ -36,15 +35,14 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-from learning_curves import Candidate, RealTrainer, Stopwatch, to_marks
+from learning_curves import Candidate, RealTrainer, Stopwatch, base_of, to_marks
 from time_to_quality_report import report
 from time_to_quality_scores import HELD_OUT, Judge, Pair, is_scored
 
 from konterfei.cli.stopping import stop_requests
 from konterfei.errors import ConfigError, KonterfeiError
-from konterfei.io.atomic import make_folder, sha256, write_json
+from konterfei.io.atomic import make_folder, write_json
 from konterfei.training.presets import PRESETS
 
 MARKS = (0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 60.0)
@@ -100,20 +98,6 @@ def arms_of(args: argparse.Namespace) -> list[tuple[Arm, list[float]]]:
     return found
 
 
-def note_base(folder: Path, arm: Arm) -> None:
-    """Write down what the arm begins with; refuse a folder whose arm began otherwise. Raises ConfigError."""
-    path = Path(arm.base)
-    about: dict[str, Any] = {"base": arm.base, "sha256": sha256(path) if path.is_file() else None}
-    note = folder / "arm.json"
-    if note.exists():
-        there = json.loads(note.read_text("utf-8"))
-        if there != about:
-            raise ConfigError(f"'{folder}' began with {there}, now with {about}. Name the arm otherwise, or remove it.")
-    else:
-        make_folder(folder)
-        write_json(note, about)
-
-
 def fill(pair: Pair, args: argparse.Namespace, watch: Stopwatch) -> Iterator[None]:
     """Train and score the arms of a pair; yields after each mark."""
     out = args.out / pair.name
@@ -122,8 +106,7 @@ def fill(pair: Pair, args: argparse.Namespace, watch: Stopwatch) -> Iterator[Non
     judge = Judge(pair)
     trainer = None if args.score else RealTrainer(pair, watch)
     for arm, marks in arms_of(args):
-        if trainer is not None:
-            note_base(out / arm.name, arm)
+        base_of(arm)  # before anything is written
         ready = []
         for mark in to_marks(arm, marks, args.until, out, pair, trainer):
             folder = out / arm.name / f"at_{mark:05.1f}"

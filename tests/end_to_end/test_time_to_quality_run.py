@@ -12,20 +12,31 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from konterfei.io.run import Run
+from konterfei.models.bases import write_base
+from konterfei.models.many import MANY
 from konterfei.performers import PerformerConfig, render_performer
 from konterfei.reporting import Silent
 from konterfei.stages.extract import ExtractConfig, extract
+from konterfei.training.presets import preset
 
 pytestmark = pytest.mark.timeout(1500)
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 MARKS = ["at_000.0", "at_000.1", "at_000.2"]
 
 
+def make_base(path, seed):
+    """A base that has learned nothing."""
+    torch.manual_seed(seed)
+    chosen = preset("tiny")
+    write_base(path, MANY[chosen.model](chosen.dims), chosen.face_type, 1, {"facesets": []})
+
+
 @pytest.fixture(scope="module")
 def pairs(tmp_path_factory):
-    """A file that names one pair, with the truth."""
+    """A file that names one pair, with the truth; beside it a base."""
     pytest.importorskip("openpeople", reason="no pictures of performers: pip install konterfei[demo]")
     folder = tmp_path_factory.mktemp("pair")
     for name, person, seed, seconds, set_of in (
@@ -39,6 +50,7 @@ def pairs(tmp_path_factory):
         render_performer(PerformerConfig(person=person, output=clip, seed=seed, set_of=set_of, **given), Silent())
         if name != "truth":
             extract(ExtractConfig(video=clip, output=clip.with_suffix(".faces"), threads=1), Silent())
+    make_base(folder / "base.safetensors", seed=1)
     path = folder / "pairs.toml"
     path.write_text('[p]\nsrc = "src.faces"\ndst = "dst.faces"\ntest = "test.faces"\ntruth = "truth.mp4"\n')
     return path
@@ -58,7 +70,7 @@ def bench():
 
 
 def command(out, pairs, *more):
-    usual = ["--preset", "tiny", "--marks", "0,0.1,0.2", "--arms", "none", "none@0.1"]
+    usual = ["--preset", "tiny", "--marks", "0,0.1,0.2", "--base", str(pairs.parent / "base.safetensors")]
     return ["--out", str(out), "--pairs", str(pairs), *usual, *more]
 
 
@@ -74,12 +86,24 @@ def line_of(out, arm, mark):
 
 
 def test_each_mark_is_scored_and_keeps_its_weights_in_half_precision(out):
-    for arm, marks in (("none", MARKS), ("none@0.1", MARKS[:2])):
+    for arm in ("none", "base"):
         folder = out / "p" / f"{arm}_s1"
-        assert sorted(path.name for path in folder.iterdir()) == ["arm.json", *marks]
-        for mark in marks:
+        assert sorted(path.name for path in folder.iterdir()) == MARKS
+        for mark in MARKS:
             tensors = Run.open(folder / mark).newest_snapshot().tensors.values()
             assert {array.dtype for array in tensors} == {np.dtype(np.float16)}
+
+
+def test_only_the_arm_of_that_name_begins_with_the_base(out, pairs):
+    began = {arm: Run.open(out / "p" / f"{arm}_s1" / MARKS[-1]).config.get("base") for arm in ("none", "base")}
+    assert not began["none"]
+    assert began["base"]["path"] == str(pairs.parent / "base.safetensors")
+
+
+def test_an_arm_does_not_go_on_with_another_base(out, bench, pairs, tmp_path, capsys):
+    make_base(tmp_path / "other.safetensors", seed=2)
+    assert bench.main([*command(out, pairs), "--base", str(tmp_path / "other.safetensors")]) != 0
+    assert "was trained otherwise (base)" in capsys.readouterr().err
 
 
 def test_training_makes_src_of_dst(out):
@@ -93,10 +117,10 @@ def test_training_makes_src_of_dst(out):
 def test_it_is_told_in_table_curves_and_sheets(out, bench, capsys):
     assert bench.main(["--out", str(out), "--report"]) == 0
     said = capsys.readouterr().out
-    assert said.splitlines()[-1].startswith("none@0.1 ratio ")
+    assert said.splitlines()[-1].startswith("base ratio ")
     assert (out / "time_to_quality.md").read_text() == said
     told = json.loads((out / "time_to_quality.json").read_text())
-    assert [(row["arm"], row["is_whole"]) for row in told["comparisons"]] == [("none@0.1", True)]
+    assert [(row["arm"], row["is_whole"]) for row in told["comparisons"]] == [("base", True)]
     for name in ("time_to_quality.png", "p.jpg", "p_truth.jpg"):
         assert (out / name).stat().st_size > 5000
 

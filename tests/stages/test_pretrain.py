@@ -1,13 +1,14 @@
 """Facesets of many people in, a base out: it learns, goes on where it stopped, and models of two begin with it."""
 
 import json
+import random
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from train_material import STEPS, StopAt
+from train_material import PRETRAINER, STEPS, StopAt, kill_and_run_again
 
 from crowd_material import crowd, numbers
 from konterfei.errors import CheckpointMismatchError, ConfigError, UnknownNameError
@@ -142,6 +143,17 @@ def test_a_run_that_was_stopped_goes_on_as_if_nothing_had_happened(people, tmp_p
         assert one == other
     ours, theirs = read_base(whole.base), read_base(parts.base)
     assert all((ours.weights[name] == theirs.weights[name]).all() for name in ours.weights)
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs /proc and fork")
+def test_a_run_that_was_killed_goes_on_as_if_nothing_had_happened(people, tmp_path):
+    config = {**SMALL, "validate_steps": 10_000, "facesets": people, "steps": STEPS}
+    whole = pretrain(PretrainConfig(**config, output=tmp_path / "whole"), Recorder())
+    texts = {"facesets": list(map(str, people)), "output": str(tmp_path / "parts")}
+    kill_and_run_again({**config, **texts}, random.Random(5), PRETRAINER)
+    ours, theirs = state_of(whole.run), state_of(tmp_path / "parts")
+    assert ours[:3] == theirs[:3] and ours[4] == theirs[4]
+    assert (tmp_path / "parts" / "base.safetensors").exists()
 
 
 def test_stopped_before_anything_was_measured_the_base_is_of_the_newest_weights(people, tmp_path):

@@ -39,11 +39,12 @@ def test_tracks_of_one_source_are_people_of_their_own_on_one_side(tmp_path):
     assert len(set(known.sides)) == 1
 
 
-@pytest.mark.parametrize(("cosine", "sides"), [(ALIKE + 0.03, 1), (ALIKE - 0.05, 2)])
-def test_who_looks_alike_is_kept_on_one_side_over_facesets(tmp_path, cosine, sides):
-    known = roster(
-        crowd(tmp_path / "a", [3]), crowd(tmp_path / "b", [3], told=lambda person: near(person, cosine)),
-    )  # fmt: skip
+@pytest.mark.parametrize(
+    ("cosine", "name", "sides"),
+    [(ALIKE + 0.03, 4, 1), (ALIKE - 0.05, 4, 2), (ALIKE - 0.05, 3, 1), (0.3, 3, 2)],
+)
+def test_who_looks_alike_is_kept_on_one_side_over_facesets(tmp_path, cosine, name, sides):
+    known = roster(crowd(tmp_path / "a", [3]), crowd(tmp_path / "b", [name], told=lambda person: near(3, cosine)))
     assert len(set(known.sides)) == sides
     assert len(set([*known.people[0].values(), *known.people[1].values()])) == 2
 

@@ -81,6 +81,7 @@ for line in sys.stdin:
     if os.fork() == 0:
         most, given = json.loads(line)
         given = {k: Path(v) if k in ("src", "dst", "output", "plan") else v for k, v in given.items()}
+        given = {k: tuple(map(Path, v)) if k == "facesets" else v for k, v in given.items()}
         train(TrainConfig(**given), Steps(most))
         print("finished", flush=True)
         os._exit(0)
@@ -91,17 +92,24 @@ for line in sys.stdin:
 after `most` steps (-1 = never), so that a kill which comes late still meets it at work."""
 
 
-def kill_and_run_again(config, chance):
+PRETRAINER = TRAINER.replace(
+    "stages.train import TrainConfig, train", "stages.pretrain import PretrainConfig as TrainConfig, pretrain as train"
+)
+"""The same with pretrainings."""
+
+
+def kill_and_run_again(config, chance, trainer=TRAINER):
     """Trains `config` in a process that is killed four times at random moments, then to its end.
 
     Args:
         config: settings of a TrainConfig as JSON can hold them.
         chance: random.Random.
+        trainer: what trains it.
     """
     config = {**config, "checkpoint_seconds": 0.001}  # after every step
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(
-        [sys.executable, "-c", TRAINER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True
+        [sys.executable, "-c", trainer], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True
     ) as parent:
         for steps in [chance.randrange(4, 8) for _ in range(4)]:  # with two more each, less than STEPS in all
             print(json.dumps([steps + 2, config]), file=parent.stdin, flush=True)

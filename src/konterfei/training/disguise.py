@@ -17,6 +17,8 @@ Array = NDArray[Any]
 
 _OWN = (slice(36, 42), slice(42, 48), slice(60, 68))
 """Landmarks around eyes and inner mouth: what looks and speaks stays the face's own."""
+_FOREHEAD = 0.5
+"""How far above the brows a disguise reaches, in lengths of the nose; the brows themselves are in it wholly."""
 _COARSE = 2  # the map between both faces is made at so many times less pixels a side: it is piecewise linear
 _LIGHT = 1 / 7  # standard deviation of the blur that leaves light alone, as a share of the side
 _DARK = 8.0  # level that keeps quotients of dark places in bounds
@@ -32,10 +34,11 @@ class Disguise:
     """
 
     def __init__(self, landmarks: Array) -> None:
-        self._triangles = Delaunay(np.asarray(landmarks, np.float64).mean(axis=0)).simplices
+        mean = np.asarray(landmarks, np.float64).mean(axis=0)
+        self._triangles = Delaunay(_with_forehead(mean)).simplices
 
     def of(self, face: Array, points: Array, other: Array, others_points: Array) -> Array:
-        """The face with the texture of the other one within its landmarks.
+        """The face with the texture of the other one within its landmarks and somewhat above.
 
         Args:
             face, other: RGB. [S, S, 3] uint8
@@ -45,7 +48,7 @@ class Disguise:
             [S, S, 3] uint8
         """
         side = face.shape[0]
-        x, y, inside = self._map(points, others_points, side)
+        x, y, inside = self._map(_with_forehead(points), _with_forehead(others_points), side)
         texture = cv2.remap(other, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         lit = texture * _gains(face, texture, inside)
         weight = _weights(points, inside)
@@ -53,7 +56,7 @@ class Disguise:
         return mixed
 
     def _map(self, points: Array, others: Array, side: int) -> tuple[Array, Array, Array]:
-        """Where in the other face each pixel's texture lies, x and y, and which pixels lie within the landmarks.
+        """Where in the other face each pixel's texture lies, x and y, and which pixels lie within the points.
 
         [S, S] float32 twice; [S, S] float32, 0 or 1 but for the rim
         """
@@ -73,6 +76,13 @@ class Disguise:
         both = cv2.resize(moved.reshape(small, small, 2).astype(np.float32), (side, side))
         inside = cv2.resize((numbers >= 0).astype(np.float32), (side, side))
         return both[..., 0], both[..., 1], inside
+
+
+def _with_forehead(points: Array) -> Array:
+    """The landmarks and five points above the brows. [68, 2] -> [73, 2]"""
+    between = (points[21] + points[22]) / 2
+    brows = np.stack([points[18], points[20], between, points[23], points[25]])
+    return np.concatenate([points, brows + _FOREHEAD * (points[27] - points[33])])
 
 
 def _maps_of_triangles(ours: Array, theirs: Array) -> Array:

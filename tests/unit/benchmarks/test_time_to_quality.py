@@ -1,14 +1,13 @@
 """Time to quality: when an arm is as good as scratch, what a ratio is, whom a swap is like, what is asked for."""
 
 import importlib
-import json
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from konterfei.errors import ConfigError
+from konterfei.errors import ConfigError, DamagedFileError
 
 BENCHMARKS = Path(__file__).resolve().parents[3] / "benchmarks"
 
@@ -256,16 +255,13 @@ def test_pairs_that_say_too_little_are_refused(bench, tmp_path, text, named):
         bench.read_pairs(path)
 
 
-def test_an_arm_does_not_go_on_with_another_base(bench, tmp_path):
-    base = tmp_path / "base.safetensors"
-    base.write_bytes(b"one")
-    arm = bench.Arm("tiny", 1, str(base), 0.05, "base")
-    bench.note_base(tmp_path / "arm", arm)
-    bench.note_base(tmp_path / "arm", arm)
-    base.write_bytes(b"two")
-    with pytest.raises(ConfigError, match="Name the arm otherwise"):
-        bench.note_base(tmp_path / "arm", arm)
-    assert json.loads((tmp_path / "arm" / "arm.json").read_text())["base"] == str(base)
+def test_an_arm_with_a_base_that_does_not_exist_is_refused_and_not_trained_from_scratch(bench, tmp_path, monkeypatch):
+    monkeypatch.setattr("konterfei.weights.bases.BASES", {})
+    with pytest.raises(ConfigError, match="'tiny' has no base yet"):
+        bench.base_of(bench.Arm("tiny", 1, "default", 0.05, "base"))
+    with pytest.raises(DamagedFileError):
+        bench.base_of(bench.Arm("tiny", 1, str(tmp_path / "no.safetensors"), 0.05, "base"))
+    assert bench.base_of(bench.Arm("tiny", 1, "none", 0.05, "none")) is None
 
 
 def test_only_a_report_needs_no_pairs(bench, capsys):

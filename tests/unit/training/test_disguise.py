@@ -53,7 +53,9 @@ def part_of(at):
 def test_outside_of_the_landmarks_and_in_eyes_and_mouth_the_face_stays(disguise, points):
     face, other = waves(120, 11), waves(120, 23)
     seen = disguise.of(face, points[0], other, points[1])
-    beyond = cv2.dilate((hull_mask(points[0], (SIDE, SIDE)) > 0.01).astype(np.uint8), np.ones((9, 9), np.uint8)) == 0
+    nose = np.linalg.norm(points[0][27] - points[0][33])
+    reach = np.ones((int(nose) + 9, 9), np.uint8)  # half of it to either side
+    beyond = cv2.dilate((hull_mask(points[0], (SIDE, SIDE)) > 0.01).astype(np.uint8), reach) == 0
     np.testing.assert_array_equal(seen[beyond], face[beyond])
     own = cv2.erode(part_of(points[0]).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     assert own.any()
@@ -116,5 +118,5 @@ def test_a_recognizer_sees_the_other_rather_than_the_face(portraits):
         to_own.append(vector @ plain[i])
         to_other.append(vector @ plain[j])
         before.append(plain[i] @ plain[j])
-    assert np.mean(to_own) < 0.65, "it was 1"
-    assert np.mean(to_other) > np.mean(before) + 0.15
+    assert np.mean(to_own) < 0.5, "it was 1"
+    assert np.mean(to_other) > np.mean(before) + 0.3
