@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-TEXTS = {".py", ".md", ".toml", ".txt", ".sh", ""}
+TEXTS = {".py", ".md", ".toml", ".txt", ".tsv", ".sh", ""}
 """Endings of what people write."""
 PICTURES = {
     "docs/images/convergence.png",

@@ -17,6 +17,7 @@ from konterfei.io.video import VideoWriter
 from konterfei.provenance.consent import Consent
 from konterfei.reporting import Recorder, Silent
 from konterfei.stages.swap import SwapConfig, swap
+from konterfei.weights import bases
 
 
 @pytest.fixture
@@ -78,6 +79,22 @@ def test_videos_without_faces_say_where_was_looked(here: Path, capsys: pytest.Ca
     assert main(["swap", *shlex.split("--src a.mp4 --dst b.mp4 -o out.mp4 --consent anna.toml")]) == 2
     assert "a.mp4" in capsys.readouterr().err
     assert not (here / "out.mp4").exists()
+
+
+def test_a_damaged_base_of_ours_is_noticed_before_the_work(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    record = bases.BaseRecord(
+        file="base_quick.safetensors", sha256="00" * 32, size=1, version="", licence="", trained_on="", card="", note=""
+    )
+    monkeypatch.setitem(bases.BASES, "quick", record)
+    (here / record.file).write_bytes(b"x")
+    monkeypatch.setattr(bases, "FILES", here)
+    bases.base_path.cache_clear()
+    line = shlex.split("--src a.mp4 --dst b.mp4 -o out.mp4 --consent anna.toml")
+    assert main(["swap", *line]) == 1
+    assert "The base 'quick'" in capsys.readouterr().err
+    assert not (here / "out.konterfei").exists()
 
 
 def config(**changes: object) -> SwapConfig:

@@ -394,6 +394,12 @@ def test_checkpoints_that_are_all_damaged_lead_back_to_the_base(again, first, fa
     assert_begun_with(first[-1], base / "base.safetensors", faces)
 
 
-def test_config_of_a_run_is_plain_text(again, base):
-    result, _ = again(base=str(base), steps=1)
-    assert json.loads((result.run / "config.json").read_text())["base"]["steps"] == STEPS_OF_BASE
+@pytest.mark.parametrize("began", ["none", "path"])
+def test_a_config_that_was_lost_is_written_anew_with_what_the_run_began_with(again, base, carried, began):
+    result, _ = again(StopAt(5), base={"none": "none", "path": str(base)}[began])
+    config = result.run / "config.json"
+    before = json.loads(config.read_text())
+    config.unlink()
+    _, reporter = again(steps=8)  # with the default, which has not been there
+    assert json.loads(config.read_text()) == before
+    assert any("goes on from step 5" in note for note in reporter.notes)

@@ -1,7 +1,7 @@
 """A run: one training on disk.
 
     run/
-      config.json        what is trained: model, dims, face type, preset, seed, both facesets
+      config.json        what is trained: model, dims, face type, preset, seed, both facesets, the base it began with
       metrics.jsonl      one line per report: step, losses, speed
       checkpoints/       00012000/ holds tensors.safetensors and state.json (checksum, counters): full state to resume
       snapshots/         00012000.safetensors: smoothed weights with their description, for use

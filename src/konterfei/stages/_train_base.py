@@ -55,9 +55,10 @@ def base_for(config: Any, chosen: Preset, reporter: Reporter) -> Base | None:
         DamagedFileError: it cannot be read.
         WeightsError: the one that konterfei carries is not the one on record.
     """
-    run = Run.open(config.output) if Run.exists(config.output) else None
-    if run is not None and not run.is_untrained:
-        _see_that_it_stays(run, config, chosen, reporter)
+    run = Run.open(config.output) if Run.exists(config.output) else Run(config.output, {})
+    if not run.is_untrained:
+        if run.config:  # else it was lost, and is written anew (`open_run`)
+            _see_that_it_stays(run, config, chosen, reporter)
         return None
     if config.base == NOTHING or (config.base == DEFAULT and (config.start_from or config.preset not in BASES)):
         return None

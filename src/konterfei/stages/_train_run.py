@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from konterfei.errors import CheckpointMismatchError, ConfigError, StoreError
 from konterfei.geometry import FaceType
 from konterfei.io.faceset import Faceset
+from konterfei.io.manifest import Manifest
 from konterfei.io.run import Checkpoint, Run
 from konterfei.models import MODELS
 from konterfei.nets.dims import Dims
@@ -167,6 +168,9 @@ def open_run(
         settings["sizes_from"] = chosen.sizes_from
     if not has_begun(output):
         settings["held_out"] = _held_out(src, dst, 0.0 if chosen.objectives.pretrain else held_out, reporter)
+    if not Run.exists(output) and not Run(output, {}).is_untrained:  # a config that was lost: the manifest knows
+        made = Manifest.load(output)
+        base = None if made is None else made.inputs.get("base")
     if base is not None:
         settings["base"] = dict(base)
     if not Run.exists(output):

@@ -35,6 +35,7 @@ from konterfei.stages._settings import allow, report_beside
 from konterfei.stages._train_base import DEFAULT, base_for
 from konterfei.stages._train_settings import resolved
 from konterfei.training.presets import PRESETS
+from konterfei.weights.bases import BASES, base_path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,8 +194,10 @@ def swap(config: SwapConfig, reporter: Reporter) -> SwapResult:
     )
     evaluate_config = EvaluateConfig(renders=(config.output,), project=layout.project, output=layout.report)
     _check(config)
-    if config.base != DEFAULT:
-        base_for(train_config, resolved(train_config), reporter)  # one that does not fit is refused before work begins
+    if config.base != DEFAULT:  # one that does not fit is refused before work begins; ours fits, or is left out
+        base_for(train_config, resolved(train_config), reporter)
+    elif config.preset in BASES:
+        base_path(config.preset)
 
     seconds: dict[str, float] = {}
     measured: Evaluation | None = None
