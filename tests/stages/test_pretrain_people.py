@@ -1,13 +1,17 @@
 """Who is in facesets of many people, and who is held out: nobody is ever on both sides."""
 
+import shutil
+
 import numpy as np
 import pytest
 
 from crowd_material import crowd, numbers
 from konterfei.errors import ConfigError
 from konterfei.io.faceset import Faceset
+from konterfei.io.run import Run
 from konterfei.reporting import Recorder
 from konterfei.stages._pretrain_people import ALIKE, MOST, hold_out, roster_of
+from konterfei.stages._pretrain_run import held_out_of
 
 
 def roster(*folders):
@@ -107,3 +111,56 @@ def test_too_few_people_are_refused_with_the_remedy(tmp_path):
         hold_out(known, 0.1, 1)
     with pytest.raises(ConfigError, match="0 faces left to learn from"):
         hold_out(known, 0.1, 1, whole=[0])
+
+
+# --- in a run that goes on
+
+
+def run_of(folder, known, names):
+    """A run that began with these facesets and held these faces out."""
+    facesets = [{"faces": str(faceset.folder), "hash": faceset.content_hash()} for faceset in known.facesets]
+    held = {str(faceset.folder): some for faceset, some in zip(known.facesets, names, strict=True)}
+    return Run(folder, {"facesets": facesets, "held_out": held})
+
+
+def sources(folder, names):
+    return {record.source for record in Faceset.open(folder).records() if record.name in names}
+
+
+@pytest.mark.parametrize("now", ["moved", "seen from elsewhere"])
+def test_who_is_held_out_stays_so_when_a_faceset_has_another_path(tmp_path, now, monkeypatch):
+    folders = crowd(tmp_path / "a", range(8), 2), crowd(tmp_path / "b", range(20, 28), 2)
+    known = roster(*folders)
+    names = hold_out(known, 0.25, seed=1)
+    run = run_of(tmp_path / "run", known, names)
+    if now == "moved":
+        folders = shutil.move(folders[0], tmp_path / "c"), folders[1]
+    else:
+        monkeypatch.chdir(folders[0])
+        folders = "../a", "../b"
+    told = Recorder()
+    assert held_out_of(run, roster(*folders), 2, told) == names and all(names)
+    assert told.warnings == []
+
+
+def test_faces_that_come_later_to_a_faceset_that_is_held_out_are_held_out_too(tmp_path):
+    folders = crowd(tmp_path / "a", range(6)), crowd(tmp_path / "held", [10, 11])
+    known = roster(*folders)
+    run = run_of(tmp_path / "run", known, hold_out(known, 0.5, 1, whole=[1]))
+    crowd(folders[1], [12])
+    more = *folders, crowd(tmp_path / "asked later", [3, 13])
+    names = held_out_of(run, roster(*more), 1, Recorder())
+    assert [sources(folder, some) for folder, some in zip(more, names, strict=True)] == [
+        {"3.mp4"}, {"10.mp4", "11.mp4", "12.mp4"}, {"3.mp4", "13.mp4"},
+    ]  # fmt: skip
+
+
+def test_a_faceset_that_is_gone_is_said_and_without_anybody_to_measure_by_nothing_is_learned(tmp_path):
+    folders = crowd(tmp_path / "a", range(8)), crowd(tmp_path / "b", range(20, 28))
+    known = roster(*folders)
+    names = hold_out(known, 0.25, seed=1)
+    run, told = run_of(tmp_path / "run", known, names), Recorder()
+    assert held_out_of(run, roster(folders[1]), 1, told) == names[1:]
+    assert len(told.warnings) == 1 and f"'{folders[0]}'" in told.warnings[0]
+    with pytest.raises(ConfigError, match=r"0 people would be held out.*that '.*run' began with"):
+        held_out_of(run, roster(crowd(tmp_path / "c", range(40, 45))), 1, told)

@@ -175,12 +175,22 @@ def hold_out(roster: Roster, share: float, seed: int, whole: Sequence[int] = ())
             wanted = min(round(share * len(sides)), max(1, MOST * len(sides) // sum(map(len, sides_of))))
             held |= {int(side) for side in chance.permutation(small)[:wanted]}
     names = roster.names_on(held)
+    refuse_too_few(roster, names, "give more people, a larger --held-out, or facesets of other people as --held.")
+    return names
+
+
+def refuse_too_few(roster: Roster, names: Sequence[Sequence[str]], remedy: str) -> None:
+    """Raises ConfigError where fewer than two people are held out, or nobody is left to learn from.
+
+    Args:
+        roster: everybody.
+        names: of the faces of each faceset that are held out.
+        remedy: what to do, the end of a sentence.
+    """
     people = {person for known, some in zip(roster.people, names, strict=True) for person in map(known.get, some)}
     left = sum(len(known) - len(some) for known, some in zip(roster.people, names, strict=True))
     if len(people) < 2 or not left:
         raise ConfigError(
             f"{len(people)} people would be held out, {left} faces left to learn from. It takes two people who are "
-            "held out, to be drawn as one another, and many others: give more people, a larger --held-out, or "
-            "facesets of other people as --held."
+            f"held out, to be drawn as one another, and many others: {remedy}"
         )
-    return names

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from konterfei.errors import ConfigError
+import numpy as np
+
+from konterfei.errors import ConfigError, FacesetError
 from konterfei.io.atomic import ensure_writable, sha256, size_text
 from konterfei.io.faceset import Faceset
 from konterfei.io.manifest import Manifest
@@ -74,7 +76,7 @@ def pretrain(config: PretrainConfig, reporter: Reporter) -> PretrainResult:
     ensure_writable(config.output, 0 if Run.exists(config.output) else _bytes_needed(chosen))
     roster = roster_of(facesets, reporter)
     run = open_run(config, chosen, roster, reporter)
-    held = held_out_of(run, roster)
+    held = held_out_of(run, roster, len(config.facesets), reporter)
     remedy = (
         f"What was saved stays: go on with a smaller --batch than {config.batch}, or begin in another folder with a "
         f"smaller --share-of-width than {config.share_of_width:g}."
@@ -221,10 +223,14 @@ def _faces(
     config: PretrainConfig, chosen: Preset, roster: Roster, held: Sequence[Sequence[str]], reporter: Reporter
 ) -> tuple[CrowdSampler, CrowdFaces]:
     """What is learned from, and the faces that it is measured on."""
-    from konterfei.training.crowd import CrowdSampler, crowd_of, on_both_sides, together
+    from konterfei.training.crowd import CrowdSampler, crowd_of, on_both_sides, some_of_each, together
+    from konterfei.training.crowd_validation import MOST
     from konterfei.training.data import load_faces, memory_for_faces
 
     memory = 2 * memory_for_faces() // len(roster.facesets)
+    everybody = [(number, name) for number, names in enumerate(held) for name in names]
+    persons = np.array([roster.people[number][name] for number, name in everybody])
+    shown = {everybody[place] for place in some_of_each(persons, MOST)}
     crowd: list[CrowdFaces] = []
     others: list[CrowdFaces] = []
     for number, faceset in enumerate(roster.facesets):
@@ -232,7 +238,7 @@ def _faces(
         records = faceset.records()
         wanted = {
             "learned": ({record.name for record in records} - set(known)) | hidden,
-            "held": {record.name for record in records} - hidden,
+            "held": {record.name for record in records if (number, record.name) not in shown},
         }
         for kind, without in wanted.items():
             if len(without) == len(records):
@@ -244,10 +250,10 @@ def _faces(
             )
             people = crowd_of(faces, records, chosen.face_type, roster.who[number], known)
             (others if kind == "held" else crowd).append(people)
-    if not crowd:
-        raise ConfigError("Nobody is left to learn from: give facesets of people who are not held out.")
     held_faces = together(others)
     src, dst = on_both_sides(held_faces)
+    if not len(dst):
+        raise FacesetError("Of the people who are held out, crops of one only can be read. Extract the others again.")
     sampler = CrowdSampler(
         src=src,
         dst=dst,

@@ -10,7 +10,7 @@ from crowd_material import crowd, numbers
 from konterfei.geometry import FaceType
 from konterfei.io.faceset import Faceset
 from konterfei.reporting import Silent
-from konterfei.training.crowd import CrowdSampler, crowd_of, on_both_sides, together
+from konterfei.training.crowd import CrowdSampler, crowd_of, on_both_sides, some_of_each, together
 from konterfei.training.data import batches, load_faces
 from konterfei.training.hardships import NONE
 from konterfei.training.objectives import Objectives
@@ -163,3 +163,11 @@ def test_a_preview_has_one_face_of_each_person(parts):
     src, dst = on_both_sides(together(parts))
     assert src.people.tolist() == [0, 2, 4] and dst.people.tolist() == [1, 3]
     np.testing.assert_array_equal(dst.who[0], numbers(1))
+
+
+def test_some_stand_for_all_one_of_each_before_a_second_of_one():
+    people = np.repeat([5, 9, 2, 7], [1, 4, 2, 1])
+    assert some_of_each(people, 4).tolist() == [0, 1, 5, 7]
+    assert some_of_each(people, 6).tolist() == [0, 1, 2, 5, 6, 7]
+    assert some_of_each(people, 8).tolist() == some_of_each(people, 50).tolist() == list(range(8))
+    assert some_of_each(np.arange(9), 3).tolist() == [0, 4, 8], "of many people some from everywhere"
