@@ -18,9 +18,7 @@ from konterfei.stages._pretrain_people import RECOGNIZER, Roster, hold_out, refu
 from konterfei.stages._pretrain_settings import PretrainConfig
 from konterfei.training.presets import Preset
 from konterfei.weights import WEIGHTS
-
-BASE = "base.safetensors"
-"""In the run's folder."""
+from konterfei.weights.bases import FILE_NAME
 
 
 def open_run(config: PretrainConfig, chosen: Preset, roster: Roster, reporter: Reporter) -> Run:
@@ -138,7 +136,7 @@ def write_base_of(
         "minutes": weights.info["minutes"],
         "held_out": scores[-1] if scores else None,
     }
-    path = run.folder / BASE
+    path = run.folder / FILE_NAME
     write_base(path, network, FaceType(chosen.face_type), int(weights.info["steps"]), info)
     return path
 
