@@ -10,6 +10,7 @@ from konterfei.errors import ConfigError
 from konterfei.io.faceset import Faceset
 from konterfei.io.run import Run
 from konterfei.reporting import Recorder
+from konterfei.stages import _pretrain_people
 from konterfei.stages._pretrain_people import ALIKE, MOST, hold_out, roster_of
 from konterfei.stages._pretrain_run import held_out_of
 
@@ -51,6 +52,17 @@ def test_who_looks_alike_is_kept_on_one_side_over_facesets(tmp_path, cosine, nam
     known = roster(crowd(tmp_path / "a", [3]), crowd(tmp_path / "b", [name], told=lambda person: near(3, cosine)))
     assert len(set(known.sides)) == sides
     assert len(set([*known.people[0].values(), *known.people[1].values()])) == 2
+
+
+def test_sides_are_the_same_in_whatever_blocks_people_are_compared(tmp_path, monkeypatch):
+    chain = [near(13, np.cos(np.radians(40 * step))) for step in range(5)]  # only neighbours are alike
+    told = [chain[3], numbers(15), chain[1], chain[4], numbers(16), chain[2]]
+    one, two = tmp_path / "a", tmp_path / "b"
+    folders = crowd(one, range(10, 22)), crowd(two, range(40, 46), told=lambda person: told[person - 40])
+    whole = roster(*folders).sides
+    assert len(set(whole[[3, 12, 14, 15, 17]])) == 1 and len(set(whole)) == 12
+    monkeypatch.setattr(_pretrain_people, "_PAIRS", 36)  # two people at a time
+    assert (roster(*folders).sides == whole).all()
 
 
 def test_a_face_that_is_not_its_persons_keeps_its_own_numbers(tmp_path):

@@ -33,7 +33,7 @@ ALIKE = 0.7
 MOST = 64
 """People who are held out, at most: more make no better figure."""
 _LENGTH = 192
-_BLOCK = 1024
+_PAIRS = 1 << 22  # that are compared at a time: some 100 MB
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def roster_of(facesets: Sequence[Faceset], reporter: Reporter) -> Roster:
         {name: _of_person(vectors[name], means[person], same) for name, person in known.items()}
         for known, vectors in zip(people, numbers, strict=True)
     )
-    return Roster(tuple(facesets), who, tuple(people), _sides(list(keys), means, same))
+    return Roster(tuple(facesets), who, tuple(people), _sides(list(keys), means, same, reporter))
 
 
 def _key(faceset: int, record: FaceRecord, crowded: Counter[Any]) -> tuple[Any, ...]:
@@ -107,21 +107,27 @@ def _of_person(own: Array, mean: Array, same: float) -> Array:
     return np.asarray(vector, np.float32)
 
 
-def _sides(keys: Sequence[tuple[Any, ...]], means: Array, same: float) -> Array:
+def _sides(keys: Sequence[tuple[Any, ...]], means: Array, same: float, reporter: Reporter) -> Array:
     """See the module. [N]"""
     sources: dict[tuple[Any, ...], int] = {}
     first = [sources.setdefault(key[:2], number) for number, key in enumerate(keys)]
     names = np.unique([key[1] for key in keys], return_inverse=True)[1]
-    rows, columns = [np.arange(len(keys))], [np.array(first)]
-    for start in range(0, len(keys), _BLOCK):
-        here = slice(start, start + _BLOCK)
+    count, sides = len(keys), np.array(first)
+    block = max(1, _PAIRS // count)
+    reporter.start("looking who is alike", count, "people")
+    for start in range(0, count, block):
+        check(reporter)
+        here = slice(start, start + block)
         needed = np.where(names[here, None] == names, same, ALIKE)
-        near = np.argwhere(means[here] @ means.T >= needed)
-        rows.append(near[:, 0] + start)
-        columns.append(near[:, 1])
-    both = np.concatenate(rows), np.concatenate(columns)
-    graph = coo_array((np.ones(len(both[0]), np.int8), both), shape=(len(keys), len(keys)))
-    return np.asarray(connected_components(graph, directed=False)[1])
+        rows, columns = np.nonzero(means[here] @ means.T >= needed)
+        # People of one side hang on a node of their own, so that no block has to remember the pairs of those before.
+        both = np.concatenate([rows + start, np.arange(count)]), np.concatenate([columns, count + sides])
+        graph = coo_array((np.ones(len(both[0]), np.int8), both), shape=(2 * count, 2 * count))
+        sides = connected_components(graph, directed=False)[1][:count]
+        sides = np.unique(sides, return_inverse=True)[1]
+        reporter.advance(min(start + block, count))
+    reporter.finish()
+    return np.asarray(sides)
 
 
 def _embeddings(faceset: Faceset, reporter: Reporter) -> dict[str, Array]:
