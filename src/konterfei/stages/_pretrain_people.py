@@ -23,11 +23,10 @@ from konterfei.io.face_record import FaceRecord
 from konterfei.io.faceset import Faceset
 from konterfei.recognizers import RECOGNIZERS
 from konterfei.reporting import Reporter, check
+from konterfei.weights.bases import RECOGNIZER
 
 Array = NDArray[Any]
 
-RECOGNIZER = "mobilefacenet"
-"""Whose numbers say who somebody is."""
 ALIKE = 0.7
 """Cosine from which on two people are kept on one side."""
 MOST = 64

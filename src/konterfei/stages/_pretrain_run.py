@@ -14,11 +14,11 @@ from konterfei.io.faceset import Faceset
 from konterfei.io.manifest import Manifest
 from konterfei.io.run import VALIDATION, Run
 from konterfei.reporting import Reporter
-from konterfei.stages._pretrain_people import RECOGNIZER, Roster, hold_out, refuse_too_few
+from konterfei.stages._pretrain_people import Roster, hold_out, refuse_too_few
 from konterfei.stages._pretrain_settings import PretrainConfig
 from konterfei.training.presets import Preset
 from konterfei.weights import WEIGHTS
-from konterfei.weights.bases import FILE_NAME
+from konterfei.weights.bases import FILE_NAME, RECOGNIZER
 
 
 def open_run(config: PretrainConfig, chosen: Preset, roster: Roster, reporter: Reporter) -> Run:

@@ -16,7 +16,7 @@ from konterfei.io.run import Run
 from konterfei.recognizers import RECOGNIZERS
 from konterfei.reporting import Reporter, check
 from konterfei.training.presets import Preset
-from konterfei.weights.bases import BASES, FILE_NAME, base_path
+from konterfei.weights.bases import BASES, FILE_NAME, RECOGNIZER, base_path
 
 if TYPE_CHECKING:
     from konterfei.models.bases import Base
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
 DEFAULT, NOTHING = "default", "none"
 """Words that --base takes in place of a path: the base carried for the preset, and from scratch."""
-
-WHO = "mobilefacenet"
-"""The recognizer whose numbers tell a base who is to be drawn."""
 
 _LOOKS = 64
 """Crops that the recognizer looks at where a faceset does not hold its numbers."""
@@ -210,7 +207,7 @@ def start_of(
 
 
 def who_is(faceset: Faceset, without: Collection[str], reporter: Reporter) -> NDArray[np.float32]:
-    """Whose faces these are: the mean of what the recognizer `WHO` says of them. [192] float32, unit length
+    """Whose faces these are: the mean of what the recognizer `RECOGNIZER` says of them. [192] float32, unit length
 
     Some are shown to it where the faceset does not hold its numbers.
 
@@ -227,11 +224,11 @@ def who_is(faceset: Faceset, without: Collection[str], reporter: Reporter) -> ND
     left_out = set(without)
     records = [record for record in faceset.records() if record.name not in left_out]
     vectors: Sequence[NDArray[Any]] = []
-    if faceset.header.settings.get("recognizer", WHO) == WHO:
+    if faceset.header.settings.get("recognizer", RECOGNIZER) == RECOGNIZER:
         known = [record.face.embedding for record in records if record.face.embedding is not None]
         vectors = [vector for vector in known if len(vector) == EMBEDDING]
     if not vectors:
-        recognizer = RECOGNIZERS.load(WHO)()
+        recognizer = RECOGNIZERS.load(RECOGNIZER)()
         places = np.linspace(0, len(records) - 1, min(len(records), _LOOKS)).round().astype(int)
         looks = [records[place] for place in places]
         reporter.start("seeing who is to be drawn", len(looks), "faces")

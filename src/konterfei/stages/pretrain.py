@@ -15,14 +15,14 @@ from konterfei.io.faceset import Faceset
 from konterfei.io.manifest import Manifest
 from konterfei.io.run import Run
 from konterfei.reporting import Reporter
-from konterfei.stages._pretrain_people import RECOGNIZER, Roster, roster_of
+from konterfei.stages._pretrain_people import Roster, roster_of
 from konterfei.stages._pretrain_run import held_out_of, open_run, pretrain_manifest, write_base_of
 from konterfei.stages._pretrain_settings import PretrainConfig as PretrainConfig
 from konterfei.stages._pretrain_settings import resolved
 from konterfei.stages._train_records import results_of
 from konterfei.training.objectives import Objectives
 from konterfei.training.presets import BYTES_A_PARAMETER, Preset
-from konterfei.weights.bases import FILE_NAME, MOST_BYTES
+from konterfei.weights.bases import FILE_NAME, MOST_BYTES, RECOGNIZER
 
 if TYPE_CHECKING:
     import torch

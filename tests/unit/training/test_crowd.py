@@ -137,11 +137,20 @@ def test_it_is_said_who_is_to_be_drawn_and_at_times_somebody_else_besides(sample
 
 
 def test_targets_are_never_in_disguise_and_masks_stay(sampler):
+    class Open:
+        """No disguise, by the same chance."""
+
+        def of(self, face, *others):
+            return face
+
     plain = replace(sampler, disguise=0.0, hardships=NONE)
-    hidden = replace(sampler, disguise=1.0, hardships=NONE)
+    hidden, shown = (replace(sampler, disguise=1.0, hardships=NONE) for _ in range(2))
+    vars(shown)["_disguise"] = Open()
     for step in range(3):
-        one, other = plain.batch_at(step), hidden.batch_at(step)
-        np.testing.assert_array_equal(one.who, other.who)
+        one, other = shown.batch_at(step), hidden.batch_at(step)
+        for name in ("target", "mask", "who"):
+            np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+        assert (one.warped != other.warped).any()
     rng = np.random.RandomState(1)
     changed = [np.abs(x.warped.astype(int) - x.target).mean() for x in (
         replace(s, objectives=Objectives(random_warp=False)).batch_at(1) for s in (plain, hidden))]  # fmt: skip
