@@ -18,7 +18,7 @@ from time_to_quality_scores import RECOGNIZER, WITNESS, means_of
 from konterfei.io.atomic import atomic_path
 from konterfei.io.faceset import Faceset
 from konterfei.recognizers import RECOGNIZERS
-from konterfei.reporting import Reporter
+from konterfei.reporting import Reporter, check
 
 if TYPE_CHECKING:
     from time_to_quality_report import Course
@@ -51,6 +51,7 @@ def _look(facesets: Sequence[Faceset], reporter: Reporter) -> dict[str, np.ndarr
     done = 0
     for number, faceset in enumerate(facesets):
         for record in faceset.records():
+            check(reporter)
             person = (number, record.source)
             if record.face.embedding is not None:
                 first.setdefault(person, []).append(record.face.embedding)

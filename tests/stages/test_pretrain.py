@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,9 @@ from train_material import PRETRAINER, STEPS, StopAt, kill_and_run_again
 from crowd_material import crowd, numbers
 from konterfei.errors import CheckpointMismatchError, ConfigError, UnknownNameError
 from konterfei.geometry import FaceType
+from konterfei.io.atomic import sha256
 from konterfei.io.faceset import Faceset
+from konterfei.io.manifest import Manifest
 from konterfei.io.preview_file import SWAP, read_layout
 from konterfei.io.run import VALIDATION, Run
 from konterfei.models.bases import read_base
@@ -170,6 +173,25 @@ def test_the_same_command_again_has_nothing_to_do(learned):
     assert any("already trained" in note and "--steps 240" in note for note in told.notes)
 
 
+@pytest.mark.parametrize("left", ["none", "torn", "older"])
+def test_a_base_that_a_kill_left_behind_its_run_is_written_again(learned, tmp_path, left):
+    result, _, config = learned
+    there = shutil.copytree(result.run, tmp_path / "run")
+    base, manifest = there / "base.safetensors", Manifest.load(there)
+    if left == "none":
+        base.unlink()
+    elif left == "torn":
+        base.write_bytes(base.read_bytes()[:1000])
+    else:  # of a part of the run that ended before
+        base.write_bytes(b"older")
+        manifest.output["sha256"], manifest.results["steps"] = sha256(base), 120
+        manifest.save(there)
+    again = pretrain(replace(config, output=there), Recorder())
+    assert again.base.read_bytes() == result.base.read_bytes()
+    made = Manifest.load(there)
+    assert (made.results["steps"], made.output["sha256"]) == (240, sha256(base))
+
+
 def test_it_ends_where_held_out_people_gain_nothing_more(people, tmp_path, monkeypatch):
     errors = iter([1.0, 0.9, 0.95, 0.93, *[0.94] * 99])
     monkeypatch.setattr(CrowdValidator, "score", lambda self, drawer: CrowdScores(
@@ -242,12 +264,15 @@ def test_other_settings_for_a_run_that_is_there_are_refused(learned):
                  Recorder())  # fmt: skip
 
 
-def test_a_run_of_many_people_swaps_nobody(learned, people):
+def test_a_run_of_many_people_swaps_nobody(learned, people, tmp_path):
     result = learned[0]
     with pytest.raises(ConfigError, match=r"swaps nobody.*train --base"):
         load_swapper(result.run, "cpu")
     with pytest.raises(CheckpointMismatchError):
         train(TrainConfig(src=people[0], dst=people[1], output=result.run, preset="tiny"), Recorder())
+    with pytest.raises(ConfigError, match=r"--start-from .* has learned many people. Write --base"):
+        train(TrainConfig(src=people[0], dst=people[1], output=tmp_path / "new", preset="tiny", start_from=result.run),
+              Recorder())  # fmt: skip
 
 
 def test_it_is_listed_and_charted_like_any_run(learned, tmp_path):

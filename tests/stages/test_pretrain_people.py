@@ -1,13 +1,18 @@
 """Who is in facesets of many people, and who is held out: nobody is ever on both sides."""
 
+import shutil
+
 import numpy as np
 import pytest
 
 from crowd_material import crowd, numbers
 from konterfei.errors import ConfigError
 from konterfei.io.faceset import Faceset
+from konterfei.io.run import Run
 from konterfei.reporting import Recorder
+from konterfei.stages import _pretrain_people
 from konterfei.stages._pretrain_people import ALIKE, MOST, hold_out, roster_of
+from konterfei.stages._pretrain_run import held_out_of
 
 
 def roster(*folders):
@@ -47,6 +52,17 @@ def test_who_looks_alike_is_kept_on_one_side_over_facesets(tmp_path, cosine, nam
     known = roster(crowd(tmp_path / "a", [3]), crowd(tmp_path / "b", [name], told=lambda person: near(3, cosine)))
     assert len(set(known.sides)) == sides
     assert len(set([*known.people[0].values(), *known.people[1].values()])) == 2
+
+
+def test_sides_are_the_same_in_whatever_blocks_people_are_compared(tmp_path, monkeypatch):
+    chain = [near(13, np.cos(np.radians(40 * step))) for step in range(5)]  # only neighbours are alike
+    told = [chain[3], numbers(15), chain[1], chain[4], numbers(16), chain[2]]
+    one, two = tmp_path / "a", tmp_path / "b"
+    folders = crowd(one, range(10, 22)), crowd(two, range(40, 46), told=lambda person: told[person - 40])
+    whole = roster(*folders).sides
+    assert len(set(whole[[3, 12, 14, 15, 17]])) == 1 and len(set(whole)) == 12
+    monkeypatch.setattr(_pretrain_people, "_PAIRS", 36)  # two people at a time
+    assert (roster(*folders).sides == whole).all()
 
 
 def test_a_face_that_is_not_its_persons_keeps_its_own_numbers(tmp_path):
@@ -107,3 +123,56 @@ def test_too_few_people_are_refused_with_the_remedy(tmp_path):
         hold_out(known, 0.1, 1)
     with pytest.raises(ConfigError, match="0 faces left to learn from"):
         hold_out(known, 0.1, 1, whole=[0])
+
+
+# --- in a run that goes on
+
+
+def run_of(folder, known, names):
+    """A run that began with these facesets and held these faces out."""
+    facesets = [{"faces": str(faceset.folder), "hash": faceset.content_hash()} for faceset in known.facesets]
+    held = {str(faceset.folder): some for faceset, some in zip(known.facesets, names, strict=True)}
+    return Run(folder, {"facesets": facesets, "held_out": held})
+
+
+def sources(folder, names):
+    return {record.source for record in Faceset.open(folder).records() if record.name in names}
+
+
+@pytest.mark.parametrize("now", ["moved", "seen from elsewhere"])
+def test_who_is_held_out_stays_so_when_a_faceset_has_another_path(tmp_path, now, monkeypatch):
+    folders = crowd(tmp_path / "a", range(8), 2), crowd(tmp_path / "b", range(20, 28), 2)
+    known = roster(*folders)
+    names = hold_out(known, 0.25, seed=1)
+    run = run_of(tmp_path / "run", known, names)
+    if now == "moved":
+        folders = shutil.move(folders[0], tmp_path / "c"), folders[1]
+    else:
+        monkeypatch.chdir(folders[0])
+        folders = "../a", "../b"
+    told = Recorder()
+    assert held_out_of(run, roster(*folders), 2, told) == names and all(names)
+    assert told.warnings == []
+
+
+def test_faces_that_come_later_to_a_faceset_that_is_held_out_are_held_out_too(tmp_path):
+    folders = crowd(tmp_path / "a", range(6)), crowd(tmp_path / "held", [10, 11])
+    known = roster(*folders)
+    run = run_of(tmp_path / "run", known, hold_out(known, 0.5, 1, whole=[1]))
+    crowd(folders[1], [12])
+    more = *folders, crowd(tmp_path / "asked later", [3, 13])
+    names = held_out_of(run, roster(*more), 1, Recorder())
+    assert [sources(folder, some) for folder, some in zip(more, names, strict=True)] == [
+        {"3.mp4"}, {"10.mp4", "11.mp4", "12.mp4"}, {"3.mp4", "13.mp4"},
+    ]  # fmt: skip
+
+
+def test_a_faceset_that_is_gone_is_said_and_without_anybody_to_measure_by_nothing_is_learned(tmp_path):
+    folders = crowd(tmp_path / "a", range(8)), crowd(tmp_path / "b", range(20, 28))
+    known = roster(*folders)
+    names = hold_out(known, 0.25, seed=1)
+    run, told = run_of(tmp_path / "run", known, names), Recorder()
+    assert held_out_of(run, roster(folders[1]), 1, told) == names[1:]
+    assert len(told.warnings) == 1 and f"'{folders[0]}'" in told.warnings[0]
+    with pytest.raises(ConfigError, match=r"0 people would be held out.*that '.*run' began with"):
+        held_out_of(run, roster(crowd(tmp_path / "c", range(40, 45))), 1, told)

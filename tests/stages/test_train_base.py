@@ -10,7 +10,7 @@ import torch
 from train_material import SMALL, STEPS, StopAt, assert_equal_runs, kill_and_run_again
 
 from drawn_faces import ANNA, faceset
-from konterfei.errors import CheckpointMismatchError, ConfigError, DamagedFileError, WeightsError
+from konterfei.errors import CheckpointMismatchError, ConfigError, DamagedFileError, FacesetError, WeightsError
 from konterfei.geometry import FaceType
 from konterfei.io.atomic import sha256
 from konterfei.io.faceset import Faceset
@@ -198,6 +198,12 @@ def test_a_file_that_is_no_base_is_refused(again, tmp_path):
         again(base=str(result.run), output=tmp_path / "other")
 
 
+def test_a_pretraining_that_has_written_no_base_yet_is_said(again, tmp_path):
+    Run.create(tmp_path / "young", {"pair": "df"})
+    with pytest.raises(ConfigError, match=r"written when that pretraining ends or is stopped .konterfei tell .*young"):
+        again(base=str(tmp_path / "young"), output=tmp_path / "other")
+
+
 # --- who they are
 
 
@@ -244,6 +250,18 @@ def test_of_many_faces_some_are_shown(tmp_path, monkeypatch):
     real = MobileFaceNet.embed
     monkeypatch.setattr(MobileFaceNet, "embed", lambda self, *given: shown.append(1) or real(self, *given))
     assert who_is(made, (), Recorder()).shape == (192,) and len(shown) == 3
+
+
+def test_crops_that_cannot_be_read_do_not_count(tmp_path):
+    made = Faceset.open(faceset(tmp_path / "anna", with_embedding=False))
+    first, *others = made.names()
+    (made.folder / first).unlink()
+    left = who_is(made, (), Recorder())
+    np.testing.assert_allclose(left, who_is(made, [first], Recorder()), atol=1e-6)
+    for name in others:
+        (made.folder / name).write_bytes(b"x")
+    with pytest.raises(FacesetError, match="no face that can be read"):
+        who_is(made, (), Recorder())
 
 
 # --- what stays

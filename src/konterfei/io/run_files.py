@@ -82,6 +82,9 @@ def read_checkpoint(folder: Path) -> Checkpoint:
 
 def read_snapshot(path: Path) -> Snapshot:
     """A snapshot. Raises as `read_checkpoint` does."""
+    with path.open("rb") as file:  # a film that was named by mistake is not read as a whole
+        if int.from_bytes(file.read(8), "little") > path.stat().st_size:
+            raise ValueError("it is no safetensors file, or cut short")
     data = path.read_bytes()
     header, body = _split(data)
     info = _object(header.pop("__metadata__")["konterfei"])

@@ -116,7 +116,9 @@ def read_base(path: Path) -> Base:
             wanted = {name: tuple(value.shape) for name, value in MANY[base.model](base.dims).state_dict().items()}
         if wanted != {name: tuple(array.shape) for name, array in base.weights.items()}:
             raise ValueError("its weights are not those of its networks")
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        if not all(np.isfinite(array).all() for array in base.weights.values()):
+            raise ValueError("some of its weights are no numbers")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
         raise DamagedFileError(
             f"'{path}' is no base that can be read ({error}). A base is what konterfei pretrain writes: "
             "base.safetensors in its run. --base none begins from scratch."

@@ -23,17 +23,16 @@ from konterfei.io.face_record import FaceRecord
 from konterfei.io.faceset import Faceset
 from konterfei.recognizers import RECOGNIZERS
 from konterfei.reporting import Reporter, check
+from konterfei.weights.bases import RECOGNIZER
 
 Array = NDArray[Any]
 
-RECOGNIZER = "mobilefacenet"
-"""Whose numbers say who somebody is."""
 ALIKE = 0.7
 """Cosine from which on two people are kept on one side."""
 MOST = 64
 """People who are held out, at most: more make no better figure."""
 _LENGTH = 192
-_BLOCK = 1024
+_PAIRS = 1 << 22  # that are compared at a time: some 100 MB
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ def roster_of(facesets: Sequence[Faceset], reporter: Reporter) -> Roster:
         {name: _of_person(vectors[name], means[person], same) for name, person in known.items()}
         for known, vectors in zip(people, numbers, strict=True)
     )
-    return Roster(tuple(facesets), who, tuple(people), _sides(list(keys), means, same))
+    return Roster(tuple(facesets), who, tuple(people), _sides(list(keys), means, same, reporter))
 
 
 def _key(faceset: int, record: FaceRecord, crowded: Counter[Any]) -> tuple[Any, ...]:
@@ -107,21 +106,27 @@ def _of_person(own: Array, mean: Array, same: float) -> Array:
     return np.asarray(vector, np.float32)
 
 
-def _sides(keys: Sequence[tuple[Any, ...]], means: Array, same: float) -> Array:
+def _sides(keys: Sequence[tuple[Any, ...]], means: Array, same: float, reporter: Reporter) -> Array:
     """See the module. [N]"""
     sources: dict[tuple[Any, ...], int] = {}
     first = [sources.setdefault(key[:2], number) for number, key in enumerate(keys)]
     names = np.unique([key[1] for key in keys], return_inverse=True)[1]
-    rows, columns = [np.arange(len(keys))], [np.array(first)]
-    for start in range(0, len(keys), _BLOCK):
-        here = slice(start, start + _BLOCK)
+    count, sides = len(keys), np.array(first)
+    block = max(1, _PAIRS // count)
+    reporter.start("looking who is alike", count, "people")
+    for start in range(0, count, block):
+        check(reporter)
+        here = slice(start, start + block)
         needed = np.where(names[here, None] == names, same, ALIKE)
-        near = np.argwhere(means[here] @ means.T >= needed)
-        rows.append(near[:, 0] + start)
-        columns.append(near[:, 1])
-    both = np.concatenate(rows), np.concatenate(columns)
-    graph = coo_array((np.ones(len(both[0]), np.int8), both), shape=(len(keys), len(keys)))
-    return np.asarray(connected_components(graph, directed=False)[1])
+        rows, columns = np.nonzero(means[here] @ means.T >= needed)
+        # People of one side hang on a node of their own, so that no block has to remember the pairs of those before.
+        both = np.concatenate([rows + start, np.arange(count)]), np.concatenate([columns, count + sides])
+        graph = coo_array((np.ones(len(both[0]), np.int8), both), shape=(2 * count, 2 * count))
+        sides = connected_components(graph, directed=False)[1][:count]
+        sides = np.unique(sides, return_inverse=True)[1]
+        reporter.advance(min(start + block, count))
+    reporter.finish()
+    return np.asarray(sides)
 
 
 def _embeddings(faceset: Faceset, reporter: Reporter) -> dict[str, Array]:
@@ -175,12 +180,22 @@ def hold_out(roster: Roster, share: float, seed: int, whole: Sequence[int] = ())
             wanted = min(round(share * len(sides)), max(1, MOST * len(sides) // sum(map(len, sides_of))))
             held |= {int(side) for side in chance.permutation(small)[:wanted]}
     names = roster.names_on(held)
+    refuse_too_few(roster, names, "give more people, a larger --held-out, or facesets of other people as --held.")
+    return names
+
+
+def refuse_too_few(roster: Roster, names: Sequence[Sequence[str]], remedy: str) -> None:
+    """Raises ConfigError where fewer than two people are held out, or nobody is left to learn from.
+
+    Args:
+        roster: everybody.
+        names: of the faces of each faceset that are held out.
+        remedy: what to do, the end of a sentence.
+    """
     people = {person for known, some in zip(roster.people, names, strict=True) for person in map(known.get, some)}
     left = sum(len(known) - len(some) for known, some in zip(roster.people, names, strict=True))
     if len(people) < 2 or not left:
         raise ConfigError(
             f"{len(people)} people would be held out, {left} faces left to learn from. It takes two people who are "
-            "held out, to be drawn as one another, and many others: give more people, a larger --held-out, or "
-            "facesets of other people as --held."
+            f"held out, to be drawn as one another, and many others: {remedy}"
         )
-    return names

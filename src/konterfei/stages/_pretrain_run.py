@@ -14,13 +14,11 @@ from konterfei.io.faceset import Faceset
 from konterfei.io.manifest import Manifest
 from konterfei.io.run import VALIDATION, Run
 from konterfei.reporting import Reporter
-from konterfei.stages._pretrain_people import RECOGNIZER, Roster, hold_out
+from konterfei.stages._pretrain_people import Roster, hold_out, refuse_too_few
 from konterfei.stages._pretrain_settings import PretrainConfig
 from konterfei.training.presets import Preset
 from konterfei.weights import WEIGHTS
-
-BASE = "base.safetensors"
-"""In the run's folder."""
+from konterfei.weights.bases import FILE_NAME, RECOGNIZER
 
 
 def open_run(config: PretrainConfig, chosen: Preset, roster: Roster, reporter: Reporter) -> Run:
@@ -41,7 +39,7 @@ def open_run(config: PretrainConfig, chosen: Preset, roster: Roster, reporter: R
     if not Run.exists(config.output) or (there := Run.open(config.output)).is_untrained:
         whole = range(len(config.facesets), len(roster.facesets))
         names = hold_out(roster, config.held_out, config.seed, whole)
-        held = {str(faceset.folder): some for faceset, some in zip(roster.facesets, names, strict=True)}
+        held = {str(faceset.folder.absolute()): some for faceset, some in zip(roster.facesets, names, strict=True)}
         settings = {**fixed, "pair": chosen.model, "preset": config.preset, "facesets": facesets, "held_out": held}
         if not Run.exists(config.output):
             return Run.create(config.output, settings)
@@ -54,25 +52,47 @@ def open_run(config: PretrainConfig, chosen: Preset, roster: Roster, reporter: R
             f"'{config.output}' was made with other settings ({'; '.join(changed)}). "
             "Use its settings, or train in another folder."
         )
-    if there.config["facesets"] != facesets:
+    if [one["hash"] for one in there.config["facesets"]] != [one["hash"] for one in facesets]:
         reporter.note("The facesets are not what they were when this run began; what is there now is used.")
     return there
 
 
-def held_out_of(run: Run, roster: Roster) -> list[list[str]]:
-    """The faces of each faceset that this run is never to see: those it held out, and whoever is kept on their side."""
-    then = run.config["held_out"]
-    sides = {
-        roster.side(number, name)
-        for number, faceset in enumerate(roster.facesets)
-        for name in then.get(str(faceset.folder), ())
-        if name in roster.people[number]
-    }
-    return roster.names_on(sides)
+def held_out_of(run: Run, roster: Roster, num_learned: int, reporter: Reporter) -> list[list[str]]:
+    """The faces of each faceset that this run is never to see.
+
+    They are those it held out, all of the facesets that are to be held out now, and whoever is kept on their side. A
+    faceset that was moved since is known by its content.
+
+    Args:
+        run: as `open_run` gives it.
+        roster: everybody.
+        num_learned: how many facesets are to be learned from; those that follow are to be held out.
+        reporter: told of facesets that are there no more.
+
+    Raises:
+        ConfigError: fewer than two people are held out, or nobody is left to learn from.
+    """
+    then = {Path(folder).resolve(): set(names) for folder, names in run.config["held_out"].items()}
+    hashes = {told["hash"]: Path(told["faces"]).resolve() for told in run.config["facesets"]}
+    sides, found = set(), set()
+    for number, (faceset, people) in enumerate(zip(roster.facesets, roster.people, strict=True)):
+        folder = faceset.folder.resolve()
+        if folder not in then:
+            folder = hashes.get(faceset.content_hash(), folder)
+        found.add(folder)
+        sides |= {roster.side(number, name) for name in people if number >= num_learned or name in then.get(folder, ())}
+    for folder in sorted(folder for folder, names in then.items() if names and folder not in found):
+        reporter.warn(
+            f"'{folder}', of which this run held out people, is not among the facesets. If it was moved and has "
+            "changed since, they would be learned from now: put it back there."
+        )
+    names = roster.names_on(sides)
+    refuse_too_few(roster, names, f"give the facesets that '{run.folder}' began with, or others as --held.")
+    return names
 
 
 def _told(faceset: Faceset) -> dict[str, Any]:
-    return {"faces": str(faceset.folder), "hash": faceset.content_hash(), "num_faces": len(faceset)}
+    return {"faces": str(faceset.folder.absolute()), "hash": faceset.content_hash(), "num_faces": len(faceset)}
 
 
 def pretrain_manifest(config: PretrainConfig, chosen: Preset, run: Run, facesets: Sequence[Faceset]) -> Manifest:
@@ -116,7 +136,7 @@ def write_base_of(
         "minutes": weights.info["minutes"],
         "held_out": scores[-1] if scores else None,
     }
-    path = run.folder / BASE
+    path = run.folder / FILE_NAME
     write_base(path, network, FaceType(chosen.face_type), int(weights.info["steps"]), info)
     return path
 

@@ -25,27 +25,28 @@ class PretrainConfig:
     """Learn faces in general from many people: a base that trainings of two people can begin with (train --base)."""
 
     facesets: tuple[Path, ...]
-    """Facesets of many people; one may hold several, each picture another one if need be."""
+    """Facesets of many people: one of each person, or many people in one."""
     output: Path
     """Folder of the run. One that is there is continued. The base lies in it: base.safetensors."""
     preset: Annotated[str, PRESETS] = "quick"
     """Whose networks it is for: a base serves all trainings of the same architecture, face type and resolution that are
-    as wide or wider. Those of df and liae."""
+    as wide or wider. Only presets of df and liae have one."""
     share_of_width: float = 1.0
     """Widths of the networks, as a share of the preset's, 0.1 to 1: 0.5 makes a file a quarter as large, in a third of
     the time, which is widened for the training that begins with it."""
     held_out: float = 0.1
     """Share of the people of each faceset, 0.01 to 0.5, who are never trained on: what is known of faces in general
-    is measured on them. At most 64. Fixed for a run."""
+    is measured on them. At most 64. Fixed for a run: later settings change nothing."""
     held: tuple[Path, ...] = ()
-    """Facesets of people to be held out, instead. Whoever is in them is left out of the others, too."""
+    """Facesets of people to be held out, instead. Whoever is in them is left out of the others, too; of those named
+    later, from then on."""
     minutes: float | None = None
     """Minutes of training in all, pauses not counted. More minutes for a finished run go on with it."""
     steps: int | None = None
     """Steps in all, instead of minutes. Neither given: until held-out people gain nothing more, 200,000 at most."""
     disguise: float = 0.5
-    """Share of the samples that are seen with another person's texture, 0 to 1: more parts who it is from what they
-    do; less makes faces likelier."""
+    """Share of the samples that are seen with another person's texture, 0 to 1: more keeps who somebody is apart from
+    what they do; less makes faces more like the people."""
     batch: int = 16
     """Faces in a step, an even number."""
     rate: float = 1e-3

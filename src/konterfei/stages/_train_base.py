@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from konterfei.errors import CheckpointMismatchError, ConfigError, DamagedFileError
+from konterfei.errors import CheckpointMismatchError, ConfigError, DamagedFileError, FacesetError, StoreError
 from konterfei.io.faceset import Faceset
 from konterfei.io.run import Run
 from konterfei.recognizers import RECOGNIZERS
 from konterfei.reporting import Reporter, check
 from konterfei.training.presets import Preset
-from konterfei.weights.bases import BASES, FILE_NAME, base_path
+from konterfei.weights.bases import BASES, FILE_NAME, RECOGNIZER, base_path
 
 if TYPE_CHECKING:
     from konterfei.models.bases import Base
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 
 DEFAULT, NOTHING = "default", "none"
 """Words that --base takes in place of a path: the base carried for the preset, and from scratch."""
-
-WHO = "mobilefacenet"
-"""The recognizer whose numbers tell a base who is to be drawn."""
 
 _LOOKS = 64
 """Crops that the recognizer looks at where a faceset does not hold its numbers."""
@@ -38,7 +36,7 @@ def refuse_two_beginnings(base: str, start_from: Path | None, pretrain: bool) ->
     if start_from is not None:
         raise ConfigError("--base and --start-from exclude each other: both say what a new run begins with.")
     if pretrain:
-        raise ConfigError("--base and --pretrain exclude each other: a base is of two people. Leave --base out.")
+        raise ConfigError("--base and --pretrain exclude each other: --pretrain begins from scratch. Leave --base out.")
 
 
 def base_for(config: Any, chosen: Preset, reporter: Reporter) -> Base | None:
@@ -88,10 +86,13 @@ def _file_of(given: str) -> Path:
     path = Path(given)
     file = path / FILE_NAME if path.is_dir() else path
     if not file.is_file():
-        raise ConfigError(
-            f"--base '{given}': there is no file '{file}'. It takes default, none, the run folder of a konterfei "
-            f"pretrain or the {FILE_NAME} of one."
+        is_young = Run.exists(path) and "pair" in Run.open(path).config
+        remedy = (
+            f"It is written when that pretraining ends or is stopped (konterfei tell {quote(given)} stop)."
+            if is_young
+            else f"It takes default, none, the run folder of a konterfei pretrain or the {FILE_NAME} of one."
         )
+        raise ConfigError(f"--base '{given}': there is no file '{file}'. {remedy}")
     return file
 
 
@@ -206,7 +207,7 @@ def start_of(
 
 
 def who_is(faceset: Faceset, without: Collection[str], reporter: Reporter) -> NDArray[np.float32]:
-    """Whose faces these are: the mean of what the recognizer `WHO` says of them. [192] float32, unit length
+    """Whose faces these are: the mean of what the recognizer `RECOGNIZER` says of them. [192] float32, unit length
 
     Some are shown to it where the faceset does not hold its numbers.
 
@@ -214,26 +215,35 @@ def who_is(faceset: Faceset, without: Collection[str], reporter: Reporter) -> ND
         faceset: which.
         without: names of faces that do not count.
         reporter: told how the looking goes on.
+
+    Raises:
+        FacesetError: no face can be read.
     """
     from konterfei.nets.film import EMBEDDING
 
     left_out = set(without)
     records = [record for record in faceset.records() if record.name not in left_out]
     vectors: Sequence[NDArray[Any]] = []
-    if faceset.header.settings.get("recognizer", WHO) == WHO:
+    if faceset.header.settings.get("recognizer", RECOGNIZER) == RECOGNIZER:
         known = [record.face.embedding for record in records if record.face.embedding is not None]
         vectors = [vector for vector in known if len(vector) == EMBEDDING]
     if not vectors:
-        recognizer = RECOGNIZERS.load(WHO)()
+        recognizer = RECOGNIZERS.load(RECOGNIZER)()
         places = np.linspace(0, len(records) - 1, min(len(records), _LOOKS)).round().astype(int)
         looks = [records[place] for place in places]
         reporter.start("seeing who is to be drawn", len(looks), "faces")
         vectors = []
         for count, record in enumerate(looks, start=1):
             check(reporter)
+            try:
+                image = faceset.image(record.name)
+            except StoreError:
+                continue  # told when faces are read
             points = (record.crop.crop_from_frame @ record.face.landmarks).astype(np.float32)
-            vectors.append(recognizer.embed(faceset.image(record.name), [points])[0])
+            vectors.append(recognizer.embed(image, [points])[0])
             reporter.advance(count)
         reporter.finish()
+        if not vectors:
+            raise FacesetError(f"'{faceset.folder}' holds no face that can be read. Extract it again.")
     mean = np.asarray(vectors, np.float64).mean(axis=0)
     return (mean / max(float(np.linalg.norm(mean)), 1e-12)).astype(np.float32)

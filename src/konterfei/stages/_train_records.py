@@ -44,17 +44,21 @@ def train_manifest(
 
 def complete(manifest: Manifest, run: Run, result: Any) -> None:
     """Write down what came of it."""
-    progress = result.progress
     paths = run.snapshot_paths()
     manifest.output = {"snapshot": paths[-1].name, "sha256": sha256(paths[-1])} if paths else {}
-    manifest.results = {
+    manifest.results = results_of(result.progress)
+    manifest.complete = result.progress.is_done
+    manifest.save(run.folder)
+
+
+def results_of(progress: Any) -> dict[str, Any]:
+    """What a manifest says of how far a training came."""
+    return {
         "steps": progress.step,
         "minutes": round(progress.trained_s / 60, 2),
         "loss": round(progress.loss, 5),
         "rollbacks": progress.salt,
     }
-    manifest.complete = progress.is_done
-    manifest.save(run.folder)
 
 
 def warn_of_oddities(src: Faceset, dst: Faceset, are_two: bool, reporter: Reporter) -> None:

@@ -61,6 +61,8 @@ def origin_of(start_from: Path | None, output: Path) -> Origin | None:
     if start_from is None or (Run.exists(output) and not Run.open(output).is_untrained):
         return None
     other = Run.open(start_from)
+    if "pair" in other.config:
+        raise ConfigError(f"--start-from '{start_from}': it has learned many people. Write --base in its place.")
     checkpoint = other.newest_checkpoint() or _weights_of(other)
     record = {
         "path": str(start_from.absolute()),

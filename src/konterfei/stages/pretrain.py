@@ -7,18 +7,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from konterfei.errors import ConfigError
+import numpy as np
+
+from konterfei.errors import ConfigError, FacesetError
 from konterfei.io.atomic import ensure_writable, sha256, size_text
 from konterfei.io.faceset import Faceset
 from konterfei.io.manifest import Manifest
 from konterfei.io.run import Run
 from konterfei.reporting import Reporter
-from konterfei.stages._pretrain_people import RECOGNIZER, Roster, roster_of
-from konterfei.stages._pretrain_run import BASE, held_out_of, open_run, pretrain_manifest, write_base_of
+from konterfei.stages._pretrain_people import Roster, roster_of
+from konterfei.stages._pretrain_run import held_out_of, open_run, pretrain_manifest, write_base_of
 from konterfei.stages._pretrain_settings import PretrainConfig as PretrainConfig
 from konterfei.stages._pretrain_settings import resolved
+from konterfei.stages._train_records import results_of
 from konterfei.training.objectives import Objectives
 from konterfei.training.presets import BYTES_A_PARAMETER, Preset
+from konterfei.weights.bases import FILE_NAME, MOST_BYTES, RECOGNIZER
 
 if TYPE_CHECKING:
     import torch
@@ -26,8 +30,6 @@ if TYPE_CHECKING:
     from konterfei.training.crowd import CrowdFaces, CrowdSampler
 
 _ROOM = 100_000_000
-_LARGEST = 40_000_000
-"""Bytes of a base that is still handed on gladly."""
 _CHANGEABLE = {"random_warp", "masked_training", "blur_out_mask", "clip_grad", "lr_dropout"}
 """Objectives that may be changed while it trains."""
 _LANDMARKER = "mesh478"
@@ -74,7 +76,7 @@ def pretrain(config: PretrainConfig, reporter: Reporter) -> PretrainResult:
     ensure_writable(config.output, 0 if Run.exists(config.output) else _bytes_needed(chosen))
     roster = roster_of(facesets, reporter)
     run = open_run(config, chosen, roster, reporter)
-    held = held_out_of(run, roster)
+    held = held_out_of(run, roster, len(config.facesets), reporter)
     remedy = (
         f"What was saved stays: go on with a smaller --batch than {config.batch}, or begin in another folder with a "
         f"smaller --share-of-width than {config.share_of_width:g}."
@@ -84,8 +86,8 @@ def pretrain(config: PretrainConfig, reporter: Reporter) -> PretrainResult:
         if not Manifest.file_for(run.folder).exists():
             manifest.save(run.folder)
         result = _run_loop(config, chosen, run, roster, held, device, reporter)
-        base = run.folder / BASE
-        if not result.was_done or not base.exists():
+        base = run.folder / FILE_NAME
+        if not result.was_done or not _is_written(run, base, result.progress):
             base = write_base_of(config, chosen, run, roster, held)
             _complete(manifest, run, base, result.progress)
     _tell(config, run, base, result, reporter)
@@ -109,15 +111,18 @@ def _bytes_needed(chosen: Preset) -> int:
     return BYTES_A_PARAMETER * sum(parameter.numel() for parameter in network.parameters()) + _ROOM
 
 
+def _is_written(run: Run, base: Path, progress: Any) -> bool:
+    """Whether the base is whole and of the run as it stands: a kill may have come between the two."""
+    made = Manifest.load(run.folder)
+    if made is None or not base.is_file():
+        return False
+    return made.results.get("steps") == progress.step and made.output.get("sha256") == sha256(base)
+
+
 def _complete(manifest: Manifest, run: Run, base: Path, progress: Any) -> None:
     """Write down what came of it."""
     manifest.output = {"base": base.name, "sha256": sha256(base)}
-    manifest.results = {
-        "steps": progress.step,
-        "minutes": round(progress.trained_s / 60, 2),
-        "loss": round(progress.loss, 5),
-        "rollbacks": progress.salt,
-    }
+    manifest.results = results_of(progress)
     manifest.complete = progress.is_done
     manifest.save(run.folder)
 
@@ -139,8 +144,8 @@ def _tell(config: PretrainConfig, run: Run, base: Path, result: Any, reporter: R
     best = run.best_paths()
     of = f"of step {int(best[-1].name.split('.')[0])}, the best by held-out people" if best else "not measured yet"
     reporter.note(f"The base: {base} ({size_text(size)}, {of}). Begin with it: konterfei train --base '{base}' ...")
-    if size > _LARGEST:
-        reporter.note(f"It is larger than {size_text(_LARGEST)}: --share-of-width 0.5 makes one a quarter as large.")
+    if size > MOST_BYTES:
+        reporter.note(f"It is larger than {size_text(MOST_BYTES)}: --share-of-width 0.5 makes one a quarter as large.")
 
 
 def _run_loop(
@@ -221,10 +226,14 @@ def _faces(
     config: PretrainConfig, chosen: Preset, roster: Roster, held: Sequence[Sequence[str]], reporter: Reporter
 ) -> tuple[CrowdSampler, CrowdFaces]:
     """What is learned from, and the faces that it is measured on."""
-    from konterfei.training.crowd import CrowdSampler, crowd_of, on_both_sides, together
+    from konterfei.training.crowd import CrowdSampler, crowd_of, on_both_sides, some_of_each, together
+    from konterfei.training.crowd_validation import MOST
     from konterfei.training.data import load_faces, memory_for_faces
 
     memory = 2 * memory_for_faces() // len(roster.facesets)
+    everybody = [(number, name) for number, names in enumerate(held) for name in names]
+    persons = np.array([roster.people[number][name] for number, name in everybody])
+    shown = {everybody[place] for place in some_of_each(persons, MOST)}
     crowd: list[CrowdFaces] = []
     others: list[CrowdFaces] = []
     for number, faceset in enumerate(roster.facesets):
@@ -232,7 +241,7 @@ def _faces(
         records = faceset.records()
         wanted = {
             "learned": ({record.name for record in records} - set(known)) | hidden,
-            "held": {record.name for record in records} - hidden,
+            "held": {record.name for record in records if (number, record.name) not in shown},
         }
         for kind, without in wanted.items():
             if len(without) == len(records):
@@ -244,10 +253,10 @@ def _faces(
             )
             people = crowd_of(faces, records, chosen.face_type, roster.who[number], known)
             (others if kind == "held" else crowd).append(people)
-    if not crowd:
-        raise ConfigError("Nobody is left to learn from: give facesets of people who are not held out.")
     held_faces = together(others)
     src, dst = on_both_sides(held_faces)
+    if not len(dst):
+        raise FacesetError("Of the people who are held out, crops of one only can be read. Extract the others again.")
     sampler = CrowdSampler(
         src=src,
         dst=dst,

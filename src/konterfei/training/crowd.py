@@ -242,6 +242,28 @@ class _CrowdPacks:
     counts: list[int]
 
 
+def some_of_each(people: Array, most: int) -> Array:
+    """Which faces stand for all: one of each person before a second of one; the last round evenly from all it has.
+
+    Args:
+        people: number of the person in each face. [N]
+        most: faces that are wanted.
+
+    Returns:
+        Their places, ascending; all of them where there are no more.
+    """
+    counts: dict[int, int] = {}
+    rounds = np.empty(len(people), int)  # 0 for the first face of each person, 1 for the second, and so on
+    for at, person in enumerate(people.tolist()):
+        rounds[at] = counts.get(person, 0)
+        counts[person] = rounds[at] + 1
+    whole = int(np.searchsorted(np.cumsum(np.bincount(rounds)), most, side="right"))
+    chosen, rest = np.flatnonzero(rounds < whole), np.flatnonzero(rounds == whole)
+    if len(rest):
+        rest = rest[np.linspace(0, len(rest) - 1, most - len(chosen)).round().astype(int)]
+    return np.sort(np.concatenate([chosen, rest]))
+
+
 def on_both_sides(faces: CrowdFaces) -> tuple[CrowdFaces, CrowdFaces]:
     """Held-out faces as the two of a preview: every second person on either side, one face of each."""
     _, firsts = np.unique(faces.people, return_index=True)

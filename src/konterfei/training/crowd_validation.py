@@ -18,7 +18,7 @@ from konterfei.metrics.sharpness import detail
 from konterfei.nets.losses import dssim_windows, reconstruction, soft_mask
 from konterfei.recognizers import Recognizer
 from konterfei.recognizers.aligned import five_points
-from konterfei.training.crowd import CrowdFaces
+from konterfei.training.crowd import CrowdFaces, some_of_each
 from konterfei.training.validation import ssim_within
 
 Array = NDArray[Any]
@@ -80,15 +80,13 @@ class CrowdValidator:
     """Measures a network on people that it never saw.
 
     Args:
-        faces: theirs; of more than `MOST`, some, evenly.
+        faces: of two people at least; of more than `MOST`, some (`some_of_each`).
         recognizer: tells who is drawn; the one that `faces.who` comes from.
         landmarker: tells whether they look and speak as before.
     """
 
     def __init__(self, faces: CrowdFaces, recognizer: Recognizer, landmarker: Landmarker) -> None:
-        count = min(MOST, len(faces))
-        order = np.argsort(_place_in_person(faces.people), kind="stable")  # one of each person before a second of one
-        self._faces = faces.some(np.sort(order[:count]))
+        self._faces = faces.some(some_of_each(faces.people, MOST))
         self._recognizer, self._landmarker = recognizer, landmarker
         self._partner = _partners(self._faces.people)
 
@@ -214,16 +212,6 @@ class _Start:
     def __init__(self, points: Array) -> None:
         self.box = np.array([*points.min(axis=0), *points.max(axis=0)], np.float32)
         self.points = five_points(points).astype(np.float32)
-
-
-def _place_in_person(people: Array) -> Array:
-    """0 for the first face of each person, 1 for the second, and so on. [N] -> [N]"""
-    counts: dict[int, int] = {}
-    places = []
-    for person in people.tolist():
-        places.append(counts.get(person, 0))
-        counts[person] = places[-1] + 1
-    return np.array(places)
 
 
 def _partners(people: Array) -> Array:

@@ -16,6 +16,9 @@ from konterfei.weights import FILES, verified
 FILE_NAME = "base.safetensors"
 """Of the base in the folder of a run of `konterfei pretrain`."""
 
+RECOGNIZER = "mobilefacenet"
+"""Whose numbers tell a base who is to be drawn."""
+
 MOST_BYTES = 40_000_000
 """That the file of a base may have."""
 

@@ -1,6 +1,7 @@
 """A base as a file: as it was written, or refused."""
 
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -126,6 +127,29 @@ def test_a_file_cut_short(file, size):
 
 def test_no_file(tmp_path):
     refused(tmp_path / "none.safetensors", "No such file")
+
+
+def test_a_film_is_not_read_as_a_whole(tmp_path, monkeypatch):
+    film = tmp_path / "film.mp4"
+    film.write_bytes(b"\0\0\0\x18ftypisom" + bytes(1000))
+    monkeypatch.setattr(Path, "read_bytes", lambda self: pytest.fail("all of it was read"))
+    refused(film, "no safetensors file")
+
+
+def test_a_header_without_an_end(tmp_path):
+    text = b'{"x":' + 200_000 * b"["
+    (tmp_path / "deep.safetensors").write_bytes(len(text).to_bytes(8, "little") + text)
+    refused(tmp_path / "deep.safetensors")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_no_numbers(file, value):
+    snapshot = read_snapshot(file)
+    info = {name: told for name, told in snapshot.info.items() if name != "step"}
+    tensors = {name: array.copy() for name, array in snapshot.tensors.items()}
+    tensors["film.out.bias"][3] = value
+    write_snapshot(file, 1, tensors, info)
+    refused(file, "no numbers")
 
 
 def test_a_file_of_somebody_else(tmp_path):

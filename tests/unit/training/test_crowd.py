@@ -10,7 +10,7 @@ from crowd_material import crowd, numbers
 from konterfei.geometry import FaceType
 from konterfei.io.faceset import Faceset
 from konterfei.reporting import Silent
-from konterfei.training.crowd import CrowdSampler, crowd_of, on_both_sides, together
+from konterfei.training.crowd import CrowdSampler, crowd_of, on_both_sides, some_of_each, together
 from konterfei.training.data import batches, load_faces
 from konterfei.training.hardships import NONE
 from konterfei.training.objectives import Objectives
@@ -137,11 +137,20 @@ def test_it_is_said_who_is_to_be_drawn_and_at_times_somebody_else_besides(sample
 
 
 def test_targets_are_never_in_disguise_and_masks_stay(sampler):
+    class Open:
+        """No disguise, by the same chance."""
+
+        def of(self, face, *others):
+            return face
+
     plain = replace(sampler, disguise=0.0, hardships=NONE)
-    hidden = replace(sampler, disguise=1.0, hardships=NONE)
+    hidden, shown = (replace(sampler, disguise=1.0, hardships=NONE) for _ in range(2))
+    vars(shown)["_disguise"] = Open()
     for step in range(3):
-        one, other = plain.batch_at(step), hidden.batch_at(step)
-        np.testing.assert_array_equal(one.who, other.who)
+        one, other = shown.batch_at(step), hidden.batch_at(step)
+        for name in ("target", "mask", "who"):
+            np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+        assert (one.warped != other.warped).any()
     rng = np.random.RandomState(1)
     changed = [np.abs(x.warped.astype(int) - x.target).mean() for x in (
         replace(s, objectives=Objectives(random_warp=False)).batch_at(1) for s in (plain, hidden))]  # fmt: skip
@@ -163,3 +172,11 @@ def test_a_preview_has_one_face_of_each_person(parts):
     src, dst = on_both_sides(together(parts))
     assert src.people.tolist() == [0, 2, 4] and dst.people.tolist() == [1, 3]
     np.testing.assert_array_equal(dst.who[0], numbers(1))
+
+
+def test_some_stand_for_all_one_of_each_before_a_second_of_one():
+    people = np.repeat([5, 9, 2, 7], [1, 4, 2, 1])
+    assert some_of_each(people, 4).tolist() == [0, 1, 5, 7]
+    assert some_of_each(people, 6).tolist() == [0, 1, 2, 5, 6, 7]
+    assert some_of_each(people, 8).tolist() == some_of_each(people, 50).tolist() == list(range(8))
+    assert some_of_each(np.arange(9), 3).tolist() == [0, 4, 8], "of many people some from everywhere"
