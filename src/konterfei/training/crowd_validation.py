@@ -86,9 +86,7 @@ class CrowdValidator:
     """
 
     def __init__(self, faces: CrowdFaces, recognizer: Recognizer, landmarker: Landmarker) -> None:
-        count = min(MOST, len(faces))
-        order = np.argsort(_place_in_person(faces.people), kind="stable")  # one of each person before a second of one
-        self._faces = faces.some(np.sort(order[:count]))
+        self._faces = faces.some(_spread(faces.people, MOST))
         self._recognizer, self._landmarker = recognizer, landmarker
         self._partner = _partners(self._faces.people)
 
@@ -224,6 +222,17 @@ def _place_in_person(people: Array) -> Array:
         places.append(counts.get(person, 0))
         counts[person] = places[-1] + 1
     return np.array(places)
+
+
+def _spread(people: Array, most: int) -> Array:
+    """So many faces at most: one of each person before a second of one, evenly over whom there is. [N] -> places"""
+    places = _place_in_person(people)
+    order = np.argsort(places, kind="stable")
+    if len(order) <= most:
+        return np.sort(order)
+    whole, some = order[places[order] < places[order[most - 1]]], order[places[order] == places[order[most - 1]]]
+    chosen = some[np.linspace(0, len(some) - 1, most - len(whole)).round().astype(int)]
+    return np.sort(np.concatenate([whole, chosen]))
 
 
 def _partners(people: Array) -> Array:
