@@ -1,5 +1,7 @@
 """What held-out people say of a network: networks of known worth are told apart."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -95,6 +97,19 @@ def test_of_many_faces_some_are_measured_and_everybody_is_among_them(people):
     drawer = Drawer(lambda images, who: images)
     CrowdValidator(many, Colours(), Still()).score(drawer)
     assert sum(map(len, drawer.asked)) == 2 * MOST
+
+
+def test_of_many_people_some_are_measured_evenly(people):
+    """Facesets come one after the other: the last one's people count as the first one's do."""
+    count = 3 * MOST
+    crowd = replace(people.some(np.resize(np.arange(12), count)), people=np.arange(count))
+    numbers = np.zeros((count, 192), np.float32)
+    numbers[:, 0], numbers[:, 1] = 1, np.arange(count)
+    drawer = Drawer(lambda images, who: images)
+    CrowdValidator(replace(crowd, who=numbers), Colours(), Still()).score(drawer)
+    measured = np.concatenate([who[:, 0, 1] for who in drawer.asked[: len(drawer.asked) // 2]])
+    assert len(measured) == MOST and measured[0] == 0 and measured[-1] == count - 1
+    assert set(np.diff(measured)) <= {2, 3, 4}
 
 
 def test_scores_are_told_as_others_are():
