@@ -15,9 +15,10 @@ from konterfei.io.faceset import FaceRecord, Faceset
 from konterfei.models.bases import Base
 from konterfei.recognizers import Recognizer
 from konterfei.reporting import Reporter, check
-from konterfei.stages._pretrain_people import RECOGNIZER, Roster, roster_of
+from konterfei.stages._pretrain_people import Roster, roster_of
 from konterfei.training.crowd import CrowdFaces, crowd_of
 from konterfei.training.data import load_faces
+from konterfei.weights.bases import RECOGNIZER
 
 Array = NDArray[Any]
 
