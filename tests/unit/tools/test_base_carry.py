@@ -197,7 +197,7 @@ def test_weights_that_are_no_numbers_are_refused(module, run, card):
     network = MANY["df"](PRESETS[PRESET].dims)
     torch.nn.init.constant_(next(network.encoder.parameters()), float("nan"))
     rewritten(run, network)
-    with pytest.raises(ConfigError, match="no numbers"):
+    with pytest.raises(DamagedFileError, match="no numbers"):
         module.packed(run, PRESET, card)
 
 
