@@ -156,8 +156,7 @@ def base_of(candidate: Candidate) -> str | None:
         if candidate.preset not in BASES:
             raise ConfigError(f"The preset '{candidate.preset}' has no base yet: say which, by its path.")
         return BASES[candidate.preset].sha256
-    path = Path(candidate.base)
-    return read_base(path / FILE_NAME if path.is_dir() else path).sha256
+    return read_base(path / FILE_NAME if (path := Path(candidate.base)).is_dir() else path).sha256
 
 
 def _standing(folder: Path) -> Trained | None:
