@@ -67,7 +67,7 @@ def held_out(faceset: Faceset, listed: Sequence[Portrait], base: Base, reporter:
     loaded = load_faces(
         faceset, base.face_type, base.dims.resolution, MEMORY, reporter, faceset.folder.stem, without=others
     )
-    faces = crowd_of(loaded, list(records.values()), base.face_type, roster.who[0], roster.people[0])
+    faces = crowd_of(loaded, roster.who[0], roster.people[0])
     people = np.array([numbers[name] for name in faces.names])
     return HeldOut(faces=faces, portraits=tuple(listed[number] for number in people), people=people)
 

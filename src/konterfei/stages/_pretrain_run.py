@@ -129,7 +129,7 @@ def write_base_of(
     info = {
         "preset": config.preset,
         "seed": config.seed,
-        "settings": {"disguise": config.disguise, "batch": config.batch, "rate": config.rate},
+        "settings": {name: getattr(config, name) for name in ("disguise", "eyes_mouth", "batch", "rate")},
         "facesets": [_learned(*both) for both in zip(roster.facesets, roster.people, held, strict=True)],
         "recognizer": {"name": RECOGNIZER, "sha256": WEIGHTS[RECOGNIZER].sha256},
         "versions": {"konterfei": version("konterfei"), "torch": version("torch")},

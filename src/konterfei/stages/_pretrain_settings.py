@@ -47,6 +47,8 @@ class PretrainConfig:
     disguise: float = 0.5
     """Share of the samples that are seen with another person's texture, 0 to 1: more keeps who somebody is apart from
     what they do; less makes faces more like the people."""
+    eyes_mouth: bool = True
+    """Eyes and mouth count more: they are small, and lids and lips are what a face says most with."""
     batch: int = 16
     """Faces in a step, an even number."""
     rate: float = 1e-3
@@ -134,7 +136,7 @@ def resolved(config: PretrainConfig) -> Preset:
         steps=config.most_steps,
         usable_steps=0,
         augment=GENTLE,
-        objectives=Objectives(flip_src=True),
+        objectives=Objectives(flip_src=True, eyes_mouth=config.eyes_mouth),
         phases=(Phase(),),
         patience=config.patience,
     )

@@ -82,6 +82,9 @@ class TrainConfig:
     """Give src's samples the colours of random dst faces, by this method: for very different light."""
     hsv_power: float | None = None
     """Vary hue and brightness of what is seen of src, 0 to 0.3 (0.05 is usual): for footage whose colours change."""
+    disguise: float | None = None
+    """Share of the samples, 0 to 1, that are seen in the other person's texture and layout: so src is learned from what
+    dst shows, and the mouth comes to lie as src's does."""
     blur_out_mask: bool | None = None
     """Blur what lies outside the face's mask: a calmer rim."""
     face_style_power: float | None = None

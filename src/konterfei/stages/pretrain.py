@@ -249,9 +249,10 @@ def _faces(
             name = faceset.folder.stem if kind == "learned" else f"held-out {faceset.folder.stem}"
             store = config.output / "faces" / str(number)
             faces = load_faces(
-                faceset, chosen.face_type, chosen.dims.resolution, memory, reporter, name, without=without, store=store
-            )
-            people = crowd_of(faces, records, chosen.face_type, roster.who[number], known)
+                faceset, chosen.face_type, chosen.dims.resolution, memory, reporter, name, config.eyes_mouth, without,
+                store,
+            )  # fmt: skip
+            people = crowd_of(faces, roster.who[number], known)
             (others if kind == "held" else crowd).append(people)
     held_faces = together(others)
     src, dst = on_both_sides(held_faces)

@@ -13,13 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from konterfei.geometry import Crop, FaceType
-from konterfei.io.face_record import FaceRecord
 from konterfei.training.augment import draw_placement, draw_warp, place, place_warped
 from konterfei.training.data import RawBatch, Sampler, TrainingFaces
 from konterfei.training.dealing import EvenPack, Pack, seed_of
 from konterfei.training.disguise import Disguise
 from konterfei.training.hardships import Hardships, endured
+from konterfei.training.samples import Sample, stretched
 
 Array = NDArray[Any]
 
@@ -31,10 +30,9 @@ _PACKS = {"people": 11, "turned": 12, "within": 13}
 
 @dataclass(frozen=True)
 class CrowdFaces(TrainingFaces):
-    """Faces of several people, ready to sample. `names`, `who` and `yaws` are never left out.
+    """Faces of several people, ready to sample. `names`, `who`, `yaws` and `landmarks` are never left out.
 
     Attributes:
-        landmarks: in pixels of the faces. [N, 68, 2] float32
         people: number of the person in each face. [N]
     """
 
@@ -46,6 +44,7 @@ class CrowdFaces(TrainingFaces):
         assert self.yaws is not None and self.who is not None
         return CrowdFaces(
             pixels=self.pixels[indices],
+            parts=None if self.parts is None else self.parts[indices],
             yaws=self.yaws[indices],
             names=tuple(self.names[i] for i in indices),
             who=self.who[indices],
@@ -54,34 +53,22 @@ class CrowdFaces(TrainingFaces):
         )
 
 
-def crowd_of(
-    faces: TrainingFaces,
-    records: Sequence[FaceRecord],
-    face_type: FaceType,
-    who: Mapping[str, Array],
-    people: Mapping[str, int],
-) -> CrowdFaces:
+def crowd_of(faces: TrainingFaces, who: Mapping[str, Array], people: Mapping[str, int]) -> CrowdFaces:
     """The faces of one faceset, with what is known of each.
 
     Args:
         faces: as `load_faces` reads them.
-        records: of the faceset.
-        face_type: that they were cut to.
         who: name of each face -> numbers that tell its person from others. [192]
         people: name of each face -> number of the person in it.
     """
-    side = faces.pixels.shape[1]
-    known = {record.name: record for record in records}
-    landmarks = np.empty((len(faces), 68, 2), np.float32)
-    for i, name in enumerate(faces.names):
-        points = known[name].crop.crop_from_frame @ known[name].face.landmarks
-        landmarks[i] = Crop.fit(points, face_type, side).crop_from_frame @ points
+    assert faces.landmarks is not None
     return CrowdFaces(
         pixels=faces.pixels,
+        parts=faces.parts,
         yaws=faces.yaws,
         names=faces.names,
         who=np.stack([who[name] for name in faces.names]).astype(np.float32),
-        landmarks=landmarks,
+        landmarks=faces.landmarks,
         people=np.array([people[name] for name in faces.names]),
     )
 
@@ -120,11 +107,13 @@ class CrowdSampler(Sampler):
         number, parts_in_all = self.part
         rows = range(self.batch * number // parts_in_all, self.batch * (number + 1) // parts_in_all)
         samples = [self._face(step, half * self.batch + k) for half in (0, 1) for k in rows]
-        warped, target, mask, who = zip(*samples, strict=True)
-        return RawBatch(np.stack(warped), np.stack(target), np.stack(mask), who=np.stack(who))
+        images, who = zip(*samples, strict=True)
+        warped, target, mask, parts = zip(*images, strict=True)
+        whole = None if any(part is None for part in parts) else np.stack(parts)
+        return RawBatch(np.stack(warped), np.stack(target), np.stack(mask), whole, np.stack(who))
 
-    def _face(self, step: int, row: int) -> tuple[Array, Array, Array, Array]:
-        """Sample `row` of a step: what is seen, what is to be drawn, its mask, who it is."""
+    def _face(self, step: int, row: int) -> tuple[Sample, Array]:
+        """Sample `row` of a step, and who it is."""
         rng = np.random.RandomState(seed_of(self.seed, 2, step, row))
         index = self._dealt(2 * self.batch * step + row)
         faces, at = self._where(index)
@@ -144,7 +133,8 @@ class CrowdSampler(Sampler):
         else:
             warped = place(seen, placement, side)
         warped, target = endured(warped, straight[..., :3], rng, self.hardships)
-        return warped, target, straight[..., 3], self._who(index, rng)
+        parts = None if faces.parts is None else stretched(place(faces.parts[at], placement, side))
+        return Sample(warped, target, straight[..., 3], parts), self._who(index, rng)
 
     def _who(self, index: int, rng: np.random.RandomState) -> Array:
         """See `Batch.who`: the second is somebody else half of the time, where the model asks for one. [2, 192]"""
@@ -277,4 +267,6 @@ def together(crowds: Sequence[CrowdFaces]) -> CrowdFaces:
         name: np.concatenate([getattr(faces, name) for faces in crowds])
         for name in ("pixels", "yaws", "who", "landmarks", "people")
     }
+    if first.parts is not None:
+        joined["parts"] = np.concatenate([faces.parts for faces in crowds])  # type: ignore[misc]
     return replace(first, **joined, names=tuple(name for faces in crowds for name in faces.names))

@@ -33,6 +33,7 @@ from konterfei.training.face_store import Room, bytes_of, fits_on_disk, in_memor
 from konterfei.training.objectives import Objectives
 from konterfei.training.resources import machine_bytes
 from konterfei.training.samples import Look, Sample, draw_sample, exact_sample, recolored
+from konterfei.training.wardrobe import Wardrobe, Worn
 
 Array = NDArray[Any]
 
@@ -50,6 +51,7 @@ class TrainingFaces:
         yaws: which way the heads look, radians; None where they were not read. [N]
         names: of the crops in their faceset; empty where they are of none.
         who: who each is, in numbers that tell people apart; for models of many people. [N, 192]
+        landmarks: in pixels of the faces; None where they were not read. [N, 68, 2] float32
     """
 
     pixels: Array
@@ -57,6 +59,7 @@ class TrainingFaces:
     yaws: Array | None = None
     names: tuple[str, ...] = ()
     who: Array | None = None
+    landmarks: Array | None = None
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -149,7 +152,11 @@ def load_faces(
     count = len(records)
     parts = None if room.parts is None else room.parts[:count]
     yaws, names = np.array([record.pose[1] for record in records]), tuple(record.name for record in records)
-    return TrainingFaces(room.pixels[:count], parts, yaws, names)
+    marks = np.empty((count, 68, 2), np.float32)
+    for i, record in enumerate(records):
+        points = record.crop.crop_from_frame @ record.face.landmarks
+        marks[i] = Crop.fit(points, face_type, side).crop_from_frame @ points
+    return TrainingFaces(room.pixels[:count], parts, yaws, names, landmarks=marks)
 
 
 def _key(
@@ -311,12 +318,21 @@ class Sampler:
         seed = seed_of(self.seed, 2, step, row)
         if chosen.dfl_exact:
             return exact_sample(look, seed, self.resolution, augment, flips, hsv_power)
-        return draw_sample(look, np.random.RandomState(seed), self.resolution, augment, flips, hsv_power)
+        rng, seen = np.random.RandomState(seed), None
+        if chosen.disguise and rng.random_sample() < chosen.disguise:
+            seen = self._wardrobe.disguised(person, self._packs[person].at(position), look.pixels[..., :3], rng)
+        return draw_sample(look, rng, self.resolution, augment, flips, hsv_power, seen)
 
     def unturned(self) -> list[str]:
         """Whose faces all look the same way although they are to be dealt by that: "src", "dst"."""
         packs = {"src": self._packs[0], "dst": self._packs[1]}
         return [name for name, pack in packs.items() if isinstance(pack, EvenPack) and len(pack) == 1]
+
+    @cached_property
+    def _wardrobe(self) -> Wardrobe:
+        for faces in (self.src, self.dst):
+            assert faces.landmarks is not None and faces.yaws is not None
+        return Wardrobe([Worn(faces.pixels, faces.landmarks, faces.yaws) for faces in (self.src, self.dst)])  # type: ignore[arg-type]
 
     @cached_property
     def _packs(self) -> tuple[Pack | EvenPack, Pack | EvenPack, Pack]:

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import Delaunay
 
+from konterfei.geometry.triangles import piecewise
+
 Array = NDArray[Any]
 
 _OWN = (slice(36, 42), slice(42, 48), slice(60, 68))
@@ -60,20 +62,10 @@ class Disguise:
 
         [S, S] float32 twice; [S, S] float32, 0 or 1 but for the rim
         """
-        small = side // _COARSE
         ours = (points + 0.5) / _COARSE - 0.5
-        numbers = np.full((small, small), -1, np.int16)
-        corners = np.round(ours * 16).astype(np.int32)
-        for number, triangle in enumerate(self._triangles):
-            cv2.fillConvexPoly(numbers, corners[triangle], number, lineType=cv2.LINE_8, shift=4)
-        positions = _affine(ours, others)  # beyond the landmarks: the map of both faces as wholes
-        rows, columns = np.nonzero(numbers >= 0)
-        grid = np.indices((small, small))[::-1].reshape(2, -1).T.astype(np.float64)
-        moved = grid @ positions[:, :2].T + positions[:, 2]
-        maps = _maps_of_triangles(ours[self._triangles], others[self._triangles])[numbers[rows, columns]]
-        here = np.stack([columns, rows, np.ones(len(rows))], axis=-1)
-        moved[rows * small + columns] = np.einsum("nij,nj->ni", maps, here)
-        both = cv2.resize(moved.reshape(small, small, 2).astype(np.float32), (side, side))
+        # Beyond the landmarks: the map of both faces as wholes.
+        small, numbers = piecewise(ours, others, self._triangles, side // _COARSE, _affine(ours, others))
+        both = cv2.resize(small, (side, side))
         inside = cv2.resize((numbers >= 0).astype(np.float32), (side, side))
         return both[..., 0], both[..., 1], inside
 
@@ -83,18 +75,6 @@ def _with_forehead(points: Array) -> Array:
     between = (points[21] + points[22]) / 2
     brows = np.stack([points[18], points[20], between, points[23], points[25]])
     return np.concatenate([points, brows + _FOREHEAD * (points[27] - points[33])])
-
-
-def _maps_of_triangles(ours: Array, theirs: Array) -> Array:
-    """Affine maps of triangles onto triangles; flat ones go to one point. [T, 3, 2] twice -> [T, 2, 3]"""
-    edges, others = (t[:, 1:] - t[:, :1] for t in (ours, theirs))  # [T, 2 edges, 2]
-    (ax, ay), (bx, by) = edges[:, 0].T, edges[:, 1].T
-    area = ax * by - ay * bx
-    area = np.where(np.abs(area) < 1e-2, np.inf, area)
-    inverse = np.stack([np.stack([by, -bx], axis=-1), np.stack([-ay, ax], axis=-1)], axis=1) / area[:, None, None]
-    linear = others.transpose(0, 2, 1) @ inverse
-    offset = theirs[:, 0] - np.einsum("tij,tj->ti", linear, ours[:, 0])
-    return np.concatenate([linear, offset[..., None]], axis=2)
 
 
 def _affine(ours: Array, theirs: Array) -> Array:

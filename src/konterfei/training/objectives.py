@@ -22,6 +22,7 @@ _RANGES: Final = {
     "gan_patch_size": (3, 640),
     "gan_dims": (4, 512),
     "hsv_power": (0, 0.3),
+    "disguise": (0, 1),
     "identity_power": (0, 100),
     "perceptual_power": (0, 100),
 }
@@ -63,6 +64,8 @@ class Objectives:
     """Hue, saturation and brightness of src's samples vary by this much, 0 to 0.3 (7.10.4)."""
     color_transfer: Annotated[str, COLOR_TRANSFERS] = "none"
     """src samples take on the colours of random dst faces (7.10.4)."""
+    disguise: float = 0.0
+    """Share of samples, 0 to 1, that are seen in the other person's texture and layout (not in the original)."""
     uniform_yaw: bool = False
     """Faces are dealt evenly over the head's turn, not over the faceset (7.10.2)."""
     lr_dropout: UpdateDropout = "no"
@@ -103,6 +106,8 @@ class Objectives:
             found = [n for n, fixed in _PRETRAINING.items() if getattr(self, n) not in (fixed, getattr(plain, n))]
         if not self.gan_power:
             found += [n for n in ("gan_patch_size", "gan_dims") if getattr(self, n) != getattr(plain, n)]
+        if self.dfl_exact and self.disguise:
+            found.append("disguise")
         return [f"--{name.replace('_', '-')}" for name in found]
 
 
@@ -118,6 +123,7 @@ _PRETRAINING: Final[dict[str, Any]] = {
     "identity_power": 0.0,
     "perceptual_power": 0.0,
     "lr_dropout": "no",
+    "disguise": 0.0,
     "uniform_yaw": True,
     "color_transfer": "none",
 }

@@ -42,7 +42,13 @@ class Look(NamedTuple):
 
 
 def draw_sample(
-    look: Look, rng: np.random.RandomState, side: int, settings: AugmentSettings, flips: bool, hsv_power: float
+    look: Look,
+    rng: np.random.RandomState,
+    side: int,
+    settings: AugmentSettings,
+    flips: bool,
+    hsv_power: float,
+    seen: Array | None = None,
 ) -> Sample:
     """A sample as konterfei makes it.
 
@@ -53,13 +59,16 @@ def draw_sample(
         settings: how far it is moved and bent.
         flips: whether it may be mirrored.
         hsv_power: how far the colours of what the network sees may vary, 0 to 0.3.
+        seen: what it sees instead of the face that it has to draw. [S, S, 3] uint8
     """
     placement = draw_placement(rng, side, settings, flips)
     straight = place(look.pixels, placement, side)
     target, mask = straight[..., :3], straight[..., 3]
-    warped = target
     if settings.warp and rng.random_sample() >= settings.straight:
-        warped = place_warped(look.pixels, placement, draw_warp(rng, side, settings.warp))[..., :3]
+        shown = look.pixels if seen is None else seen
+        warped = place_warped(shown, placement, draw_warp(rng, side, settings.warp))[..., :3]
+    else:
+        warped = target if seen is None else place(seen, placement, side)
     if hsv_power:
         warped = shift_hsv(warped, rng, hsv_power)
     parts = None if look.parts is None else stretched(place(look.parts, placement, side))

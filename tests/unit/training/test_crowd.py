@@ -28,7 +28,7 @@ def loaded(folder, people):
     who = {record.name: record.face.embedding for record in records}
     person = {record.name: int(record.source.split(".")[0]) for record in records}
     assert set(person.values()) == set(people)
-    return crowd_of(faces, records, FaceType.FULL, who, person)
+    return crowd_of(faces, who, person)
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ def people(tmp_path_factory):
     person = {record.name: int(record.source.split(".")[0]) for record in records}
     points = {r.name: r.crop.crop_from_frame @ r.face.landmarks for r in records}
     who = {r.name: Colours().embed(faceset.image(r.name), [points[r.name]])[0] for r in records}
-    return crowd_of(faces, records, FaceType.FULL, who, person)
+    return crowd_of(faces, who, person)
 
 
 class Drawer:
