@@ -15,16 +15,17 @@ from konterfei.training.data import batches, load_faces
 from konterfei.training.hardships import NONE
 from konterfei.training.objectives import Objectives
 from konterfei.training.presets import GENTLE
+from konterfei.training.samples import stretched
 
 SIDE = 32
 COUNTS = {0: 1, 1: 1, 2: 9, 3: 1, 4: 16}
 """Faces of each person, in two facesets."""
 
 
-def loaded(folder, people):
+def loaded(folder, people, with_parts=False):
     faceset = Faceset.open(folder)
     records = faceset.records()
-    faces = load_faces(faceset, FaceType.FULL, SIDE, 1 << 30, Silent(), folder.name)
+    faces = load_faces(faceset, FaceType.FULL, SIDE, 1 << 30, Silent(), folder.name, with_parts)
     who = {record.name: record.face.embedding for record in records}
     person = {record.name: int(record.source.split(".")[0]) for record in records}
     assert set(person.values()) == set(people)
@@ -67,6 +68,20 @@ def test_a_batch_is_of_the_right_form(sampler):
     assert raw.mask.shape == (8, SIDE, SIDE) and raw.parts is None
     assert raw.who.shape == (8, 2, 192) and raw.who.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(raw.who, axis=2), 1, atol=1e-5)
+
+
+def test_eyes_and_mouth_travel_with_the_picture(tmp_path, sampler):
+    for person in (0, 1, 2):
+        crowd(tmp_path / "parts", [person], COUNTS[person])
+    faces = loaded(tmp_path / "parts", (0, 1, 2), with_parts=True)
+    assert faces.some(np.array([2, 0])).parts.shape == (2, 48, 48)
+    assert together([faces, faces]).parts.shape == (22, 48, 48)
+    shown = replace(faces, pixels=np.repeat(faces.parts[..., None], 4, -1))
+    ours = replace(sampler, crowd=(shown,), disguise=0.0, hardships=NONE)
+    raw = ours.batch_at(1)
+    assert raw.parts.shape == (8, SIDE, SIDE)
+    for picture, mask in zip(raw.target[..., 0], raw.parts, strict=True):
+        np.testing.assert_array_equal(stretched(picture), mask)
 
 
 def test_the_same_seed_and_step_give_the_same_batch_in_any_order(sampler):
