@@ -1,6 +1,7 @@
 """Fictional people of openpeople as training material: their pictures, and clips of those who can be rendered.
 
-Never used: P001, P005, P006 and P010, by whom swaps are measured, and P003, who resembles a known person.
+Never used: P001, P005, P006, P007 and P010, by whom swaps are measured and shown, and P003, who resembles a known
+person.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from konterfei.io.images import encode_image, read_image
 from konterfei.performers import PerformerConfig, render_performer
 from konterfei.reporting import Reporter, check
 
-PICTURED = ("P002", "P004", "P007", "P008", "P009")
+PICTURED = ("P002", "P004", "P008", "P009")
 """Whose pictures are taken."""
-RENDERED = ("P002", "P007", "P008")
+RENDERED = ("P002", "P008")
 """Who is rendered."""
 SHEETS = {"emotions_sheet.jpg": 16, "character_sheet.jpg": 1}
 """Sheets of framed pictures -> how many of theirs, from the top, are taken. The character sheets' other heads are seen

@@ -19,7 +19,6 @@ from pathlib import Path
 import numpy as np
 from collect import SIZE
 from numpy.typing import NDArray
-from performances import RENDERED
 from portraits import Portrait, found, read_list
 from sitters import Sitter, look, openness, sit
 
@@ -34,6 +33,8 @@ from konterfei.performers.motion import Pose
 from konterfei.recognizers.mobilefacenet import MobileFaceNet
 from konterfei.reporting import Reporter, check
 
+DONORS = ("P002", "P007", "P008")
+"""Performers who lend expressions, folds and teeth; nothing else of theirs is in a variant."""
 QUALITY = 92
 """Of the crops' JPEG."""
 EYES = slice(36, 48)
@@ -149,7 +150,7 @@ def _variants(
     if portrait.glasses == "dark":  # eyes would be drawn over the lenses
         tally["dark glasses"] += len(due)
         return []
-    donor = RENDERED[int(np.random.default_rng([seed, number]).integers(len(RENDERED)))]
+    donor = DONORS[int(np.random.default_rng([seed, number]).integers(len(DONORS)))]
     sitter = sit(picture, record, donor, studio.landmarker)
     if sitter is None:
         tally["eyes not seen"] += len(due)

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 DEFAULT, NOTHING = "default", "none"
 """Words that --base takes in place of a path: the base carried for the preset, and from scratch."""
 
+SOONER = 8
+"""A run that begins with a base is usable after so many times fewer steps: it is then at what one from scratch reaches
+in all of them (docs/benchmarks.md, "time to quality")."""
+
 _LOOKS = 64
 """Crops that the recognizer looks at where a faceset does not hold its numbers."""
 
@@ -147,6 +151,11 @@ def _learned_from(info: Mapping[str, Any]) -> str:
         for one in (named if isinstance(named, list) else [])
         if isinstance(one, Mapping)
     )
+
+
+def usable_steps(chosen: Preset, run: Run) -> int:
+    """Steps from which on what is merged with a run is no preview."""
+    return chosen.usable_steps // SOONER if run.config.get("base") else chosen.usable_steps
 
 
 def base_again(run: Run, reporter: Reporter) -> Base | None:

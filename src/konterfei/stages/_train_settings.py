@@ -214,7 +214,10 @@ def resolved(config: TrainConfig) -> Preset:
     if config.optimizer:
         changes["optimizer"] = config.optimizer
     chosen = {field.name: getattr(config, field.name) for field in fields(Objectives)}
-    changes["objectives"] = replace(base.objectives, **{k: v for k, v in chosen.items() if v is not None})
+    objectives = replace(base.objectives, **{k: v for k, v in chosen.items() if v is not None})
+    if config.disguise is None and (objectives.dfl_exact or objectives.pretrain):
+        objectives = replace(objectives, disguise=0.0)  # which know nothing of it
+    changes["objectives"] = objectives
     if config.plan is not None:
         changes["phases"] = read_phases(config.plan, changes["objectives"])
     elif changes["objectives"].dfl_exact or changes["objectives"].pretrain:

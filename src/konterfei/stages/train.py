@@ -16,7 +16,7 @@ from konterfei.io.manifest import Manifest
 from konterfei.io.run import Run
 from konterfei.models import MODELS
 from konterfei.reporting import Reporter, Silent
-from konterfei.stages._train_base import base_again, base_for, record_of, start_of
+from konterfei.stages._train_base import base_again, base_for, record_of, start_of, usable_steps
 from konterfei.stages._train_means import means_of
 from konterfei.stages._train_memory import memory_errors_of
 from konterfei.stages._train_records import complete, train_manifest, warn_of_oddities
@@ -104,9 +104,9 @@ def train(config: TrainConfig, reporter: Reporter) -> TrainResult:
         result = _run_loop(config, chosen, run, src, dst, start, base, company, reporter)
         if not result.was_done:
             complete(manifest, run, result)
-    progress = result.progress
+    progress, usable = result.progress, usable_steps(chosen, run)
     minutes = progress.trained_s / 60
-    is_preview = progress.steps_in_all < chosen.usable_steps
+    is_preview = progress.steps_in_all < usable
     if result.was_done and progress.is_ending:
         reporter.note(
             f"'{run.folder}' is already trained: {progress.step} steps in {minutes:.1f} minutes; then its held-out "
@@ -125,7 +125,7 @@ def train(config: TrainConfig, reporter: Reporter) -> TrainResult:
             f"Training {state} at step {progress.step} after {minutes:.1f} minutes{loss}. Preview: {run.preview_path()}"
         )
     if is_preview:
-        reporter.note(f"Fewer than {chosen.usable_steps} steps: what is merged with it is called a preview.")
+        reporter.note(f"Fewer than {usable} steps: what is merged with it is called a preview.")
     return TrainResult(
         run=run.folder,
         steps=progress.step,
@@ -183,7 +183,7 @@ def _run_loop(
         budget=Budget(steps=config.steps or chosen.steps, minutes=config.minutes),
         device=device,
         precision=precision,
-        usable_steps=chosen.usable_steps,
+        usable_steps=usable_steps(chosen, run),
         plan=plan,
         face_type=chosen.face_type,
         checkpoint_s=config.checkpoint_seconds,
@@ -282,11 +282,12 @@ def _help(config: TrainConfig, chosen: Preset, place: Place) -> HelperResult:
             last = _follow(config, place, lambda: None)
         finally:
             part()
+    run = Run.open(config.output)
     return HelperResult(
         run=config.output,
         steps=last.step,
         minutes=last.trained_s / 60,
         is_stopped=last.is_stopped,
-        is_preview=last.earlier + last.step < chosen.usable_steps,
-        preview=Run(config.output, {}).preview_path(),
+        is_preview=last.earlier + last.step < usable_steps(chosen, run),
+        preview=run.preview_path(),
     )

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-KEPT_OUT = {"P001", "P003", "P005", "P006", "P010"}
+KEPT_OUT = {"P001", "P003", "P005", "P006", "P007", "P010"}
 
 
 @pytest.fixture
