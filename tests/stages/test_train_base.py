@@ -3,6 +3,7 @@
 import json
 import random
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -26,6 +27,7 @@ from konterfei.stages._merge_checks import model_record
 from konterfei.stages._train_base import who_is
 from konterfei.stages.runs import RunsConfig, runs
 from konterfei.training import loop, recovery
+from konterfei.training.presets import PRESETS
 from konterfei.weights import bases
 from konterfei.weights.bases import BaseRecord
 
@@ -124,6 +126,14 @@ def test_the_base_carried_for_the_preset_is_the_default(again, first, faces, car
     _, reporter = again(steps=1)
     assert_begun_with(first[0], carried, faces)
     assert "with the base 'tiny' of 4321 steps, which learned from Twenty drawn people" in " ".join(reporter.notes)
+
+
+def test_with_a_base_a_run_is_no_preview_eight_times_sooner(again, carried, monkeypatch):
+    monkeypatch.setitem(PRESETS, "tiny", replace(PRESETS["tiny"], usable_steps=40))
+    results = {steps: again(steps=steps) for steps in (4, 5)}  # the same run, which goes on
+    assert [result.is_preview for result, _ in results.values()] == [True, False]
+    assert "Fewer than 5 steps" in " ".join(results[4][1].notes)
+    assert load_swapper(results[5][0].run, device="cpu").info["is_preview"] is False
 
 
 def test_none_begins_from_scratch(again, carried, tmp_path):

@@ -110,6 +110,18 @@ def test_what_a_person_chooses_holds_in_all_phases(tmp_path):
     assert warps(plan=plan) == [True, True]
 
 
+def test_disguise_is_the_default_where_it_was_measured_and_means_something(tmp_path):
+    def told(name, **given):
+        objectives = resolved(TrainConfig(src=tmp_path, dst=tmp_path, output=tmp_path, preset=name, **given)).objectives
+        return objectives.disguise, objectives.idle()
+
+    assert {name for name, chosen in PRESETS.items() if chosen.objectives.disguise} == {"quick", "cpu"}
+    assert told("quick") == (0.5, []) and told("standard") == (0, []) and told("standard", disguise=0.2) == (0.2, [])
+    for name in ("dfl_exact", "pretrain"):  # nobody asked for it, so nobody is told that it has no effect
+        assert told("quick", **{name: True}) == (0, [])
+        assert told("quick", disguise=0.2, **{name: True}) == (0.2, ["--disguise"])
+
+
 def test_the_plan_of_a_preset_turns_while_it_trains(again):
     _, reporter = again(preset="standard", steps=10, batch=2, **reduced(PRESETS["standard"]))
     assert any(note.startswith("Step 8: 'sharpen' begins") for note in reporter.notes)

@@ -27,7 +27,7 @@ DEFAULT, NOTHING = "default", "none"
 
 SOONER = 8
 """A run that begins with a base is usable after so many times fewer steps: it is then at what one from scratch reaches
-in all of them (docs/benchmarks.md, "time to quality")."""
+in all of them (docs/benchmarks.md, "What a base model gains")."""
 
 _LOOKS = 64
 """Crops that the recognizer looks at where a faceset does not hold its numbers."""
@@ -41,6 +41,11 @@ def refuse_two_beginnings(base: str, start_from: Path | None, pretrain: bool) ->
         raise ConfigError("--base and --start-from exclude each other: both say what a new run begins with.")
     if pretrain:
         raise ConfigError("--base and --pretrain exclude each other: --pretrain begins from scratch. Leave --base out.")
+
+
+def names_base(base: str, preset: str) -> bool:
+    """Whether `base`, as --base takes it, names one for a new run of that preset."""
+    return base != NOTHING and (base != DEFAULT or preset in BASES)
 
 
 def base_for(config: Any, chosen: Preset, reporter: Reporter) -> Base | None:
@@ -62,7 +67,7 @@ def base_for(config: Any, chosen: Preset, reporter: Reporter) -> Base | None:
         if run.config:  # else it was lost, and is written anew (`open_run`)
             _see_that_it_stays(run, config, chosen, reporter)
         return None
-    if config.base == NOTHING or (config.base == DEFAULT and (config.start_from or config.preset not in BASES)):
+    if not names_base(config.base, config.preset) or (config.base == DEFAULT and config.start_from):
         return None
     from konterfei.models.bases import read_base  # torch is slow to load
 

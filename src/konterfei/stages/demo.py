@@ -13,8 +13,11 @@ from konterfei.performers import PERFORMERS
 from konterfei.provenance.consent import Consent
 from konterfei.reporting import Reporter
 from konterfei.stages._settings import allow
-from konterfei.stages._train_base import DEFAULT
+from konterfei.stages._train_base import DEFAULT, names_base
 from konterfei.stages.swap import SwapConfig, SwapResult, swap
+
+PRESET = "quick"
+_MINUTES, _MINUTES_FROM_SCRATCH = 5.0, 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +30,8 @@ class DemoConfig:
 
     output: Path = Path("demo")
     """Folder for everything that the demo makes."""
-    minutes: float = 30.0
-    """Minutes of training in all."""
+    minutes: float | None = None
+    """Minutes of training in all. Default: 5 with a base, 30 from scratch."""
     src: Annotated[str, PERFORMERS] = "P006"
     """Performer whose face is used."""
     dst: Annotated[str, PERFORMERS] = "P007"
@@ -41,7 +44,7 @@ class DemoConfig:
     """Width and height of the clips in pixels."""
 
     def __post_init__(self) -> None:
-        allow("--minutes", self.minutes, 0 < self.minutes < math.inf, "a number above 0")
+        allow("--minutes", self.minutes, self.minutes is None or 0 < self.minutes < math.inf, "a number above 0")
         if self.src == self.dst:
             raise ConfigError(f"--src and --dst are both '{self.src}': choose two performers.")
 
@@ -70,7 +73,8 @@ def demo(config: DemoConfig, reporter: Reporter) -> SwapResult:
             output=config.output / "swap.mp4",
             consent=_consent(config),
             project=config.output / "project",
-            train_minutes=config.minutes,
+            train_minutes=config.minutes or (_MINUTES if names_base(config.base, PRESET) else _MINUTES_FROM_SCRATCH),
+            preset=PRESET,
             base=config.base,
         ),
         reporter,
