@@ -46,10 +46,10 @@ WIDE = 112
 LEARNED = {
     "portraits_train.faces": "{people:,} portraits of SFHQ and SFHQ-T2I (MIT)",
     "variants_train.faces": "{faces:,} variants of them with other expressions, drawn by konterfei",
-    "performers_train.faces": "{faces:,} pictures of five performers of openpeople (MIT) and renderings of them",
+    "performers_train.faces": "{faces:,} pictures of four performers of openpeople (MIT) and renderings of them",
 }
 """Faceset -> what is in it."""
-TOLD = ("share_of_width", "steps", "minutes", "disguise", "batch", "rate", "patience", "validate_steps", "seed")
+TOLD = ("share_of_width", "steps", "minutes", "disguise", "eyes_mouth", "batch", "rate", "patience", "validate_steps", "seed")
 """Settings by which a run can be repeated."""
 
 
