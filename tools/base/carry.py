@@ -49,7 +49,18 @@ LEARNED = {
     "performers_train.faces": "{faces:,} pictures of four performers of openpeople (MIT) and renderings of them",
 }
 """Faceset -> what is in it."""
-TOLD = ("share_of_width", "steps", "minutes", "disguise", "eyes_mouth", "batch", "rate", "patience", "validate_steps", "seed")
+TOLD = (
+    "share_of_width",
+    "steps",
+    "minutes",
+    "disguise",
+    "eyes_mouth",
+    "batch",
+    "rate",
+    "patience",
+    "validate_steps",
+    "seed",
+)
 """Settings by which a run can be repeated."""
 
 
