@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from konterfei.errors import ConfigError
+from konterfei.io.run import Run
 from konterfei.reporting import Silent
+from konterfei.stages import _train_base
 from konterfei.stages import demo as stage
 from konterfei.stages._evaluate_settings import reports_for
 from konterfei.stages._settings import allow, is_in_time, parse_frames, parse_range, report_beside, shown_frames
@@ -28,13 +30,38 @@ def test_a_demo_takes_time_and_ends(minutes):
         DemoConfig(minutes=minutes)
 
 
-def test_a_demo_begins_with_the_base_that_it_is_told(tmp_path, monkeypatch):
-    given = []
+@pytest.fixture
+def swaps(tmp_path, monkeypatch):
+    """Runs the demo up to the swap, and gives what that is asked for."""
     monkeypatch.setattr("konterfei.performers.render_performer", lambda config, reporter: config.output)
-    monkeypatch.setattr(stage, "swap", lambda config, reporter: given.append(config))
-    for base in ("default", "none", "mine"):
-        stage.demo(DemoConfig(output=tmp_path, base=base), Silent())
-    assert [config.base for config in given] == ["default", "none", "mine"]
+    monkeypatch.setattr(stage, "swap", lambda config, reporter: config)
+    return lambda **given: stage.demo(DemoConfig(output=tmp_path, **given), Silent())
+
+
+def test_a_demo_begins_with_the_base_that_it_is_told(swaps):
+    assert [swaps(base=base).base for base in ("default", "none", "mine")] == ["default", "none", "mine"]
+
+
+def test_a_demo_trains_shorter_with_a_base(swaps, monkeypatch):
+    for carried, minutes in (({}, 30), ({"quick": None}, 5)):
+        monkeypatch.setattr(_train_base, "BASES", carried)
+        assert (swaps().preset, swaps().train_minutes) == ("quick", minutes)
+        assert [swaps(base=base).train_minutes for base in ("none", "mine")] == [30, 5]
+        assert swaps(minutes=2.5).train_minutes == 2.5
+
+
+@pytest.mark.parametrize(("began", "minutes"), [({}, 30), ({"base": {"name": "quick"}}, 5)], ids=["scratch", "base"])
+def test_a_demo_that_has_begun_goes_on_as_long_as_it_was_to(swaps, monkeypatch, began, minutes):
+    """Whatever is carried for new runs by now."""
+    run = Run.create(swaps().layout.run, began)
+    for carried in ({}, {"quick": None}):
+        monkeypatch.setattr(_train_base, "BASES", carried)
+        assert swaps().train_minutes == (5 if carried else 30)  # nothing is learned yet
+    (run.folder / "snapshots" / "00000007.safetensors").touch()
+    assert not run.is_untrained
+    for carried in ({}, {"quick": None}):
+        monkeypatch.setattr(_train_base, "BASES", carried)
+        assert swaps().train_minutes == minutes
 
 
 @pytest.mark.parametrize(

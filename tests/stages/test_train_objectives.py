@@ -2,6 +2,7 @@
 
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from konterfei.models.swapper import load_swapper
 from konterfei.reporting import Recorder
 from konterfei.stages.train import TrainConfig, train
 from konterfei.training.objectives import Objectives
+from konterfei.training.presets import DISGUISED, PRESETS
 
 JUDGED = {
     "optimizer": "adabelief",
@@ -33,6 +35,7 @@ JUDGED = {
     "clip_grad": True,
     "hsv_power": 0.1,
     "color_transfer": "rct",
+    "disguise": 0.5,
     "flip_src": True,
     "uniform_yaw": True,
 }
@@ -106,6 +109,7 @@ EFFECTS = [
     {"flip_dst": False},
     {"hsv_power": 0.1},
     {"color_transfer": "sot"},
+    {"disguise": 1.0},
     {"lr_dropout": "cpu"},
     {"clip_grad": True},
     {"dfl_exact": True},
@@ -297,6 +301,21 @@ def test_a_run_from_before_there_was_a_choice_goes_on(again):
     now = Run.open(result.run).newest_checkpoint().state["progress"]
     assert now["loss"] == loss
     assert now["objectives"] == {**Objectives().__dict__}
+
+
+def test_a_preset_that_is_after_something_else_now_says_so_to_runs_that_have_begun(again, monkeypatch):
+    """A default that changed since: the run takes it over, as it does all objectives, and goes on by what is given."""
+    told = "From here on it learns otherwise: disguise 0.5 (so far 0.0). What is not given is what the preset says."
+    _, reporter = again(StopAt(3))
+    assert not any("learns otherwise" in note for note in reporter.notes)
+    monkeypatch.setitem(PRESETS, "tiny", replace(PRESETS["tiny"], objectives=DISGUISED))
+    _, reporter = again(StopAt(1), disguise=0.0)
+    assert not any("learns otherwise" in note for note in reporter.notes)
+    _, reporter = again(StopAt(1))
+    assert told in reporter.notes
+    later, reporter = again(StopAt(1))
+    assert told not in reporter.notes
+    assert Run.open(later.run).newest_checkpoint().state["progress"]["objectives"]["disguise"] == 0.5
 
 
 # --- phases

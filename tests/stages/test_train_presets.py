@@ -120,6 +120,7 @@ def test_disguise_is_the_default_where_it_was_measured_and_means_something(tmp_p
     for name in ("dfl_exact", "pretrain"):  # nobody asked for it, so nobody is told that it has no effect
         assert told("quick", **{name: True}) == (0, [])
         assert told("quick", disguise=0.2, **{name: True}) == (0.2, ["--disguise"])
+    assert told("quick", disguise=0.2, dfl_exact=True, pretrain=True) == (0.2, ["--disguise"])
 
 
 def test_the_plan_of_a_preset_turns_while_it_trains(again):

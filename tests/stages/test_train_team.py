@@ -19,8 +19,10 @@ from konterfei.errors import ConfigError, TrainingError
 from konterfei.io.run import Run
 from konterfei.reporting import Recorder
 from konterfei.stages import train as stage
+from konterfei.stages._train_team import Place
 from konterfei.stages.train import TrainConfig, train
 from konterfei.training import loop
+from konterfei.training.team import Order, Task
 
 TWO = {**SMALL, "processes": 2}
 
@@ -74,6 +76,17 @@ def test_two_learn_what_one_does(faces, tmp_path, changes):
         assert np.linalg.norm(values - two[kind]) < tolerance * np.linalg.norm(values), kind
     np.testing.assert_allclose(losses_of(tmp_path / "1"), losses_of(tmp_path / "2"), rtol=2e-5)
     assert len(losses_of(tmp_path / "2")) == 5
+
+
+def test_a_process_on_another_machine_ends_without_a_run_folder(faces, tmp_path, monkeypatch):
+    config = TrainConfig(**faces, **SMALL, output=tmp_path / "only on the first")
+    for is_preview in (True, False):
+        last = Order(Task.END, 12, trained_s=90.0, is_preview=is_preview)
+        monkeypatch.setattr(stage, "_follow", lambda *_, last=last: last)
+        monkeypatch.setattr(stage, "place_of", lambda _: Place(1, 2, is_launched=True))
+        result = train(config, Recorder())
+        assert (result.steps, result.minutes, result.is_preview, result.summary()) == (12, 1.5, is_preview, [])
+    assert not Run.exists(config.output)
 
 
 def test_only_the_first_writes(by_two):

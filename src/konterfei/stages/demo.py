@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Annotated
 
 from konterfei.errors import ConfigError
+from konterfei.io.run import Run
 from konterfei.performers import PERFORMERS
 from konterfei.provenance.consent import Consent
 from konterfei.reporting import Reporter
@@ -16,7 +17,7 @@ from konterfei.stages._settings import allow
 from konterfei.stages._train_base import DEFAULT, names_base
 from konterfei.stages.swap import SwapConfig, SwapResult, swap
 
-PRESET = "quick"
+_PRESET = "quick"
 _MINUTES, _MINUTES_FROM_SCRATCH = 5.0, 30.0
 
 
@@ -66,19 +67,26 @@ def demo(config: DemoConfig, reporter: Reporter) -> SwapResult:
             PerformerConfig(person=person, output=clip, seconds=config.seconds, size=config.size, seed=number + 1),
             reporter,
         )
-    return swap(
-        SwapConfig(
-            src=clips[config.src],
-            dst=clips[config.dst],
-            output=config.output / "swap.mp4",
-            consent=_consent(config),
-            project=config.output / "project",
-            train_minutes=config.minutes or (_MINUTES if names_base(config.base, PRESET) else _MINUTES_FROM_SCRATCH),
-            preset=PRESET,
-            base=config.base,
-        ),
-        reporter,
+    chosen = SwapConfig(
+        src=clips[config.src],
+        dst=clips[config.dst],
+        output=config.output / "swap.mp4",
+        consent=_consent(config),
+        project=config.output / "project",
+        preset=_PRESET,
+        base=config.base,
     )
+    return swap(replace(chosen, train_minutes=config.minutes or _minutes_of(chosen)), reporter)
+
+
+def _minutes_of(chosen: SwapConfig) -> float:
+    """How long to train: a run that has begun goes on as it began, whatever is carried for new ones by now."""
+    folder = chosen.layout.run
+    if Run.exists(folder) and not (run := Run.open(folder)).is_untrained:
+        has_base = bool(run.config.get("base"))
+    else:
+        has_base = names_base(chosen.base, _PRESET)
+    return _MINUTES if has_base else _MINUTES_FROM_SCRATCH
 
 
 def _consent(config: DemoConfig) -> Path:

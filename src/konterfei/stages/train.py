@@ -215,7 +215,8 @@ def _run_loop(
     with desk:
         result = train_loop(run, model, sampler, settings, reporter, desk)
     now, is_stopped = result.progress, result.is_stopped
-    team.lead(Order(Task.END, now.step, trained_s=now.trained_s, earlier=now.earlier, is_stopped=is_stopped))
+    is_preview = now.steps_in_all < settings.usable_steps
+    team.lead(Order(Task.END, now.step, trained_s=now.trained_s, is_preview=is_preview, is_stopped=is_stopped))
     return result
 
 
@@ -282,12 +283,11 @@ def _help(config: TrainConfig, chosen: Preset, place: Place) -> HelperResult:
             last = _follow(config, place, lambda: None)
         finally:
             part()
-    run = Run.open(config.output)
     return HelperResult(
         run=config.output,
         steps=last.step,
         minutes=last.trained_s / 60,
         is_stopped=last.is_stopped,
-        is_preview=last.earlier + last.step < usable_steps(chosen, run),
-        preview=run.preview_path(),
+        is_preview=last.is_preview,
+        preview=Run(config.output, {}).preview_path(),  # on another machine there is no run
     )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 
@@ -102,6 +103,7 @@ def train_loop(
     progress = restore(run, lesson, plan, reporter) or begin(lesson, settings.begins_from, reporter)
     if not settings.patience:
         progress.go_on()
+    changed = progress.changes_to(lesson.objectives) if progress.objectives else {}  # else it begins
     if progress.adopt(settings.budget) and plan.rewind(progress):
         _turn(lesson, plan, progress, reporter)
     progress.turn_to(lesson.objectives)
@@ -109,7 +111,7 @@ def train_loop(
         return LoopResult(progress, is_stopped=False, was_done=True)
     is_stopped, next_preview = False, progress.trained_s
     next_save = progress.trained_s + min(_FIRST_CHECKPOINT_S, settings.checkpoint_s)
-    _start(model, sampler, settings, progress, reporter)
+    _start(model, sampler, settings, progress, changed, reporter)
     while not progress.is_done and not is_stopped:
         team.lead(Order(Task.SHARE, progress.step, salt=progress.salt))
         team.tell(json.dumps(asdict(lesson.objectives)))
@@ -243,8 +245,18 @@ def _turn(lesson: Lesson, plan: Plan, progress: Progress, reporter: Reporter) ->
 # --- telling
 
 
-def _start(model: SwapModel, sampler: Sampler, settings: LoopSettings, progress: Progress, reporter: Reporter) -> None:
-    """Say what is trained, and start the bar: it counts what the budget counts, steps or seconds."""
+def _start(
+    model: SwapModel,
+    sampler: Sampler,
+    settings: LoopSettings,
+    progress: Progress,
+    changed: Mapping[str, tuple[Any, Any]],
+    reporter: Reporter,
+) -> None:
+    """Say what is trained, and start the bar: it counts what the budget counts, steps or seconds.
+
+    `changed`: what it is after now and was not so far (`Progress.changes_to`).
+    """
     if needs_parts(model, settings.plan.now(progress)) and sampler.src.parts is None:
         raise ConfigError("Eyes and mouth have priority since it was asked for while it trained: add --eyes-mouth.")
     device = settings.device
@@ -256,6 +268,9 @@ def _start(model: SwapModel, sampler: Sampler, settings: LoopSettings, progress:
         f"Training {begun}: {type(model).__name__.lower()}, {model.dims.resolution} px, {count / 1e6:.1f} M "
         f"parameters, {settings.precision} on {where}; {sampler.text}."
     )
+    if changed:
+        told = ", ".join(f"{name} {now} (so far {before})" for name, (before, now) in changed.items())
+        reporter.note(f"From here on it learns otherwise: {told}. What is not given is what the preset says.")
     if progress.changes:
         told = ", ".join(f"{name} {value}" for name, value in progress.changes.items())
         reporter.note(f"Still in force until the phase ends, as it was asked for while it trained: {told}.")

@@ -106,7 +106,7 @@ class Objectives:
             found = [n for n, fixed in _PRETRAINING.items() if getattr(self, n) not in (fixed, getattr(plain, n))]
         if not self.gan_power:
             found += [n for n in ("gan_patch_size", "gan_dims") if getattr(self, n) != getattr(plain, n)]
-        if self.dfl_exact and self.disguise:
+        if self.dfl_exact and self.disguise and "disguise" not in found:
             found.append("disguise")
         return [f"--{name.replace('_', '-')}" for name in found]
 

@@ -128,13 +128,17 @@ class Progress:
         """Whether its losses are beyond what it began with, and beyond what chance makes of that."""
         return 0 < _WORSE * self.first < self.loss
 
+    def changes_to(self, objectives: Objectives) -> dict[str, tuple[Any, Any]]:
+        """What differs from the objectives so far: name -> as it was, as it is. What is newer than the run was off."""
+        before = {**asdict(Objectives()), **self.objectives}
+        return {name: (before[name], value) for name, value in asdict(objectives).items() if before[name] != value}
+
     def turn_to(self, objectives: Objectives) -> None:
         """Take over objectives; losses measured with others say nothing about those to come."""
-        wanted = asdict(objectives)
-        if {**asdict(Objectives()), **self.objectives} != wanted:  # of what is newer than the run it has the defaults
+        if self.changes_to(objectives):
             self.loss, self.best, self.pending, self.blank = 0.0, 0.0, [], []
             self.first = -1.0 if self.step or self.first < 0 else 0.0
-        self.objectives = wanted
+        self.objectives = asdict(objectives)
 
     def adopt(self, budget: Budget) -> bool:
         """Take over a budget; one that differs from the last makes the run longer or shorter.

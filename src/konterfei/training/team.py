@@ -44,7 +44,8 @@ class Order:
         step: number of the step (from 0), or steps done.
         rate: learning rate.
         salt: of the progress, where all begin together.
-        trained_s, earlier: of the progress, at the end.
+        trained_s: of the progress, at the end.
+        is_preview: whether it is too short for more than a first look: who has no run folder is told so.
         is_stopped: whether a person ended it.
     """
 
@@ -53,7 +54,7 @@ class Order:
     rate: float = 0.0
     salt: int = 0
     trained_s: float = 0.0
-    earlier: int = 0
+    is_preview: bool = False
     is_stopped: bool = False
 
     def packed(self) -> Tensor:
@@ -63,8 +64,8 @@ class Order:
     @classmethod
     def unpacked(cls, values: Tensor) -> Order:
         """The order of `packed`."""
-        task, step, rate, salt, trained_s, earlier, is_stopped = values.tolist()
-        return cls(Task(int(task)), int(step), rate, int(salt), trained_s, int(earlier), bool(is_stopped))
+        task, step, rate, salt, trained_s, is_preview, is_stopped = values.tolist()
+        return cls(Task(int(task)), int(step), rate, int(salt), trained_s, bool(is_preview), bool(is_stopped))
 
 
 class Team:

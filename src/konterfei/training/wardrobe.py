@@ -64,11 +64,12 @@ class Wardrobe:
         return self._disguise.of(face, moved, texture, other.landmarks[worn])
 
     def _like(self, yaw: float, person: int, rng: np.random.RandomState) -> int:
-        """A face of `person` that looks about that way."""
+        """A face of `person` that looks about that way; of those that look just that way, any."""
         order, turns = self._by_turn[person]
         reach = min(len(order), max(_LEAST, round(_NEIGHBOURS * len(order))))
-        first = int(np.clip(np.searchsorted(turns, yaw) - reach // 2, 0, len(order) - reach))
-        return int(order[first + rng.randint(reach)])
+        least, most = (int(np.searchsorted(turns, yaw, side)) for side in ("left", "right"))
+        first = int(np.clip(least - reach // 2, 0, len(order) - reach))
+        return int(order[rng.randint(first, max(first + reach, most))])
 
     @cached_property
     def _by_turn(self) -> list[tuple[Array, Array]]:

@@ -151,8 +151,11 @@ def test_a_rate_that_never_falls():
 def test_what_is_newer_than_a_run_is_no_other_objective():
     before = {name: value for name, value in asdict(Objectives(eyes_mouth=True)).items() if name != "identity_power"}
     progress = Progress(step=50, loss=0.5, best=0.4, first=3.0, objectives=before)
+    assert progress.changes_to(Objectives(eyes_mouth=True)) == {}
     progress.turn_to(Objectives(eyes_mouth=True))
     assert (progress.loss, progress.best, progress.first) == (0.5, 0.4, 3.0)
+    changes = {"eyes_mouth": (True, False), "identity_power": (0, 0.1)}
+    assert progress.changes_to(Objectives(identity_power=0.1)) == changes
 
 
 def test_who_did_not_begin_untrained_never_did():

@@ -104,7 +104,7 @@ def test_what_amp_draws_for_a_sample_does_not_depend_on_its_part():
 
 
 def test_orders_arrive_as_they_were_given():
-    order = Order(Task.STEP, 123_456_789, 1.1e-3 / 3, salt=3, trained_s=0.1, earlier=7, is_stopped=True)
+    order = Order(Task.STEP, 123_456_789, 1.1e-3 / 3, salt=3, trained_s=0.1, is_preview=True, is_stopped=True)
     assert Order.unpacked(order.packed()) == order
 
 

@@ -79,6 +79,8 @@ def test_a_texture_is_of_a_face_that_looks_about_the_same_way(two, wardrobe):
     for yaw, low, high in ((-0.8, 0, 8), (0.0, 8, 16), (0.8, 16, 24), (3.0, 16, 24)):
         seen = {wardrobe._like(yaw, 1, rng) for _ in range(200)}
         assert seen == set(range(low, high)), yaw
+    still = Wardrobe([Worn(f.pixels, f.landmarks, 0 * f.yaws) for f in two])  # records without a pose
+    assert {still._like(0.0, 1, rng) for _ in range(400)} == set(range(COUNT))
     alone = Wardrobe([Worn(f.pixels[:1], f.landmarks[:1], f.yaws[:1]) for f in two])
     assert alone._like(0.4, 1, rng) == 0
 
