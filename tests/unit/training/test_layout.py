@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from drawn_faces import landmarks
-from konterfei.geometry import Crop, FaceType
+from konterfei.geometry import HEAD_68, Crop, FaceType
 from konterfei.training.layout import Mover, layout_between
 
 SIDE = 144
@@ -40,6 +40,37 @@ def test_what_a_face_says_is_not_its_layout():
     assert np.abs(layout_between(one, other)).max() < 1.5
     moved = other + np.float32([0, 4])
     np.testing.assert_allclose(layout_between(one, moved)[:, 1], 4, atol=1.5)
+
+
+def heads(rng, pitch, yaw, drop=0.0):
+    """Landmarks of a head in 60 poses around these, its mouth `drop` of its height lower than usual."""
+    found = []
+    for _ in range(60):
+        head = HEAD_68.copy()
+        head[48:68, 1] += drop * np.ptp(HEAD_68[:, 1])
+        nod, turn = pitch + rng.normal(0, 0.06), yaw + rng.normal(0, 0.08)
+        nodding = np.array([[1, 0, 0], [0, np.cos(nod), -np.sin(nod)], [0, np.sin(nod), np.cos(nod)]])
+        turning = np.array([[np.cos(turn), 0, np.sin(turn)], [0, 1, 0], [-np.sin(turn), 0, np.cos(turn)]])
+        flat = (head @ (turning @ nodding).T)[:, :2]
+        found.append(cut((100 * flat / np.ptp(HEAD_68[:, 1]) + 150).astype(np.float32)))
+    return np.stack(found)
+
+
+def test_cameras_that_look_from_elsewhere_are_no_layout():
+    rng = np.random.RandomState(3)
+    frontal, above = heads(rng, 0.0, 0.0), heads(rng, 0.2, 0.12)
+    plain = np.median(above, axis=0) - np.median(frontal, axis=0)
+    assert np.linalg.norm(plain, axis=1).max() > 8, "the camera moves landmarks by more than people differ by"
+    assert np.linalg.norm(layout_between(frontal, above), axis=1).max() < 2
+    lower = layout_between(frontal, heads(rng, 0.2, 0.12, drop=0.06))
+    same_camera = layout_between(frontal, heads(rng, 0.0, 0.0, drop=0.06))
+    np.testing.assert_allclose(lower, same_camera, atol=2.5)
+    assert same_camera[48:68, 1].mean() > 3 and lower[48:68, 1].mean() > 2
+
+
+def test_one_face_of_each_is_enough(points):
+    moved = points + np.float32([0, 3])
+    np.testing.assert_allclose(layout_between(points[None], moved[None]), np.tile([0, 3], (68, 1)), atol=1e-3)
 
 
 def test_parts_move_as_wholes_and_the_jaw_point_by_point(points):
