@@ -9,6 +9,8 @@ ROOT = Path(__file__).resolve().parents[2]
 TEXTS = {".py", ".md", ".toml", ".txt", ".tsv", ".sh", ""}
 """Endings of what people write."""
 PICTURES = {
+    "docs/images/base_quick.jpg",
+    "docs/images/base_quick_curve.png",
     "docs/images/convergence.png",
     "docs/images/demo.jpg",
     "docs/images/ground-truth.jpg",

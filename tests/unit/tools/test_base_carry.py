@@ -59,6 +59,13 @@ def run(tmp_path):
     return made.folder
 
 
+@pytest.fixture(autouse=True)
+def empty(module, monkeypatch):
+    """Nothing is carried yet."""
+    for preset in list(module.BASES):
+        monkeypatch.delitem(module.BASES, preset)
+
+
 @pytest.fixture
 def card(run):
     return written_card(run, run.parent / "card.json")
