@@ -23,6 +23,7 @@ from konterfei.models.swapper import load_swapper
 from konterfei.nets.dims import Dims
 from konterfei.recognizers.mobilefacenet import MobileFaceNet
 from konterfei.reporting import Recorder
+from konterfei.stages import _train_base
 from konterfei.stages._merge_checks import model_record
 from konterfei.stages._train_base import who_is
 from konterfei.stages.runs import RunsConfig, runs
@@ -134,6 +135,13 @@ def test_with_a_base_a_run_is_no_preview_eight_times_sooner(again, carried, monk
     assert [result.is_preview for result, _ in results.values()] == [True, False]
     assert "Fewer than 5 steps" in " ".join(results[4][1].notes)
     assert load_swapper(results[5][0].run, device="cpu").info["is_preview"] is False
+
+
+def test_a_base_that_has_hardly_learned_shortens_nothing(again, carried, monkeypatch):
+    monkeypatch.setitem(PRESETS, "tiny", replace(PRESETS["tiny"], usable_steps=40))
+    monkeypatch.setattr(_train_base, "_ABLE", STEPS_OF_BASE + 1)
+    result, reporter = again(steps=5)
+    assert result.is_preview and "Fewer than 40 steps" in " ".join(reporter.notes)
 
 
 def test_none_begins_from_scratch(again, carried, tmp_path):

@@ -28,6 +28,8 @@ DEFAULT, NOTHING = "default", "none"
 SOONER = 8
 """A run that begins with a base is usable after so many times fewer steps: it is then at what one from scratch reaches
 in all of them (docs/benchmarks.md, "What a base model gains")."""
+_ABLE = 4000
+"""Steps that a base must have learned itself for that: fewer were not measured."""
 
 _LOOKS = 64
 """Crops that the recognizer looks at where a faceset does not hold its numbers."""
@@ -160,7 +162,8 @@ def _learned_from(info: Mapping[str, Any]) -> str:
 
 def usable_steps(chosen: Preset, run: Run) -> int:
     """Steps from which on what is merged with a run is no preview."""
-    return chosen.usable_steps // SOONER if run.config.get("base") else chosen.usable_steps
+    base = run.config.get("base") or {}
+    return chosen.usable_steps // SOONER if base.get("steps", 0) >= _ABLE else chosen.usable_steps
 
 
 def base_again(run: Run, reporter: Reporter) -> Base | None:
