@@ -1,7 +1,7 @@
 """Fictional people of openpeople as training material: their pictures, and clips of those who can be rendered.
 
-Never used: P001, P005, P006, P007 and P010, by whom swaps are measured and shown, and P003, who resembles a known
-person.
+Never pictured here: P001, P005, P006, P007 and P010, by whom swaps are measured and shown, and P003, who resembles a
+known person. (P007 lends expressions and teeth to variants of portraits: vary.py.)
 """
 
 from __future__ import annotations
