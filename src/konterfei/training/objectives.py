@@ -87,9 +87,9 @@ class Objectives:
                 raise ConfigError(f"--{name.replace('_', '-')} is {value:g}; allowed: {low:g} to {high:g}.")
 
     def in_force(self) -> Objectives:
-        """These, with what pretraining fixes (dfl-spec 7.11)."""
+        """These, with what pretraining fixes (dfl-spec 7.11), and without what the exact way knows nothing of."""
         if not self.pretrain:
-            return self
+            return replace(self, disguise=0.0) if self.dfl_exact and self.disguise else self
         # [Q] of 7.8.5: there, the model is still pushed by a judge of codes that itself does not learn.
         power = self.true_face_power if self.dfl_exact else 0.0
         return replace(self, **{**_PRETRAINING, "true_face_power": power})

@@ -117,6 +117,7 @@ def test_faces_of_the_original_know_no_disguise(two):
     np.testing.assert_array_equal(exact.batch_at(1).warped, sampler(two, 0.0, dfl_exact=True).batch_at(1).warped)
     assert exact.objectives.idle() == ["--disguise"]
     assert Objectives(disguise=0.5, pretrain=True).in_force().disguise == 0
+    assert Objectives(disguise=0.5, dfl_exact=True).in_force() == Objectives(dfl_exact=True)  # so `set` refuses it
     with pytest.raises(ConfigError, match=r"disguise is 1\.5; allowed: 0 to 1"):
         Objectives(disguise=1.5)
 
