@@ -130,15 +130,21 @@ def test_the_base_carried_for_the_preset_is_the_default(again, first, faces, car
 
 
 def test_with_a_base_a_run_is_no_preview_eight_times_sooner(again, carried, monkeypatch):
-    monkeypatch.setitem(PRESETS, "tiny", replace(PRESETS["tiny"], usable_steps=40))
+    monkeypatch.setitem(PRESETS, "tiny", replace(PRESETS["tiny"], usable_steps=40, sooner=8))
     results = {steps: again(steps=steps) for steps in (4, 5)}  # the same run, which goes on
     assert [result.is_preview for result, _ in results.values()] == [True, False]
     assert "Fewer than 5 steps" in " ".join(results[4][1].notes)
     assert load_swapper(results[5][0].run, device="cpu").info["is_preview"] is False
 
 
-def test_a_base_that_has_hardly_learned_shortens_nothing(again, carried, monkeypatch):
+def test_nor_does_a_base_shorten_what_nobody_has_measured(again, carried, monkeypatch):
     monkeypatch.setitem(PRESETS, "tiny", replace(PRESETS["tiny"], usable_steps=40))
+    result, reporter = again(steps=5)
+    assert result.is_preview and "Fewer than 40 steps" in " ".join(reporter.notes)
+
+
+def test_a_base_that_has_hardly_learned_shortens_nothing(again, carried, monkeypatch):
+    monkeypatch.setitem(PRESETS, "tiny", replace(PRESETS["tiny"], usable_steps=40, sooner=8))
     monkeypatch.setattr(_train_base, "_ABLE", STEPS_OF_BASE + 1)
     result, reporter = again(steps=5)
     assert result.is_preview and "Fewer than 40 steps" in " ".join(reporter.notes)

@@ -25,11 +25,8 @@ if TYPE_CHECKING:
 DEFAULT, NOTHING = "default", "none"
 """Words that --base takes in place of a path: the base carried for the preset, and from scratch."""
 
-SOONER = 8
-"""A run that begins with a base is usable after so many times fewer steps: it is then at what one from scratch reaches
-in all of them (docs/benchmarks.md, "What a base model gains")."""
 _ABLE = 4000
-"""Steps that a base must have learned itself for that: fewer were not measured."""
+"""Steps that a base must have learned for a run with it to be usable sooner: fewer were not measured."""
 
 _LOOKS = 64
 """Crops that the recognizer looks at where a faceset does not hold its numbers."""
@@ -163,7 +160,7 @@ def _learned_from(info: Mapping[str, Any]) -> str:
 def usable_steps(chosen: Preset, run: Run) -> int:
     """Steps from which on what is merged with a run is no preview."""
     base = run.config.get("base") or {}
-    return chosen.usable_steps // SOONER if base.get("steps", 0) >= _ABLE else chosen.usable_steps
+    return chosen.usable_steps // chosen.sooner if base.get("steps", 0) >= _ABLE else chosen.usable_steps
 
 
 def base_again(run: Run, reporter: Reporter) -> Base | None:

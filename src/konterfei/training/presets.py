@@ -49,6 +49,8 @@ class Preset:
     """Length of a run for which neither steps nor minutes are given."""
     usable_steps: int
     """A run of fewer steps is a preview and says so."""
+    sooner: int = 1
+    """Begun with a base, it is none after so many times fewer steps, where that was measured (docs/benchmarks.md)."""
     run_bytes: int
     """Disk that a run takes: BYTES_A_PARAMETER for each parameter of the model, previews, some room."""
     augment: AugmentSettings = field(default_factory=AugmentSettings)
@@ -105,6 +107,7 @@ PRESETS: dict[str, Preset] = {
         phases=_straight_at_the_end(_QUICK),
         steps=12_000,
         usable_steps=8_000,
+        sooner=8,
         run_bytes=1_100_000_000,
         augment=GENTLE,
         objectives=DISGUISED,
