@@ -21,8 +21,12 @@ from konterfei.weights import WEIGHTS
 from konterfei.weights.bases import FILE_NAME, RECOGNIZER
 
 
-def open_run(config: PretrainConfig, chosen: Preset, roster: Roster, reporter: Reporter) -> Run:
+def open_run(
+    config: PretrainConfig, chosen: Preset, roster: Roster, base: Mapping[str, Any] | None, reporter: Reporter
+) -> Run:
     """The run in the output folder: a new one, or the one there when its settings are the same.
+
+    base: what a new run's config says of what it begins with.
 
     Raises:
         CheckpointMismatchError: it was made with other settings.
@@ -41,6 +45,8 @@ def open_run(config: PretrainConfig, chosen: Preset, roster: Roster, reporter: R
         names = hold_out(roster, config.held_out, config.seed, whole)
         held = {str(faceset.folder.absolute()): some for faceset, some in zip(roster.facesets, names, strict=True)}
         settings = {**fixed, "pair": chosen.model, "preset": config.preset, "facesets": facesets, "held_out": held}
+        if base is not None:
+            settings["base"] = base
         if not Run.exists(config.output):
             return Run.create(config.output, settings)
         with there.writing():
@@ -126,18 +132,22 @@ def write_base_of(
     network = MANY[chosen.model](chosen.dims)
     network.load_state_dict({name: torch.from_numpy(array) for name, array in weights.tensors.items()})
     scores = [line for line in run.metrics(VALIDATION) if line["step"] == step]
+    before = run.config.get("base") or {}
+    told = {name: value for name, value in before.items() if name != "path"}
     info = {
+        **({"base": told | {"name": Path(before["name"]).name}} if before else {}),
         "preset": config.preset,
         "seed": config.seed,
         "settings": {name: getattr(config, name) for name in ("disguise", "eyes_mouth", "batch", "rate")},
         "facesets": [_learned(*both) for both in zip(roster.facesets, roster.people, held, strict=True)],
         "recognizer": {"name": RECOGNIZER, "sha256": WEIGHTS[RECOGNIZER].sha256},
         "versions": {"konterfei": version("konterfei"), "torch": version("torch")},
-        "minutes": weights.info["minutes"],
+        "minutes": weights.info["minutes"] + before.get("minutes", 0.0),
         "held_out": scores[-1] if scores else None,
     }
     path = run.folder / FILE_NAME
-    write_base(path, network, FaceType(chosen.face_type), int(weights.info["steps"]), info)
+    steps = int(weights.info["steps"]) + before.get("steps", 0)  # its own, and those of what it began with
+    write_base(path, network, FaceType(chosen.face_type), steps, info)
     return path
 
 

@@ -31,6 +31,9 @@ class PretrainConfig:
     preset: Annotated[str, PRESETS] = "quick"
     """Whose networks it is for: a base serves all trainings of the same architecture, face type and resolution that are
     as wide or wider. Only presets of df and liae have one."""
+    base: str = "none"
+    """What a new run begins with: none = chance; default = the base that konterfei carries for the preset; or a path:
+    of the run of another `konterfei pretrain`, or its base.safetensors. Your people are added to what it knows."""
     share_of_width: float = 1.0
     """Widths of the networks, as a share of the preset's, 0.1 to 1: 0.5 makes a file a quarter as large, in a third of
     the time, which is widened for the training that begins with it."""

@@ -64,14 +64,15 @@ def base_for(config: Any, chosen: Preset, reporter: Reporter) -> Base | None:
     run = Run.open(config.output) if Run.exists(config.output) else Run(config.output, {})
     if not run.is_untrained:
         if run.config:  # else it was lost, and is written anew (`open_run`)
-            _see_that_it_stays(run, config, chosen, reporter)
+            is_otherwise = bool(config.start_from) or _is_on(chosen, "pretrain")
+            see_that_it_stays(run, config.base, config.preset, reporter, is_otherwise)
         return None
     if not names_base(config.base, config.preset) or (config.base == DEFAULT and config.start_from):
         return None
     from konterfei.models.bases import read_base  # torch is slow to load
 
     if config.base != DEFAULT:
-        base = read_base(_file_of(config.base))
+        base = read_base(file_of(config.base))
         if reason := base.differs_from(chosen.model, chosen.dims, chosen.face_type):
             raise CheckpointMismatchError(
                 f"--base '{config.base}' does not fit: {reason}. Give sizes and architecture that it is for, make one "
@@ -90,7 +91,8 @@ def _is_on(chosen: Preset, name: str) -> bool:
     return bool(getattr(chosen.objectives, name.replace("-", "_")))
 
 
-def _file_of(given: str) -> Path:
+def file_of(given: str) -> Path:
+    """The file of a base that is given as its path or its run's. Raises ConfigError where there is none."""
     path = Path(given)
     file = path / FILE_NAME if path.is_dir() else path
     if not file.is_file():
@@ -104,32 +106,38 @@ def _file_of(given: str) -> Path:
     return file
 
 
-def _see_that_it_stays(run: Run, config: Any, chosen: Preset, reporter: Reporter) -> None:
-    """Tell whoever asks for another base than the run began with: a note where it is the default, else ConfigError."""
+def see_that_it_stays(run: Run, given: str, preset: str, reporter: Reporter, is_otherwise: bool = False) -> None:
+    """Tell whoever asks for another base than the run began with: a note where it is the default, else ConfigError.
+
+    Args:
+        run: has begun.
+        given: as --base takes it.
+        preset: whose default it would be.
+        reporter: told.
+        is_otherwise: whether the run has a beginning of another kind; then no default is missed.
+    """
     began: dict[str, Any] = run.config.get("base") or {}
     with_what = f"with the base '{began['name']}'" if began else "without a base"
     too_late = f"'{run.folder}' began {with_what}, and goes on with what it has learned since"
-    if config.base == DEFAULT:
-        usual = BASES.get(config.preset)
+    if given == DEFAULT:
+        usual = BASES.get(preset)
         is_other = usual is not None and usual.sha256 != began.get("sha256")
-        if is_other and not config.start_from and not _is_on(chosen, "pretrain"):
-            reporter.note(f"{too_late}: the base of the preset '{config.preset}' is for new runs.")
+        if is_other and not is_otherwise:
+            reporter.note(f"{too_late}: the base of the preset '{preset}' is for new runs.")
         return
-    if config.base == NOTHING:
+    if given == NOTHING:
         is_same = not began
     else:
-        path = str(Path(config.base).absolute())
-        is_same = bool(began) and (path == began["name"] or _sha256_of(config.base) == began["sha256"])
+        path = str(Path(given).absolute())
+        is_same = bool(began) and (path == began["name"] or _sha256_of(given) == began["sha256"])
     if not is_same:
-        raise ConfigError(
-            f"--base {config.base} comes too late: {too_late}. Leave --base out, or train in another folder."
-        )
+        raise ConfigError(f"--base {given} comes too late: {too_late}. Leave --base out, or train in another folder.")
 
 
 def _sha256_of(given: str) -> str:
     from konterfei.models.bases import read_base
 
-    return read_base(_file_of(given)).sha256
+    return read_base(file_of(given)).sha256
 
 
 def record_of(base: Base, config: Any) -> dict[str, Any]:
@@ -148,13 +156,16 @@ def record_of(base: Base, config: Any) -> dict[str, Any]:
 
 
 def _learned_from(info: Mapping[str, Any]) -> str:
-    """The facesets that a base names (`_pretrain_run`), in words; "" where it names none."""
-    named = info.get("facesets")
-    return ", ".join(
+    """The facesets that a base and the one that it began with name (`_pretrain_run`), in words; "" where none is."""
+    named, before = info.get("facesets"), info.get("base")
+    told = [
         f"{one.get('name')} ({one.get('people')} people, {one.get('faces')} faces)"
         for one in (named if isinstance(named, list) else [])
         if isinstance(one, Mapping)
-    )
+    ]
+    if isinstance(before, Mapping) and before.get("trained_on"):
+        told.append(f"and, in the base that it began with, {before['trained_on']}")
+    return ", ".join(told)
 
 
 def usable_steps(chosen: Preset, run: Run) -> int:

@@ -15,6 +15,7 @@ from konterfei.io.faceset import Faceset
 from konterfei.io.manifest import Manifest
 from konterfei.io.run import Run
 from konterfei.reporting import Reporter
+from konterfei.stages._pretrain_base import beginning, known_before, record_with_time, warn_of_known
 from konterfei.stages._pretrain_people import Roster, roster_of
 from konterfei.stages._pretrain_run import held_out_of, open_run, pretrain_manifest, write_base_of
 from konterfei.stages._pretrain_settings import PretrainConfig as PretrainConfig
@@ -27,6 +28,7 @@ from konterfei.weights.bases import FILE_NAME, MOST_BYTES, RECOGNIZER
 if TYPE_CHECKING:
     import torch
 
+    from konterfei.models.bases import Base
     from konterfei.training.crowd import CrowdFaces, CrowdSampler
 
 _ROOM = 100_000_000
@@ -62,7 +64,8 @@ def pretrain(config: PretrainConfig, reporter: Reporter) -> PretrainResult:
     Raises:
         FacesetError: a faceset cannot be used.
         ConfigError: too few people, or no such processor.
-        CheckpointMismatchError: the run there was made with other settings.
+        CheckpointMismatchError: the run there was made with other settings, or --base is of other networks.
+        DamagedFileError: --base cannot be read.
         TrainingError: the run falls apart again and again.
         OutOfMemoryError: it does not fit into the processor's memory; the last checkpoint stays.
         OutputError: the folder cannot be written, or the disk has too little space; the last checkpoint stays.
@@ -75,8 +78,10 @@ def pretrain(config: PretrainConfig, reporter: Reporter) -> PretrainResult:
     facesets = [Faceset.open(folder, reporter=reporter) for folder in (*config.facesets, *config.held)]
     ensure_writable(config.output, 0 if Run.exists(config.output) else _bytes_needed(chosen))
     roster = roster_of(facesets, reporter)
-    run = open_run(config, chosen, roster, reporter)
+    known = known_before(config, chosen, reporter)
+    run = open_run(config, chosen, roster, record_with_time(known, config) if known else None, reporter)
     held = held_out_of(run, roster, len(config.facesets), reporter)
+    warn_of_known(run.config.get("base") or {}, roster, held, reporter)
     remedy = (
         f"What was saved stays: go on with a smaller --batch than {config.batch}, or begin in another folder with a "
         f"smaller --share-of-width than {config.share_of_width:g}."
@@ -85,7 +90,7 @@ def pretrain(config: PretrainConfig, reporter: Reporter) -> PretrainResult:
         manifest = pretrain_manifest(config, chosen, run, facesets)
         if not Manifest.file_for(run.folder).exists():
             manifest.save(run.folder)
-        result = _run_loop(config, chosen, run, roster, held, device, reporter)
+        result = _run_loop(config, chosen, run, roster, held, known, device, reporter)
         base = run.folder / FILE_NAME
         if not result.was_done or not _is_written(run, base, result.progress):
             base = write_base_of(config, chosen, run, roster, held)
@@ -154,6 +159,7 @@ def _run_loop(
     run: Run,
     roster: Roster,
     held: Sequence[Sequence[str]],
+    known: Base | None,
     device: torch.device,
     reporter: Reporter,
 ) -> Any:
@@ -199,6 +205,7 @@ def _run_loop(
         thrift=planned.thrift,
         validations=_validations(config, chosen, run, held_faces),
         patience=config.patience,
+        begins_from=lambda: beginning(known, run, chosen, config.seed, reporter),
     )
     desk = Desk(
         run,
