@@ -198,6 +198,8 @@ def card_of(record: BaseRecord, base: Base, manifest: Manifest | None, preset: s
     sizes = f"{base.model}, {dims.resolution} px, widths {dims.ae}/{dims.encoder}/{dims.decoder}/{dims.mask}"
     minutes = base.info.get("minutes")
     learned = f"{base.steps:,} steps" + (f" in {minutes / 60:.1f} hours" if minutes else "")
+    if before := base.info.get("base"):
+        learned += f", {before['steps']:,} of them in the base `{before['name']}`, with which it began"
     return "\n".join(
         [
             f"## {record.card}",
@@ -240,6 +242,8 @@ def command_of(manifest: Manifest | None, preset: str) -> str:
     for name in TOLD:
         if config[name] not in (None, usual[name]):
             words += [f"--{name.replace('_', '-')}", f"{config[name]:g}"]
+    if config.get("base", "none") != "none":
+        words += ["--base", Path(config["base"]).name]
     return f"`{' '.join(words)}`"
 
 
@@ -359,11 +363,11 @@ def curve_picture(curve: Sequence[Mapping[str, Any]], base: Base) -> bytes:
     from matplotlib.figure import Figure
 
     canvas = Figure(figsize=(9.0, 3.8), dpi=80, facecolor="white", layout="constrained")
-    steps = [line["step"] for line in curve]
+    steps, before = [line["step"] for line in curve], (base.info.get("base") or {}).get("steps", 0)
     for name, axis in zip(CURVE, canvas.subplots(2, 3).ravel(), strict=True):
         values = [np.nan if line.get(name) is None else line[name] for line in curve]
         axis.plot(steps, values, color="#2f6db5", linewidth=1.5, marker="." if len(steps) < 3 else "")
-        axis.axvline(base.steps, color="#c2553f", linewidth=1, linestyle=":")
+        axis.axvline(base.steps - before, color="#c2553f", linewidth=1, linestyle=":")
         axis.set_title(name, fontsize=9)
         axis.tick_params(labelsize=7)
         axis.grid(alpha=0.25)

@@ -112,6 +112,7 @@ STAGES: Mapping[str, Stage] = Stages(
             examples=(
                 "konterfei pretrain portraits interviews -o base_run    # until held-out people gain nothing more",
                 "konterfei pretrain portraits -o base_run --preset standard --share-of-width 0.5 --minutes 600",
+                "konterfei pretrain interviews -o base_run --base default    # added to what the carried base knows",
             ),
             positional=("facesets",),
         ),

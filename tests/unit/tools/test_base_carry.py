@@ -132,6 +132,20 @@ def test_everything_lies_where_it_belongs_and_says_the_same(module, run, card, r
     assert "tests/architecture/test_contents.py" in reporter.notes[-1]
 
 
+def test_a_base_that_began_with_another_says_so(module, run, tmp_path, root):
+    manifest = Manifest.load(run)
+    manifest.settings["config"]["base"] = str(tmp_path / "earlier")
+    manifest.save(run)
+    torch.manual_seed(2)
+    info = {"facesets": LEARNED, "minutes": 90.0, "base": {"name": "earlier", "steps": 150}}
+    write_base(run / "base.safetensors", MANY["df"](PRESETS[PRESET].dims), FaceType.FULL, 350, info)
+    parcel = module.packed(run, PRESET, written_card(run, tmp_path / "card.json"))
+    module.carry(parcel, root, Recorder())
+    section = (root / "docs/bases.md").read_text("utf-8")
+    assert "350 steps in 1.5 hours, 150 of them in the base `earlier`, with which it began: `konterfei" in section
+    assert "--steps 200 --base earlier`" in section, "and no word of where it lay"
+
+
 def test_the_curve_is_the_runs(module, run, card, root):
     module.carry(module.packed(run, PRESET, card), root, Recorder())
     rows = (root / "tools/base/curves/base_tiny.txt").read_text("utf-8").splitlines()
