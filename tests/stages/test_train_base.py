@@ -4,6 +4,7 @@ import json
 import random
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,6 +27,7 @@ from konterfei.reporting import Recorder
 from konterfei.stages import _train_base
 from konterfei.stages._merge_checks import model_record
 from konterfei.stages._train_base import who_is
+from konterfei.stages._train_settings import TrainConfig, resolved
 from konterfei.stages.runs import RunsConfig, runs
 from konterfei.training import loop, recovery
 from konterfei.training.presets import PRESETS
@@ -129,25 +131,36 @@ def test_the_base_carried_for_the_preset_is_the_default(again, first, faces, car
     assert "with the base 'tiny' of 4321 steps, which learned from Twenty drawn people" in " ".join(reporter.notes)
 
 
-def test_with_a_base_a_run_is_no_preview_eight_times_sooner(again, carried, monkeypatch):
-    monkeypatch.setitem(PRESETS, "tiny", replace(PRESETS["tiny"], usable_steps=40, sooner=8))
+@pytest.fixture
+def known(monkeypatch):
+    """`tiny` has the networks of these runs, and with them a base was measured to bring much."""
+    chosen = resolved(TrainConfig(src=Path(), dst=Path(), output=Path(), **SMALL))
+    monkeypatch.setitem(PRESETS, "tiny", replace(PRESETS["tiny"], dims=chosen.dims, usable_steps=40, sooner=8))
+
+
+def test_with_a_base_a_run_is_no_preview_eight_times_sooner(again, carried, known):
     results = {steps: again(steps=steps) for steps in (4, 5)}  # the same run, which goes on
     assert [result.is_preview for result, _ in results.values()] == [True, False]
     assert "Fewer than 5 steps" in " ".join(results[4][1].notes)
     assert load_swapper(results[5][0].run, device="cpu").info["is_preview"] is False
 
 
-def test_nor_does_a_base_shorten_what_nobody_has_measured(again, carried, monkeypatch):
-    monkeypatch.setitem(PRESETS, "tiny", replace(PRESETS["tiny"], usable_steps=40))
+def test_nor_does_a_base_shorten_what_nobody_has_measured(again, carried, known, monkeypatch):
+    monkeypatch.setitem(PRESETS, "tiny", replace(PRESETS["tiny"], sooner=1))
     result, reporter = again(steps=5)
     assert result.is_preview and "Fewer than 40 steps" in " ".join(reporter.notes)
 
 
-def test_a_base_that_has_hardly_learned_shortens_nothing(again, carried, monkeypatch):
-    monkeypatch.setitem(PRESETS, "tiny", replace(PRESETS["tiny"], usable_steps=40, sooner=8))
+def test_a_base_that_has_hardly_learned_shortens_nothing(again, carried, known, monkeypatch):
     monkeypatch.setattr(_train_base, "_ABLE", STEPS_OF_BASE + 1)
     result, reporter = again(steps=5)
     assert result.is_preview and "Fewer than 40 steps" in " ".join(reporter.notes)
+
+
+@pytest.mark.parametrize("other", [{"resolution": 128}, {"architecture": "liae-ud"}, {"d_dims": 32}])
+def test_sooner_is_known_of_the_presets_own_networks_only(other, tmp_path):
+    config = TrainConfig(src=tmp_path, dst=tmp_path, output=tmp_path, preset="quick")
+    assert (resolved(config).sooner, resolved(replace(config, **other)).sooner) == (8, 1)
 
 
 def test_none_begins_from_scratch(again, carried, tmp_path):

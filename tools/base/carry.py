@@ -179,7 +179,19 @@ def trained_on_of(base: Base) -> str:
         )
     *most, last = (LEARNED[one["name"]].format(**one) for one in learned)
     text = f"{', '.join(most)}, and {last}" if most else last
+    if before := base.info.get("base"):
+        if _carried(before) is None:
+            raise ConfigError(
+                f"'{base.path}' began with the base '{before['name']}', which is none that is carried: say with "
+                "--trained-on whose faces both learned from, and under which licences."
+            )
+        text += f"; the base `{before['name']}` ({before['sha256'][:8]}), with which it began, from those on its card"
     return f"{text}. None of these people exists."
+
+
+def _carried(before: Mapping[str, Any]) -> str | None:
+    """The preset whose carried base this is, which another began with; None = it is not carried."""
+    return next((preset for preset, record in BASES.items() if record.sha256 == before["sha256"]), None)
 
 
 def note_of(figures: Mapping[str, Any]) -> str:
@@ -199,14 +211,15 @@ def card_of(record: BaseRecord, base: Base, manifest: Manifest | None, preset: s
     minutes = base.info.get("minutes")
     learned = f"{base.steps:,} steps" + (f" in {minutes / 60:.1f} hours" if minutes else "")
     if before := base.info.get("base"):
-        learned += f", {before['steps']:,} of them in the base `{before['name']}`, with which it began"
+        learned += f", {before['steps']:,} of them in the base `{before['name']}` "
+        learned += f"({before['sha256'][:8]}), with which it began"
     return "\n".join(
         [
             f"## {record.card}",
             "",
             f"- file: `{record.file}`, {record.size:,} bytes, sha256 `{record.sha256}`",
             f"- what it is: {sizes}, {base.face_type} faces; fits the preset `{preset}`",
-            f"- made: {record.version}, {learned}: {command_of(manifest, preset)}",
+            f"- made: {record.version}, {learned}: {command_of(manifest, preset, base)}",
             f"- licence: {record.licence} (`licences/apache-2.0.txt`; the pictures' notices: `licences/bases.txt`)",
             f"- learned from: {record.trained_on}",
             f"- fails: {record.note}",
@@ -227,7 +240,7 @@ def card_of(record: BaseRecord, base: Base, manifest: Manifest | None, preset: s
     )
 
 
-def command_of(manifest: Manifest | None, preset: str) -> str:
+def command_of(manifest: Manifest | None, preset: str, base: Base) -> str:
     """What was typed, but for what changes nothing: where the run lies, on what it ran, how often it saved."""
     config = (manifest.settings if manifest else {}).get("config")
     if not config:
@@ -242,8 +255,8 @@ def command_of(manifest: Manifest | None, preset: str) -> str:
     for name in TOLD:
         if config[name] not in (None, usual[name]):
             words += [f"--{name.replace('_', '-')}", f"{config[name]:g}"]
-    if config.get("base", "none") != "none":
-        words += ["--base", Path(config["base"]).name]
+    if before := base.info.get("base"):
+        words += ["--base", "default" if _carried(before) == preset else before["name"]]
     return f"`{' '.join(words)}`"
 
 

@@ -6,6 +6,7 @@ learned from. A base may be narrower than the model that begins with it; see `mo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -118,12 +119,39 @@ def read_base(path: Path) -> Base:
             raise ValueError("its weights are not those of its networks")
         if not all(np.isfinite(array).all() for array in base.weights.values()):
             raise ValueError("some of its weights are no numbers")
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
+        _check_told(base.steps, base.info)
+    except (
+        OSError, ValueError, KeyError, TypeError, OverflowError, RuntimeError, SafetensorError,
+    ) as error:  # fmt: skip
         raise DamagedFileError(
             f"'{path}' is no base that can be read ({error}). A base is what konterfei pretrain writes: "
             "base.safetensors in its run. --base none begins from scratch."
         ) from error
     return base
+
+
+def _check_told(steps: int, info: Mapping[str, Any]) -> None:
+    """Raises ValueError unless what a base says of its history is of the kinds that `stages._pretrain_run` writes."""
+    before = info.get("base", {})
+    named = info.get("facesets", [])
+    is_history = (
+        steps >= 0
+        and _is_time(info.get("minutes", 0.0))
+        and isinstance(named, list)
+        and all(isinstance(one, Mapping) and isinstance(one.get("sha256", ""), str) for one in named)
+        and isinstance(before, Mapping)
+        and _is_time(before.get("steps", 0))
+        and all(isinstance(before.get(name, ""), str) for name in ("name", "sha256", "trained_on"))
+        and isinstance(before.get("facesets", []), list)
+        and all(isinstance(one, str) for one in before.get("facesets", []))
+    )
+    if not is_history:
+        raise ValueError("what it says of its history makes no sense")
+
+
+def _is_time(value: Any) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and value >= 0 and math.isfinite(value)
 
 
 def write_base(path: Path, network: Many, face_type: FaceType, steps: int, info: Mapping[str, Any]) -> None:

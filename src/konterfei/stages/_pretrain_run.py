@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from konterfei.io.faceset import Faceset
 from konterfei.io.manifest import Manifest
 from konterfei.io.run import VALIDATION, Run
 from konterfei.reporting import Reporter
+from konterfei.stages._pretrain_base import asked_for, told_of
 from konterfei.stages._pretrain_people import Roster, hold_out, refuse_too_few
 from konterfei.stages._pretrain_settings import PretrainConfig
 from konterfei.training.presets import Preset
@@ -40,16 +41,21 @@ def open_run(
         "seed": config.seed,
     }
     facesets = [_told(faceset) for faceset in roster.facesets]
+    if not Run.exists(config.output) and not Run(config.output, {}).is_untrained:
+        made = Manifest.load(config.output)  # a config that was lost: the manifest knows
+        base = None if made is None else made.inputs.get("base")
     if not Run.exists(config.output) or (there := Run.open(config.output)).is_untrained:
         whole = range(len(config.facesets), len(roster.facesets))
         names = hold_out(roster, config.held_out, config.seed, whole)
         held = {str(faceset.folder.absolute()): some for faceset, some in zip(roster.facesets, names, strict=True)}
         settings = {**fixed, "pair": chosen.model, "preset": config.preset, "facesets": facesets, "held_out": held}
         if base is not None:
-            settings["base"] = base
+            settings["base"] = dict(base)
         if not Run.exists(config.output):
             return Run.create(config.output, settings)
         with there.writing():
+            for left in there.best_paths():  # of a beginning that was killed: perhaps another one
+                left.unlink()
             return there.replaced(settings)
     changed = [f"{k}: there {there.config.get(k)!r}, asked for {v!r}" for k, v in fixed.items()
                if there.config.get(k) != v]  # fmt: skip
@@ -109,10 +115,12 @@ def pretrain_manifest(config: PretrainConfig, chosen: Preset, run: Run, facesets
                               "num_faces": len(faceset)}
         for faceset in facesets
     }  # fmt: skip
+    if run.config.get("base"):
+        inputs["base"] = dict(run.config["base"])
     return Manifest(
         stage="pretrain",
         inputs=inputs,
-        settings={"config": config, "resolved": chosen},
+        settings={"config": replace(config, base=asked_for(config, run)), "resolved": chosen},
         versions={"konterfei": version("konterfei"), "torch": version("torch")},
         results={} if before is None else before.results,
     )
@@ -133,9 +141,8 @@ def write_base_of(
     network.load_state_dict({name: torch.from_numpy(array) for name, array in weights.tensors.items()})
     scores = [line for line in run.metrics(VALIDATION) if line["step"] == step]
     before = run.config.get("base") or {}
-    told = {name: value for name, value in before.items() if name != "path"}
     info = {
-        **({"base": told | {"name": Path(before["name"]).name}} if before else {}),
+        **({"base": told_of(before)} if before else {}),
         "preset": config.preset,
         "seed": config.seed,
         "settings": {name: getattr(config, name) for name in ("disguise", "eyes_mouth", "batch", "rate")},

@@ -33,7 +33,7 @@ class PretrainConfig:
     as wide or wider. Only presets of df and liae have one."""
     base: str = "none"
     """What a new run begins with: none = chance; default = the base that konterfei carries for the preset; or a path:
-    of the run of another `konterfei pretrain`, or its base.safetensors. Your people are added to what it knows."""
+    of the run of another `konterfei pretrain`, or its base.safetensors. Whom the facesets do not show fades."""
     share_of_width: float = 1.0
     """Widths of the networks, as a share of the preset's, 0.1 to 1: 0.5 makes a file a quarter as large, in a third of
     the time, which is widened for the training that begins with it."""

@@ -128,8 +128,10 @@ def see_that_it_stays(run: Run, given: str, preset: str, reporter: Reporter, is_
     if given == NOTHING:
         is_same = not began
     else:
-        path = str(Path(given).absolute())
-        is_same = bool(began) and (path == began["name"] or _sha256_of(given) == began["sha256"])
+        path = Path(given).absolute()
+        known_by = {began.get("name"), began.get("path")}
+        is_same = not known_by.isdisjoint({str(path), str(path / FILE_NAME)})
+        is_same = bool(began) and (is_same or _sha256_of(given) == began["sha256"])
     if not is_same:
         raise ConfigError(f"--base {given} comes too late: {too_late}. Leave --base out, or train in another folder.")
 
@@ -163,9 +165,11 @@ def _learned_from(info: Mapping[str, Any]) -> str:
         for one in (named if isinstance(named, list) else [])
         if isinstance(one, Mapping)
     ]
-    if isinstance(before, Mapping) and before.get("trained_on"):
-        told.append(f"and, in the base that it began with, {before['trained_on']}")
-    return ", ".join(told)
+    own = ", ".join(told)
+    if not isinstance(before, Mapping) or not before.get("trained_on"):
+        return own
+    inherited = f"the base that it began with learned from [{before['trained_on']}]"  # whose words are of its people
+    return f"{own}; {inherited}" if own else inherited
 
 
 def usable_steps(chosen: Preset, run: Run) -> int:
@@ -176,20 +180,24 @@ def usable_steps(chosen: Preset, run: Run) -> int:
 
 def base_again(run: Run, reporter: Reporter) -> Base | None:
     """The base that a run began with, for beginning anew; None where it had none, or it is there no more."""
-    from konterfei.models.bases import read_base
-
-    began = run.config.get("base")
-    if not began:
+    if not run.config.get("base"):
         return None
     try:
-        base = read_base(Path(began["path"]))
-        if base.sha256 == began["sha256"]:
-            return base
-        reason = f"'{began['path']}' is another one now"
+        return base_of(run)
     except DamagedFileError as error:
-        reason = str(error)
-    reporter.warn(f"The base that the run began with is gone, and it begins from scratch. {reason}")
-    return None
+        reporter.warn(f"The base that the run began with is gone, and it begins from scratch. {error}")
+        return None
+
+
+def base_of(run: Run) -> Base:
+    """The base that a run began with, by its config. Raises DamagedFileError where it is there no more."""
+    from konterfei.models.bases import read_base
+
+    began = run.config["base"]
+    base = read_base(Path(began["path"]))
+    if base.sha256 != began["sha256"]:
+        raise DamagedFileError(f"'{began['path']}' is another one now.")
+    return base
 
 
 def start_of(

@@ -226,6 +226,8 @@ def resolved(config: TrainConfig) -> Preset:
         given_names = {name for name, value in chosen.items() if value is not None}
         changes["phases"] = tuple(phase.without(given_names) for phase in base.phases)
     preset_now = replace(base, **changes)
+    if (preset_now.model, preset_now.dims, preset_now.face_type) != (base.model, base.dims, base.face_type):
+        preset_now = replace(preset_now, sooner=1)  # measured with the preset's own networks only
     MODELS[preset_now.model]  # an unknown name is an error here, before anything is read
     return preset_now
 

@@ -205,7 +205,7 @@ def _run_loop(
         thrift=planned.thrift,
         validations=_validations(config, chosen, run, held_faces),
         patience=config.patience,
-        begins_from=lambda: beginning(known, run, chosen, config.seed, reporter),
+        begins_from=lambda: beginning(known, run, chosen, config.seed),
     )
     desk = Desk(
         run,
@@ -290,4 +290,6 @@ def _validations(config: PretrainConfig, chosen: Preset, run: Run, faces: CrowdF
         eyes = RECOGNIZERS.load(RECOGNIZER)(threads=config.threads), LANDMARKERS.load(_LANDMARKER)(config.threads)
         return CrowdValidator(faces, *eyes)
 
-    return Validations(run, make, chosen.face_type, 60 * config.validate_minutes, config.validate_steps)
+    return Validations(
+        run, make, chosen.face_type, 60 * config.validate_minutes, config.validate_steps, "base" in run.config
+    )

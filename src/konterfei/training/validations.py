@@ -45,6 +45,8 @@ class Validations:
         face_type: of the model.
         every_s: seconds of training between two.
         every_steps: steps between two, instead: what follows from them then does not depend on the clock.
+        at_once: also after the first step, where nothing was measured yet: of what begins with much, nothing shall be
+            lost that nobody notices.
 
     Attributes:
         best: score and step of the weights that are kept as the best; None while there are none.
@@ -57,11 +59,13 @@ class Validations:
         face_type: FaceType,
         every_s: float = 300.0,
         every_steps: int | None = None,
+        at_once: bool = False,
     ) -> None:
         self._run, self._make, self._face_type = run, make, face_type
         self._every_s, self._every_steps = every_s, every_steps
         self._validator: Measure | None = None
         self.best = self._kept()
+        self._at_once = at_once and self.best is None
 
     def _kept(self) -> tuple[float, int] | None:
         kept = self._run.best_snapshot()
@@ -69,6 +73,8 @@ class Validations:
 
     def is_due(self, progress: Progress) -> bool:
         """Whether it is time for one."""
+        if self._at_once:
+            return True
         if self._every_steps is not None:
             return progress.step % self._every_steps == 0
         return progress.trained_s >= progress.validated_s + self._every_s
@@ -91,6 +97,7 @@ class Validations:
             counts: see `Progress.score`.
             snapshot: gives tensors and description of these weights, as `Run.save_best` takes them.
         """
+        self._at_once = False
         if self._validator is None:
             self._validator = self._make()
         if self.best is not None and self.best[1] > progress.step:  # the training went back, perhaps to before it

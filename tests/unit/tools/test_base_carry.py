@@ -132,18 +132,28 @@ def test_everything_lies_where_it_belongs_and_says_the_same(module, run, card, r
     assert "tests/architecture/test_contents.py" in reporter.notes[-1]
 
 
-def test_a_base_that_began_with_another_says_so(module, run, tmp_path, root):
+def test_a_base_that_began_with_another_says_so(module, run, tmp_path, root, monkeypatch):
     manifest = Manifest.load(run)
     manifest.settings["config"]["base"] = str(tmp_path / "earlier")
     manifest.save(run)
     torch.manual_seed(2)
-    info = {"facesets": LEARNED, "minutes": 90.0, "base": {"name": "earlier", "steps": 150}}
+    before = {"name": "earlier", "steps": 150, "sha256": "ab" * 32, "trained_on": "interviews (5 people, 9 faces)"}
+    info = {"facesets": LEARNED, "minutes": 90.0, "base": before}
     write_base(run / "base.safetensors", MANY["df"](PRESETS[PRESET].dims), FaceType.FULL, 350, info)
-    parcel = module.packed(run, PRESET, written_card(run, tmp_path / "card.json"))
-    module.carry(parcel, root, Recorder())
+    card = written_card(run, tmp_path / "card.json")
+    with pytest.raises(ConfigError, match=r"'earlier', which is none that is carried: say with --trained-on"):
+        module.packed(run, PRESET, card)
+    module.carry(module.packed(run, PRESET, card, trained_on="Interviews."), root, Recorder())
     section = (root / "docs/bases.md").read_text("utf-8")
-    assert "350 steps in 1.5 hours, 150 of them in the base `earlier`, with which it began: `konterfei" in section
+    assert "350 steps in 1.5 hours, 150 of them in the base `earlier` (abababab), with which it began: `k" in section
     assert "--steps 200 --base earlier`" in section, "and no word of where it lay"
+    monkeypatch.setitem(module.BASES, PRESET, replace(module.packed(run, PRESET, card, trained_on="-").record,
+                                                      sha256="ab" * 32))  # fmt: skip
+    parcel = module.packed(run, PRESET, card)
+    assert "the base `earlier` (abababab), with which it began, from those on its card. None of" in (
+        parcel.record.trained_on
+    )
+    assert "--base default`" in parcel.markdown
 
 
 def test_the_curve_is_the_runs(module, run, card, root):
