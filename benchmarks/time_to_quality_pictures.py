@@ -102,8 +102,9 @@ def _sheet(courses: Sequence[Course], name: str, left: Mapping[str, Path], targe
                     sheet[top : top + side, place * side : (place + 1) * side] = strip[
                         :, face * side : (face + 1) * side
                     ]
-    canvas = Canvas(figsize=(sheet.shape[1] / 100 + 0.6, sheet.shape[0] / 100 + 0.3), dpi=100, facecolor="white")
-    axis = canvas.add_axes((0.6 / canvas.get_figwidth(), 0.0, sheet.shape[1] / 100 / canvas.get_figwidth(),
+    left_of = 0.15 + 0.08 * max(len(course.arm) for course in courses)  # inches, for their names
+    canvas = Canvas(figsize=(sheet.shape[1] / 100 + left_of, sheet.shape[0] / 100 + 0.3), dpi=100, facecolor="white")
+    axis = canvas.add_axes((left_of / canvas.get_figwidth(), 0.0, sheet.shape[1] / 100 / canvas.get_figwidth(),
                             sheet.shape[0] / 100 / canvas.get_figheight()))  # fmt: skip
     axis.imshow(sheet, interpolation="nearest", aspect="auto")
     titles = [column if isinstance(column, str) else f"{column:g} min" for column in columns]

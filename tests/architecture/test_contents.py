@@ -11,6 +11,8 @@ TEXTS = {".py", ".md", ".toml", ".txt", ".tsv", ".sh", ""}
 PICTURES = {
     "docs/images/base_quick.jpg",
     "docs/images/base_quick_curve.png",
+    "docs/images/base_standard.jpg",
+    "docs/images/base_standard_curve.png",
     "docs/images/convergence.png",
     "docs/images/demo.jpg",
     "docs/images/ground-truth.jpg",
