@@ -13,6 +13,8 @@ PICTURES = {
     "docs/images/base_quick_curve.png",
     "docs/images/base_standard.jpg",
     "docs/images/base_standard_curve.png",
+    "docs/images/time_to_quality.jpg",
+    "docs/images/time_to_quality.png",
     "docs/images/convergence.png",
     "docs/images/demo.jpg",
     "docs/images/ground-truth.jpg",
