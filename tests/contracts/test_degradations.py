@@ -62,7 +62,10 @@ def test_a_degradation_moves_what_it_should_and_nothing_else(measured, name, met
     assert np.isfinite(values).all()
     if metric in MOVES[name]:
         errors = [right.error, *(one.error for one in found)]
-        assert all(b > a for a, b in pairwise(errors)), f"does not grow at every step: {values}"
+        # Of the true swap, in the first pair, chance is as large as anywhere: it differs from processor to processor.
+        room = [STILL[metric], *[0.0] * (len(found) - 1)]
+        grows = (b > a - most for (a, b), most in zip(pairwise(errors), room, strict=True))
+        assert all(grows) and errors[-1] > errors[0], f"does not grow at every step: {values}"
         assert abs(found[-1].value - right.value) > STILL[metric], f"hardly moves: {values}"
     elif metric not in MAY[name]:
         wandered = max(abs(one.value - right.value) for one in found)

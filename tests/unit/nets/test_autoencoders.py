@@ -119,6 +119,6 @@ def test_memory_order_does_not_change_the_numbers():
     fill(encoder, encoder_shapes(dims))
     plain = encoder(wave_image(64))
     last = encoder.to(memory_format=torch.channels_last)(wave_image(64).to(memory_format=torch.channels_last))
-    torch.testing.assert_close(last, plain, rtol=0, atol=1e-6)
+    torch.testing.assert_close(last, plain, rtol=1e-5, atol=1e-6)  # kernels of other processors sum otherwise
     nhwc = torch.arange(8).view(1, 2, 2, 2)
     assert nhwc.permute(0, 3, 1, 2).contiguous().flatten(1).tolist() == [[0, 2, 4, 6, 1, 3, 5, 7]]
