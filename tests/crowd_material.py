@@ -10,6 +10,20 @@ from konterfei.geometry import Crop, Face, FaceType
 from konterfei.io.faceset import FaceRecord, Faceset, FacesetHeader
 from konterfei.landmarkers import Landmarked, Window
 
+SMALL = {
+    "preset": "tiny",
+    "share_of_width": 0.5,
+    "held_out": 0.25,
+    "batch": 4,
+    "rate": 0.003,
+    "threads": 1,
+    "device": "cpu",
+    "precision": "fp32",
+    "validate_steps": 20,
+    "patience": 0,
+}
+"""Settings of a pretraining of some milliseconds a step."""
+
 
 def numbers(person, seed=0):
     """Unit vector of a person, in which their colour has a share; those of two are far apart. [192] float32"""

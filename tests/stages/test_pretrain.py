@@ -11,7 +11,7 @@ import pytest
 import torch
 from train_material import PRETRAINER, STEPS, StopAt, kill_and_run_again
 
-from crowd_material import crowd, numbers
+from crowd_material import SMALL, crowd, numbers
 from konterfei.errors import CheckpointMismatchError, ConfigError, UnknownNameError
 from konterfei.geometry import FaceType
 from konterfei.io.atomic import sha256
@@ -32,19 +32,6 @@ from konterfei.stages.runs import RunsConfig, runs
 from konterfei.stages.train import TrainConfig, train
 from konterfei.training.crowd_validation import CrowdScores, CrowdValidator
 from konterfei.training.presets import PRESETS
-
-SMALL = {
-    "preset": "tiny",
-    "share_of_width": 0.5,
-    "held_out": 0.25,
-    "batch": 4,
-    "rate": 0.003,
-    "threads": 1,
-    "device": "cpu",
-    "precision": "fp32",
-    "validate_steps": 20,
-    "patience": 0,
-}
 
 
 @pytest.fixture(scope="module")

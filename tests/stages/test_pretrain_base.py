@@ -10,7 +10,7 @@ import pytest
 import torch
 from train_material import STEPS, StopAt
 
-from crowd_material import crowd
+from crowd_material import SMALL, crowd
 from konterfei.errors import CheckpointMismatchError, ConfigError, DamagedFileError, UnknownNameError
 from konterfei.io.manifest import Manifest
 from konterfei.io.run import VALIDATION, Run
@@ -21,19 +21,6 @@ from konterfei.stages.pretrain import PretrainConfig, pretrain
 from konterfei.stages.train import TrainConfig
 from konterfei.training.presets import PRESETS
 from konterfei.weights.bases import BASES
-
-SMALL = {
-    "preset": "tiny",
-    "share_of_width": 0.5,
-    "held_out": 0.25,
-    "batch": 4,
-    "rate": 0.003,
-    "threads": 1,
-    "device": "cpu",
-    "precision": "fp32",
-    "validate_steps": 20,
-    "patience": 0,
-}
 
 
 @pytest.fixture(scope="module")

@@ -83,7 +83,7 @@ def test_a_process_takes_what_was_predicted():
     command = [sys.executable, str(BENCHMARK), "--only", "quick_b16_gan_styles"]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     ratio = float(re.search(r"ratio (\d\.\d+)", said)[1])
-    # Kernels for processors with AVX2 only keep more besides: 1.40 to 1.45 was seen (docs/training.md).
+    # On a processor with AVX2 only 1.40 was seen, 1.45 with huge pages (docs/training.md).
     more = 0.25 if torch.backends.cpu.get_cpu_capability() == "AVX2" else 0.1
     assert 0.85 < ratio < ROOM + more
 
