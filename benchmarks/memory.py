@@ -7,6 +7,8 @@ allocator rounds up are in the measured figure only.
     python benchmarks/memory.py                 all cases
     python benchmarks/memory.py --only quick    those whose names begin so
 
+The format is the one that a training would take on this machine, unless the case names one.
+
 Prints a line for each case: NAME predicted X.XX GB, measured X.XX GB, ratio X.XX (measured by predicted).
 """
 
@@ -48,7 +50,7 @@ def figures_of(case: dict[str, Any]) -> dict[str, float]:
     import torch
 
     from konterfei.models import MODELS
-    from konterfei.models.devices import keep_memory
+    from konterfei.models.devices import choose_precision, keep_memory
     from konterfei.training.data import RawBatch
     from konterfei.training.footprint import footprint
     from konterfei.training.lesson import Lesson
@@ -58,13 +60,13 @@ def figures_of(case: dict[str, Any]) -> dict[str, float]:
 
     torch.set_num_threads(1)
     keep_memory()
-    chosen = PRESETS[case["preset"]]
-    batch, precision = case.get("batch", chosen.batch), case.get("precision", "bf16")
+    chosen, cpu = PRESETS[case["preset"]], torch.device("cpu")
+    batch, precision = case.get("batch", chosen.batch), case.get("precision") or choose_precision("auto", cpu)
     objectives = Objectives(**case.get("objectives", {}))
     thrift = Thrift(case.get("samples", 0), case.get("repeats", False))
     model = MODELS.load(chosen.model)
     predicted = footprint(model, chosen.dims, objectives, chosen.optimizer, batch, precision, thrift)
-    side, cpu = chosen.dims.resolution, torch.device("cpu")
+    side = chosen.dims.resolution
 
     chance = np.random.RandomState(1)
     pixels = chance.randint(0, 256, (2 * batch, side, side, 3), np.uint8)

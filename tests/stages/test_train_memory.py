@@ -12,10 +12,11 @@ from konterfei.io.run import Run
 from konterfei.nets.dims import Dims
 from konterfei.stages.train import TrainConfig
 from konterfei.training import lesson, loop
-from konterfei.training.memory import ROOM, Training
+from konterfei.training.memory import Training, room
 from konterfei.training.objectives import Objectives
 from konterfei.training.thrift import Thrift
 
+CPU = torch.device("cpu")
 WIDE = {"resolution": 64, "batch": 8, "steps": 21}
 FACES = 2_500_000
 """Bytes: more than the drawn faces and some batches of samples take at 64 px."""
@@ -37,7 +38,7 @@ def needed(**objectives):
     training = Training(
         model=DF, dims=dims, objectives=(Objectives(**objectives),), optimizer="adam", batch=8, precision="fp32"
     )
-    return lambda thrift: ROOM * training.bytes_with(thrift) + FACES
+    return lambda thrift: room(CPU) * training.bytes_with(thrift) + FACES
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from konterfei.models import MODELS
 from konterfei.models.swapper import load_swapper
 from konterfei.nets.dims import architecture
 from konterfei.stages._train_settings import TrainConfig, resolved
-from konterfei.training.memory import ROOM, Training
+from konterfei.training.memory import Training, room
 from konterfei.training.objectives import Objectives
 from konterfei.training.presets import PRESETS
 from konterfei.training.thrift import WHOLE
@@ -54,7 +54,7 @@ def test_every_preset_for_a_gpu_is_predicted_to_fit(name):
         batch=chosen.batch,
         precision="fp32",
     )
-    assert ROOM * training.bytes_with(WHOLE) + OTHERS < chosen.memory_gb * 1e9
+    assert room(torch.device("cuda")) * training.bytes_with(WHOLE) + OTHERS < chosen.memory_gb * 1e9
 
 
 def test_there_is_a_preset_for_every_size_and_intent():

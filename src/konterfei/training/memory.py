@@ -13,11 +13,18 @@ from konterfei.training.objectives import Objectives
 from konterfei.training.optimizers import OPTIMIZERS
 from konterfei.training.thrift import WHOLE, Thrift
 
-ROOM = 1.25
-"""Memory taken, by that of the arrays: what kernels need for themselves and what the allocator rounds up. Up to 1.25
-was measured on a CPU (docs/training.md)."""
+_ROOM = {"AVX2": 1.5}
+_ROOM_ELSEWHERE = 1.25
+"""Measured by `benchmarks/memory.py` (docs/training.md): up to 1.25, on processors with AVX2 and no more up to 1.5."""
 
 _FILES = 32  # bytes a weight: a checkpoint as bytes and as arrays, when it is read on a CPU
+
+
+def room(device: torch.device) -> float:
+    """Memory taken, by that of the arrays: what kernels need for themselves and what the allocator rounds up."""
+    if device.type != "cpu":
+        return _ROOM_ELSEWHERE
+    return _ROOM.get(torch.backends.cpu.get_cpu_capability(), _ROOM_ELSEWHERE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +139,7 @@ def plan_memory(
     on_cpu = device.type == "cpu"
 
     def needed(arrays: int) -> int:
-        return round(ROOM * arrays) + also
+        return round(room(device) * arrays) + also
 
     if needed(training.bytes_at_most()) <= free:
         return MemoryPlan(first)
