@@ -20,6 +20,9 @@ the last mark, so that their rate falls at the same time; NAME@MINUTES is a run 
 those of the *processor*, on one thread, and those of the training alone: machines are shared, and marks cost nothing.
 Scores are of the faces that no arm of the pair trains on (`training.held_out`), as in `konterfei train`.
 
+A preset that is too slow for this machine can be tried with narrower networks, as wide as its base (--share-of-width;
+one for all of an OUT).
+
 Killed or stopped (Ctrl-C), the same command goes on, from a checkpoint that is two minutes old at most. Several
 processes may fill one OUT, each with trainings of its own. Written to OUT: PAIR/ARM_sSEED/at_MINUTES with weights (in
 half precision), score.json and faces.jpg; time_to_quality.json, .md, .png and PAIR.jpg.
@@ -33,7 +36,7 @@ import shutil
 import sys
 import tomllib
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from learning_curves import Candidate, RealTrainer, Stopwatch, base_of, to_marks
@@ -43,7 +46,7 @@ from time_to_quality_scores import HELD_OUT, Judge, Pair, is_scored
 from konterfei.cli.stopping import stop_requests
 from konterfei.errors import ConfigError, KonterfeiError
 from konterfei.io.atomic import make_folder, write_json
-from konterfei.training.presets import PRESETS
+from konterfei.training.presets import PRESETS, Preset
 
 MARKS = (0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 60.0)
 _ARM = re.compile(r"(?P<name>[a-z0-9-]+)(=(?P<base>[^@]+))?(@(?P<end>[0-9.]+))?")
@@ -98,6 +101,13 @@ def arms_of(args: argparse.Namespace) -> list[tuple[Arm, list[float]]]:
     return found
 
 
+def narrowed(preset: Preset, share: float) -> Preset:
+    """The preset with narrower networks, as `konterfei pretrain --share-of-width` makes them."""
+    dims = preset.dims
+    widths = {name: max(1, round(share * getattr(dims, name))) for name in ("ae", "encoder", "decoder", "mask")}
+    return replace(preset, dims=replace(dims, **widths))
+
+
 def fill(pair: Pair, args: argparse.Namespace, watch: Stopwatch) -> Iterator[None]:
     """Train and score the arms of a pair; yields after each mark."""
     out = args.out / pair.name
@@ -127,6 +137,7 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--arms", nargs="+", default=["none", "base"])
     parser.add_argument("--base", default="default", help="what the arm of that name begins with: default, or a path")
     parser.add_argument("--preset", default="quick", choices=PRESETS)
+    parser.add_argument("--share-of-width", type=float, default=1.0, help="of the preset's networks, as for pretrain")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--marks", default=",".join(f"{m:g}" for m in MARKS), help="minutes; runs end at the last")
     parser.add_argument("--until", type=float, default=float("inf"), help="train no further than this mark")
@@ -164,6 +175,7 @@ def main(argv: Sequence[str]) -> int:
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
     args.out.mkdir(parents=True, exist_ok=True)
+    PRESETS[args.preset] = narrowed(PRESETS[args.preset], args.share_of_width)  # for this process
     with Stopwatch.on_stderr() as watch, stop_requests(watch.ask_to_stop):
         try:
             work(args, watch)

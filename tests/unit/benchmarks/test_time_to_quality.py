@@ -1,6 +1,7 @@
 """Time to quality: when an arm is as good as scratch, what a ratio is, whom a swap is like, what is asked for."""
 
 import importlib
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,6 +9,8 @@ import numpy as np
 import pytest
 
 from konterfei.errors import ConfigError, DamagedFileError
+from konterfei.stages._pretrain_settings import PretrainConfig, resolved
+from konterfei.training.presets import PRESETS
 
 BENCHMARKS = Path(__file__).resolve().parents[3] / "benchmarks"
 
@@ -276,3 +279,11 @@ def test_a_pair_that_is_not_in_the_file_is_named(bench, tmp_path, capsys):
     path.write_text('[a]\nsrc = "s"\ndst = "d"\n')
     assert bench.main(["--out", str(tmp_path / "o"), "--pairs", str(path), "--only", "c"]) != 0
     assert "no pair c" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5, 0.25])
+def test_narrower_networks_are_those_of_a_base_as_wide(bench, share):
+    config = PretrainConfig(facesets=(Path("people"),), output=Path("run"), preset="standard", share_of_width=share)
+    narrow = bench.narrowed(PRESETS["standard"], share)
+    assert narrow.dims == resolved(config).dims
+    assert replace(narrow, dims=PRESETS["standard"].dims) == PRESETS["standard"]
