@@ -15,6 +15,7 @@ PICTURES = {
     "docs/images/base_standard_curve.png",
     "docs/images/time_to_quality.jpg",
     "docs/images/time_to_quality.png",
+    "docs/images/time_to_quality_standard.jpg",
     "docs/images/convergence.png",
     "docs/images/demo.jpg",
     "docs/images/ground-truth.jpg",
