@@ -147,6 +147,8 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
         "--leak", type=Path, nargs="+", default=[], help="facesets of the people whom the base was trained with"
     )
     args = parser.parse_args(argv)
+    if not 0.1 <= args.share_of_width <= 1:
+        parser.error(f"--share-of-width {args.share_of_width:g}: it goes from 0.1 to 1.")
     args.marks = sorted({float(mark) for mark in args.marks.split(",")})
     if not args.report and args.pairs is None:
         parser.error("--pairs is needed, but for --report")

@@ -13,18 +13,17 @@ from konterfei.training.objectives import Objectives
 from konterfei.training.optimizers import OPTIMIZERS
 from konterfei.training.thrift import WHOLE, Thrift
 
-_ROOM = {"AVX2": 1.5}
-_ROOM_ELSEWHERE = 1.25
-"""Measured by `benchmarks/memory.py` (docs/training.md): up to 1.25, on processors with AVX2 and no more up to 1.5."""
+_ROOM, _ROOM_AVX2 = 1.25, 1.5
+"""About the most that `benchmarks/memory.py` measured, elsewhere and on processors with AVX2 and nothing later
+(docs/training.md)."""
 
 _FILES = 32  # bytes a weight: a checkpoint as bytes and as arrays, when it is read on a CPU
 
 
 def room(device: torch.device) -> float:
-    """Memory taken, by that of the arrays: what kernels need for themselves and what the allocator rounds up."""
-    if device.type != "cpu":
-        return _ROOM_ELSEWHERE
-    return _ROOM.get(torch.backends.cpu.get_cpu_capability(), _ROOM_ELSEWHERE)
+    """Memory taken there, as a multiple of that of the arrays: kernels need some, allocators round up."""
+    is_old = device.type == "cpu" and torch.backends.cpu.get_cpu_capability() == "AVX2"
+    return _ROOM_AVX2 if is_old else _ROOM
 
 
 @dataclass(frozen=True, kw_only=True)

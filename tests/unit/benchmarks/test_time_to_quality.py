@@ -287,3 +287,10 @@ def test_narrower_networks_are_those_of_a_base_as_wide(bench, share):
     narrow = bench.narrowed(PRESETS["standard"], share)
     assert narrow.dims == resolved(config).dims
     assert replace(narrow, dims=PRESETS["standard"].dims) == PRESETS["standard"]
+
+
+@pytest.mark.parametrize("share", ["0", "2", "nan"])
+def test_no_network_has_such_a_width(bench, tmp_path, capsys, share):
+    with pytest.raises(SystemExit):
+        bench.arguments(["--out", str(tmp_path), "--report", "--share-of-width", share])
+    assert "from 0.1 to 1" in capsys.readouterr().err
